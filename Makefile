@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What a person types.  What kbuild reads is the file Kbuild beside this one;
+# the module is built from a copy of the sources under build/, so that one
+# checkout serves several kernels and stays clean.
+
+SERIES	:= 6.1 6.12
+HOST	?= svm
+MODULE	?= nestor
+KERNEL	?= 6.1
+
+# Directories whose sources are not part of the module.
+OTHER	:= ./build ./.git ./.ci ./lab ./selftests ./tests ./bench ./tools ./Documentation
+
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help
+help:
+	@echo 'nestor: nested AMD-V for Linux guests of guests'
+	@echo
+	@echo '  make demo [HOST=svm|svm-rich] [MODULE=nestor|kvm] [KERNEL=6.1|6.12]'
+	@echo '                    three Linux kernels stacked, on an emulated CPU'
+	@echo '  make check        all tests'
+	@echo '  make modules      nestor.ko for both kernels, in build/6.1 and build/6.12'
+	@echo '                    (C=1 runs sparse, W=1 asks for more warnings)'
+	@echo '  make deps         install the Debian packages all this needs (root)'
+	@echo '  make clean        remove build/ (the cache stays: ~/.cache/nestor)'
+	@echo
+	@echo 'Documentation/lab.rst describes the emulated host; lab/run --help its options.'
+
+.PHONY: modules $(SERIES:%=module-%)
+modules: $(SERIES:%=module-%)
+
+# Copy what changed and drop what is gone, then let kbuild decide what to do.
+$(SERIES:%=module-%): module-%:
+	@test -f Kbuild || { echo 'make: there is no Kbuild file here: run this in the top directory' >&2; exit 1; }
+	@lab/kernels --path headers $* > /dev/null
+	@mkdir -p build/$*
+	@find . $(foreach d,$(OTHER),-path $d -prune -o) -type f \
+		\( -name '*.[chS]' -o -name '*.def' -o -name Kbuild \) -print | LC_ALL=C sort > build/$*/sources
+	@mkdir -p build/$*/src
+	@xargs cp -u --parents --preserve=timestamps -t build/$*/src < build/$*/sources
+	@cd build/$*/src && find . -type f \( -name '*.[chS]' -o -name '*.def' \) ! -name '*.mod.c' -print | \
+		LC_ALL=C sort | LC_ALL=C comm -23 - ../sources | xargs -r rm -f
+	$(MAKE) -C "$$(lab/kernels --path headers $*)" M=$(CURDIR)/build/$*/src modules
+	@cmp -s build/$*/src/nestor.ko build/$*/nestor.ko || cp build/$*/src/nestor.ko build/$*/nestor.ko
+
+.PHONY: deps
+deps:
+	@lab/deps
+
+.PHONY: demo
+demo:
+	@lab/deps build $(if $(filter svm,$(HOST)),svm,svm bochs)
+	$(if $(filter nestor,$(MODULE)),@$(MAKE) -s module-$(KERNEL))
+	@lab/demo --host $(HOST) --module $(MODULE) --kernel $(KERNEL)
+
+.PHONY: clean
+clean:
+	rm -rf build
+
+.PHONY: check
+check:
+	@lab/deps
+	@tests/check

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What differs between kernel versions, in one place; nothing else looks at LINUX_VERSION_CODE. */
+#ifndef NESTOR_CORE_COMPAT_H
+#define NESTOR_CORE_COMPAT_H
+
+#include <linux/eventfd.h>
+#include <linux/hrtimer.h>
+#include <linux/kvm.h>
+#include <linux/syscore_ops.h>
+#include <linux/version.h>
+
+/* eventfd_signal() lost its count in 6.8. */
+static inline void compat_eventfd_signal(struct eventfd_ctx *ctx)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+	eventfd_signal(ctx);
+#else
+	eventfd_signal(ctx, 1);
+#endif
+}
+
+/* hrtimer_init() and the assignment of .function became hrtimer_setup() in 6.13. */
+static inline void compat_hrtimer_setup(struct hrtimer *timer,
+					enum hrtimer_restart (*fn)(struct hrtimer *),
+					enum hrtimer_mode mode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup(timer, fn, CLOCK_MONOTONIC, mode);
+#else
+	hrtimer_init(timer, CLOCK_MONOTONIC, mode);
+	timer->function = fn;
+#endif
+}
+
+/*
+ * COMPAT_SYSCORE() - hooks of the boot CPU's suspend and resume.  They got an
+ * argument in 6.19 and in stable updates of older kernels, so Kbuild looks at
+ * the header and not at the version.
+ */
+#ifdef COMPAT_SYSCORE_DATA
+#define COMPAT_SYSCORE(name, suspend_fn, resume_fn)				\
+	static int name##_suspend(void *data) { return suspend_fn(); }		\
+	static void name##_resume(void *data) { resume_fn(); }			\
+	static const struct syscore_ops name##_ops = {				\
+		.suspend = name##_suspend,					\
+		.resume = name##_resume,					\
+	};									\
+	static struct syscore name = { .ops = &name##_ops }
+#define compat_register_syscore		register_syscore
+#define compat_unregister_syscore	unregister_syscore
+#else
+#define COMPAT_SYSCORE(name, suspend_fn, resume_fn)				\
+	static struct syscore_ops name = {					\
+		.suspend = suspend_fn,						\
+		.resume = resume_fn,						\
+	}
+#define compat_register_syscore		register_syscore_ops
+#define compat_unregister_syscore	unregister_syscore_ops
+#endif
+
+/* The page is shared with the VMM, which may write the byte at any time. */
+static inline bool compat_immediate_exit(const struct kvm_run *run)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+	return READ_ONCE(run->immediate_exit__unsafe);
+#else
+	return READ_ONCE(run->immediate_exit);
+#endif
+}
+
+#endif

@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Glue between the pure emulator and this vCPU: guest memory, in-kernel devices,
+ * the VMM.
+ *
+ * An access that needs the VMM ends the emulation with nothing committed; the
+ * next KVM_RUN marks the access as done and runs the instruction again, whose
+ * earlier device accesses are answered from vcpu->mmio.
+ */
+#include <uapi/asm/debugreg.h>
+#include <asm/processor-flags.h>
+#include <asm/trapnr.h>
+
+#include "core/emul/emul.h"
+#include "core/events.h"
+#include "core/insn.h"
+#include "core/iobus.h"
+#include "core/irq.h"
+#include "mmu/gva.h"
+#include "mmu/mmu.h"
+
+struct emu {
+	struct x86_emul x;
+	struct nestor_vcpu *vcpu;
+	bool reflected;		/* L1 became current: leave L2's registers alone */
+};
+
+static struct emu *to_emu(struct x86_emul *x)
+{
+	return container_of(x, struct emu, x);
+}
+
+static void mmio_reset(struct vcpu_mmio *m)
+{
+	m->nr = 0;
+	m->next = 0;
+	m->pio.valid = false;
+}
+
+static enum run_action finish_mmio(struct nestor_vcpu *vcpu)
+{
+	struct vcpu_mmio *m = &vcpu->mmio;
+	unsigned int i = m->nr - 1;
+
+	vcpu->completion.finish = NULL;
+	if (!m->frag[i].write)
+		memcpy(m->frag[i].data, vcpu->kvm_run->mmio.data, m->frag[i].len);
+	m->frag[i].done = true;
+	return emulate_at_rip(vcpu);
+}
+
+/* Hand the last fragment to the VMM. */
+static enum x86_result mmio_to_user(struct nestor_vcpu *vcpu)
+{
+	struct kvm_run *kr = vcpu->kvm_run;
+	struct vcpu_mmio *m = &vcpu->mmio;
+	unsigned int i = m->nr - 1;
+
+	kr->exit_reason = KVM_EXIT_MMIO;
+	kr->mmio.phys_addr = m->frag[i].gpa;
+	kr->mmio.len = m->frag[i].len;
+	kr->mmio.is_write = m->frag[i].write;
+	memset(kr->mmio.data, 0, sizeof(kr->mmio.data));
+	if (m->frag[i].write)
+		memcpy(kr->mmio.data, m->frag[i].data, m->frag[i].len);
+	vcpu->completion.finish = finish_mmio;
+	vcpu->stats.mmio_user++;
+	return X86_EMUL_USER;
+}
+
+static bool mmio_in_kernel(struct nestor_vcpu *vcpu, u64 gpa, unsigned int len, void *data,
+			   bool write)
+{
+	int r;
+
+	if (vcpu->apic && lapic_mmio(vcpu, gpa, len, data, write))
+		return true;
+	r = write ? io_bus_write(vcpu, IO_MMIO, gpa, len, data) :
+		    io_bus_read(vcpu, IO_MMIO, gpa, len, data);
+	return !r;
+}
+
+/* One device access of at most 8 bytes. */
+static enum x86_result mmio_fragment(struct nestor_vcpu *vcpu, u64 gpa, void *data,
+				     unsigned int len, bool write)
+{
+	struct vcpu_mmio *m = &vcpu->mmio;
+	unsigned int i = m->next;
+
+	if (i < m->nr) {
+		/* A replay.  Another instruction at the same place is not one. */
+		if (m->frag[i].gpa != gpa || m->frag[i].len != len ||
+		    m->frag[i].write != write || !m->frag[i].done) {
+			m->nr = i;
+		} else {
+			if (!write)
+				memcpy(data, m->frag[i].data, len);
+			m->next++;
+			return X86_EMUL_OK;
+		}
+	}
+	if (i == MMIO_MAX_FRAGMENTS)
+		return X86_EMUL_UNHANDLED;
+	m->frag[i].gpa = gpa;
+	m->frag[i].len = len;
+	m->frag[i].write = write;
+	m->frag[i].done = false;
+	m->nr = i + 1;
+	if (write)
+		memcpy(m->frag[i].data, data, len);
+	if (!mmio_in_kernel(vcpu, gpa, len, m->frag[i].data, write))
+		return mmio_to_user(vcpu);
+	vcpu->stats.mmio_kernel++;
+	m->frag[i].done = true;
+	m->next = i + 1;
+	if (!write)
+		memcpy(data, m->frag[i].data, len);
+	return X86_EMUL_OK;
+}
+
+static enum x86_result mmio_access(struct nestor_vcpu *vcpu, u64 gpa, u8 *data,
+				   unsigned int len, bool write)
+{
+	while (len) {
+		unsigned int n = min_t(unsigned int, len, 8);
+		enum x86_result r = mmio_fragment(vcpu, gpa, data, n, write);
+
+		if (r != X86_EMUL_OK)
+			return r;
+		gpa += n;
+		data += n;
+		len -= n;
+	}
+	return X86_EMUL_OK;
+}
+
+static enum x86_result translate(struct emu *e, u64 addr, unsigned int access,
+				 struct l1_gpa *gpa)
+{
+	struct gva_fault fault = {};
+	u32 acc = access & X86_ACC_WRITE ? ACC_WRITE : 0;
+
+	if (access & X86_ACC_IMPLICIT)
+		acc |= ACC_IMPLICIT;
+	else if (e->x.cpl == 3)
+		acc |= ACC_USER;
+	if (!gva_to_l1(e->vcpu, addr, acc, gpa, &fault))
+		return X86_EMUL_OK;
+	if (fault.reflected) {
+		e->reflected = true;
+		return X86_EMUL_USER;
+	}
+	e->x.fault = (struct x86_fault){
+		.vector = X86_TRAP_PF, .has_error = true,
+		.error = fault.error, .cr2 = fault.addr,
+	};
+	return X86_EMUL_FAULT;
+}
+
+static unsigned int in_page(u64 addr, unsigned int len)
+{
+	return min_t(unsigned int, len, PAGE_SIZE - (addr & ~PAGE_MASK));
+}
+
+/* Translate all pages before the first byte moves, so that a fault leaves nothing half done. */
+static enum x86_result translate_all(struct emu *e, u64 addr, unsigned int len,
+				     unsigned int access, struct l1_gpa gpa[2])
+{
+	unsigned int first = in_page(addr, len);
+	enum x86_result r = translate(e, addr, access, &gpa[0]);
+
+	if (r != X86_EMUL_OK || first == len)
+		return r;
+	if (len - first > PAGE_SIZE)
+		return X86_EMUL_UNHANDLED;
+	return translate(e, addr + first, access, &gpa[1]);
+}
+
+static enum x86_result access_piece(struct nestor_vcpu *vcpu, struct l1_gpa gpa, void *data,
+				    unsigned int len, bool write)
+{
+	bool readonly;
+	int r;
+
+	if (gmem_is_ram(vcpu, gpa, &readonly) && !(write && readonly)) {
+		r = write ? gmem_write(vcpu, gpa, data, len) : gmem_read(vcpu, gpa, data, len);
+		if (r)
+			return X86_EMUL_UNHANDLED;
+		return X86_EMUL_OK;
+	}
+	return mmio_access(vcpu, gpa.a, data, len, write);
+}
+
+/* Several items of a port string at once, on one page: memory only, never a device. */
+static bool batch_allowed(struct nestor_vcpu *vcpu, struct l1_gpa gpa, unsigned int access)
+{
+	bool readonly;
+
+	if (!(access & X86_ACC_BATCH))
+		return true;
+	return gmem_is_ram(vcpu, gpa, &readonly) && !(access & X86_ACC_WRITE && readonly);
+}
+
+static enum x86_result access_memory(struct emu *e, u64 addr, void *data, unsigned int len,
+				     unsigned int access, bool write)
+{
+	unsigned int first = in_page(addr, len);
+	struct l1_gpa gpa[2];
+	enum x86_result r = translate_all(e, addr, len, access, gpa);
+
+	if (r == X86_EMUL_OK && !batch_allowed(e->vcpu, gpa[0], access))
+		r = X86_EMUL_UNHANDLED;
+	if (r == X86_EMUL_OK)
+		r = access_piece(e->vcpu, gpa[0], data, first, write);
+	if (r == X86_EMUL_OK && first < len)
+		r = access_piece(e->vcpu, gpa[1], (u8 *)data + first, len - first, write);
+	return r;
+}
+
+static enum x86_result emu_read(struct x86_emul *x, u64 addr, void *buf, unsigned int len,
+				unsigned int access)
+{
+	return access_memory(to_emu(x), addr, buf, len, access, false);
+}
+
+static enum x86_result emu_write(struct x86_emul *x, u64 addr, const void *buf,
+				 unsigned int len, unsigned int access)
+{
+	return access_memory(to_emu(x), addr, (void *)buf, len, access | X86_ACC_WRITE, true);
+}
+
+static enum x86_result emu_cmpxchg(struct x86_emul *x, u64 addr, const void *old,
+				   const void *new, unsigned int len)
+{
+	struct emu *e = to_emu(x);
+	struct l1_gpa gpa[2];
+	bool readonly;
+	u8 expect[16];
+	enum x86_result r;
+
+	r = translate_all(e, addr, len, X86_ACC_WRITE, gpa);
+	if (r != X86_EMUL_OK)
+		return r;
+	if (!gmem_is_ram(e->vcpu, gpa[0], &readonly) || readonly)
+		return mmio_access(e->vcpu, gpa[0].a, (u8 *)new, len, true);
+	/* A split or 16-byte lock cannot be had through the VMM's mapping. */
+	if (len > 8 || (addr & (len - 1)))
+		return X86_EMUL_UNHANDLED;
+	memcpy(expect, old, len);
+	switch (gmem_cmpxchg(e->vcpu, gpa[0], expect, new, len)) {
+	case 0:
+		return X86_EMUL_OK;
+	case -EAGAIN:
+		return X86_EMUL_RESTART;
+	default:
+		return X86_EMUL_UNHANDLED;
+	}
+}
+
+static enum x86_result emu_probe(struct x86_emul *x, u64 addr, unsigned int len,
+				 unsigned int access)
+{
+	struct l1_gpa gpa[2];
+	enum x86_result r = translate_all(to_emu(x), addr, len, access, gpa);
+
+	if (r == X86_EMUL_OK && !batch_allowed(to_emu(x)->vcpu, gpa[0], access))
+		r = X86_EMUL_UNHANDLED;
+	return r;
+}
+
+static void emu_seg(struct x86_emul *x, unsigned int seg, struct x86_seg *out)
+{
+	static const u8 ids[] = {
+		[X86_SEG_ES] = SEG_ES, [X86_SEG_CS] = SEG_CS, [X86_SEG_SS] = SEG_SS,
+		[X86_SEG_DS] = SEG_DS, [X86_SEG_FS] = SEG_FS, [X86_SEG_GS] = SEG_GS,
+		[X86_SEG_TR] = SEG_TR, [X86_SEG_LDTR] = SEG_LDTR,
+	};
+	const struct guest_seg *s = run_seg(to_emu(x)->vcpu->run, ids[seg & 7]);
+
+	out->base = s->base;
+	out->limit = s->limit;
+	out->attrib = s->attrib;
+	out->selector = s->sel;
+}
+
+static enum run_action finish_pio_emulated(struct nestor_vcpu *vcpu)
+{
+	struct vcpu_mmio *m = &vcpu->mmio;
+
+	vcpu->completion.finish = NULL;
+	if (m->pio.in)
+		memcpy(m->pio.data, vcpu->pio_data, m->pio.len);
+	m->pio.done = true;
+	return emulate_at_rip(vcpu);
+}
+
+static bool pio_in_kernel(struct nestor_vcpu *vcpu, u16 port, unsigned int size, u8 *buf,
+			  unsigned int count, bool in)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		int r = in ? io_bus_read(vcpu, IO_PORT, port, size, buf + i * size) :
+			     io_bus_write(vcpu, IO_PORT, port, size, buf + i * size);
+
+		/* Devices take a port as a whole: the first item decides. */
+		if (r && !i)
+			return false;
+	}
+	return true;
+}
+
+static enum x86_result emu_pio(struct nestor_vcpu *vcpu, u16 port, unsigned int size,
+			       u8 *buf, unsigned int count, bool in)
+{
+	struct vcpu_mmio *m = &vcpu->mmio;
+	struct kvm_run *kr = vcpu->kvm_run;
+	u32 len = size * count;
+
+	if (len > PIO_MAX)
+		return X86_EMUL_UNHANDLED;
+	if (m->pio.valid && m->pio.done && m->pio.port == port && m->pio.len == len &&
+	    m->pio.in == in) {
+		if (in)
+			memcpy(buf, m->pio.data, len);
+		return X86_EMUL_OK;
+	}
+	m->pio.valid = true;
+	m->pio.done = false;
+	m->pio.in = in;
+	m->pio.port = port;
+	m->pio.len = len;
+	if (!in)
+		memcpy(m->pio.data, buf, len);
+	if (pio_in_kernel(vcpu, port, size, m->pio.data, count, in)) {
+		vcpu->stats.pio_kernel++;
+		m->pio.done = true;
+		if (in)
+			memcpy(buf, m->pio.data, len);
+		return X86_EMUL_OK;
+	}
+	if (!in)
+		memcpy(vcpu->pio_data, m->pio.data, len);
+	kr->exit_reason = KVM_EXIT_IO;
+	kr->io.direction = in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT;
+	kr->io.size = size;
+	kr->io.port = port;
+	kr->io.count = count;
+	kr->io.data_offset = PAGE_SIZE;
+	vcpu->completion.finish = finish_pio_emulated;
+	vcpu->stats.pio_user++;
+	return X86_EMUL_USER;
+}
+
+static enum x86_result emu_pio_in(struct x86_emul *x, u16 port, unsigned int size, void *buf,
+				  unsigned int count)
+{
+	return emu_pio(to_emu(x)->vcpu, port, size, buf, count, true);
+}
+
+static enum x86_result emu_pio_out(struct x86_emul *x, u16 port, unsigned int size,
+				   const void *buf, unsigned int count)
+{
+	return emu_pio(to_emu(x)->vcpu, port, size, (u8 *)buf, count, false);
+}
+
+static void emu_read_vec(struct x86_emul *x, unsigned int reg, void *buf, unsigned int len)
+{
+	fpu_read_vec(&to_emu(x)->vcpu->fpu, reg, buf, len);
+}
+
+static void emu_write_vec(struct x86_emul *x, unsigned int reg, const void *buf,
+			  unsigned int len, bool zero_upper)
+{
+	fpu_write_vec(&to_emu(x)->vcpu->fpu, reg, buf, len, zero_upper);
+}
+
+static void store_regs(struct guest_run *run, const struct x86_regs *regs)
+{
+	memcpy(run->gpr, regs->gpr, sizeof(run->gpr));
+	run->rip = regs->rip;
+	run->rflags = regs->rflags;
+}
+
+/*
+ * At once, not at the end: a later iteration of a string instruction may reflect
+ * a nested page fault, and L1 has to find the registers of the finished ones.
+ */
+static void emu_retire(struct x86_emul *x)
+{
+	store_regs(to_emu(x)->vcpu->run, x->regs);
+	mmio_reset(&to_emu(x)->vcpu->mmio);
+}
+
+static const struct x86_emul_ops emu_ops = {
+	.read = emu_read,
+	.write = emu_write,
+	.cmpxchg = emu_cmpxchg,
+	.probe = emu_probe,
+	.seg = emu_seg,
+	.pio_in = emu_pio_in,
+	.pio_out = emu_pio_out,
+	.read_vec = emu_read_vec,
+	.write_vec = emu_write_vec,
+	.retire = emu_retire,
+};
+
+static enum run_action emulation_done(struct emu *e, struct guest_run *run, enum x86_result r)
+{
+	struct nestor_vcpu *vcpu = e->vcpu;
+
+	vcpu->mmio.next = 0;
+	if (e->reflected) {
+		/* A nested page fault took L1 over; L2 will run the instruction again. */
+		mmio_reset(&vcpu->mmio);
+		return RESUME_GUEST;
+	}
+	switch (r) {
+	case X86_EMUL_OK:
+		mmio_reset(&vcpu->mmio);
+		run->int_shadow = false;
+		if (run->rflags & X86_EFLAGS_TF)
+			queue_debug(vcpu, DR_STEP);
+		return RESUME_GUEST;
+	case X86_EMUL_RESTART:
+		return RESUME_GUEST;
+	case X86_EMUL_USER:
+		return EXIT_USER;
+	case X86_EMUL_FAULT:
+		mmio_reset(&vcpu->mmio);
+		if (e->x.fault.vector == X86_TRAP_PF)
+			queue_page_fault(vcpu, e->x.fault.error, e->x.fault.cr2);
+		else if (e->x.fault.has_error)
+			queue_exception_error(vcpu, e->x.fault.vector, e->x.fault.error);
+		else
+			queue_exception(vcpu, e->x.fault.vector);
+		return RESUME_GUEST;
+	default:
+		mmio_reset(&vcpu->mmio);
+		return emulation_error(vcpu);
+	}
+}
+
+enum run_action emulate_at_rip(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+	struct emu e = { .vcpu = vcpu };
+	u8 bytes[MAX_INSN_LEN];
+	struct x86_regs regs;
+	unsigned int len;
+	int r;
+
+	r = vcpu_fetch(vcpu, &e.x.insn, bytes, &len);
+	if (r)
+		return insn_failed(vcpu, r);
+	vcpu->stats.emulated++;
+	run_need(run, GRP_CR);
+	memcpy(regs.gpr, run->gpr, sizeof(regs.gpr));
+	regs.rip = run->rip;
+	regs.rflags = run->rflags;
+	e.x.ops = &emu_ops;
+	e.x.regs = &regs;
+	e.x.cr0 = run->cr0;
+	e.x.cr4 = run->cr4;
+	e.x.xcr0 = vcpu->fpu.xcr0;
+	e.x.cpl = run->cpl;
+	vcpu->mmio.next = 0;
+	return emulation_done(&e, run, x86_emulate(&e.x));
+}

@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Events on their way into the guest.
+ *
+ * An event is pending (raised), then injected (given to the backend).  When an
+ * exit interrupts its delivery the backend reports it back and it is injected
+ * again, before anything new.  A frontend is asked for every pending event of
+ * L2 before it becomes injected; reflecting it makes L1 current, and the
+ * decision starts over.
+ */
+#include <uapi/asm/debugreg.h>
+#include <asm/processor-flags.h>
+#include <asm/trapnr.h>
+
+#include "core/events.h"
+#include "core/irq.h"
+#include "core/nested_ops.h"
+
+#define DR7_GD		BIT(13)
+
+/* Contributory exceptions (APM vol. 2, "#DF-Double-Fault Exception"). */
+static bool contributory(u8 vector)
+{
+	switch (vector) {
+	case X86_TRAP_DE:
+	case X86_TRAP_TS:
+	case X86_TRAP_NP:
+	case X86_TRAP_SS:
+	case X86_TRAP_GP:
+		return true;
+	}
+	return false;
+}
+
+static void set_exception(struct nestor_vcpu *vcpu, u8 vector, bool has_error, u32 error,
+			  bool has_payload, u64 payload)
+{
+	vcpu->ev.excp = (struct vcpu_exception){
+		.pending = true, .vector = vector,
+		.has_error = has_error, .error = error,
+		.has_payload = has_payload, .payload = payload,
+	};
+	vcpu_request(vcpu, REQ_EVENT);
+}
+
+static void raise_exception(struct nestor_vcpu *vcpu, u8 vector, bool has_error, u32 error,
+			    bool has_payload, u64 payload)
+{
+	const struct vcpu_exception *old = &vcpu->ev.excp;
+	bool protected = run_is_protected(vcpu->run);
+
+	if (!protected)
+		has_error = false;
+	/*
+	 * An interrupt or NMI whose delivery raised this is served no more: the
+	 * exception takes its place (APM: "Simultaneous Exceptions").
+	 */
+	vcpu->ev.intr.injected = false;
+	vcpu->ev.nmi_injected = false;
+	if (!old->pending && !old->injected) {
+		set_exception(vcpu, vector, has_error, error, has_payload, payload);
+		return;
+	}
+	if (old->vector == X86_TRAP_DF) {
+		memset(&vcpu->ev.excp, 0, sizeof(vcpu->ev.excp));
+		vcpu_request(vcpu, REQ_TRIPLE_FAULT);
+		return;
+	}
+	if ((contributory(old->vector) && contributory(vector)) ||
+	    (old->vector == X86_TRAP_PF && (contributory(vector) || vector == X86_TRAP_PF)))
+		set_exception(vcpu, X86_TRAP_DF, protected, 0, false, 0);
+	else
+		/* Benign first: the second is served, the first comes again by itself. */
+		set_exception(vcpu, vector, has_error, error, has_payload, payload);
+}
+
+void queue_exception(struct nestor_vcpu *vcpu, u8 vector)
+{
+	raise_exception(vcpu, vector, false, 0, false, 0);
+}
+
+void queue_exception_error(struct nestor_vcpu *vcpu, u8 vector, u32 error)
+{
+	raise_exception(vcpu, vector, true, error, false, 0);
+}
+
+void queue_page_fault(struct nestor_vcpu *vcpu, u32 error, u64 cr2)
+{
+	raise_exception(vcpu, X86_TRAP_PF, true, error, true, cr2);
+}
+
+void queue_debug(struct nestor_vcpu *vcpu, u64 dr6)
+{
+	raise_exception(vcpu, X86_TRAP_DB, false, 0, true, dr6);
+}
+
+void queue_nmi(struct nestor_vcpu *vcpu)
+{
+	vcpu_request(vcpu, REQ_NMI);
+	vcpu_kick(vcpu);
+}
+
+void requeue_event(struct nestor_vcpu *vcpu, const struct guest_event *ev)
+{
+	switch (ev->type) {
+	case EVENT_NMI:
+		vcpu->ev.nmi_injected = true;
+		break;
+	case EVENT_EXCEPTION:
+		vcpu->ev.excp = (struct vcpu_exception){
+			.injected = true, .vector = ev->vector,
+			.has_error = ev->has_error, .error = ev->error,
+		};
+		break;
+	case EVENT_INTR:
+	case EVENT_SOFT_INT:
+		vcpu->ev.intr.injected = true;
+		vcpu->ev.intr.soft = ev->type == EVENT_SOFT_INT;
+		vcpu->ev.intr.vector = ev->vector;
+		break;
+	}
+	vcpu_request(vcpu, REQ_EVENT);
+}
+
+struct guest_event injected_event(struct nestor_vcpu *vcpu)
+{
+	const struct vcpu_events *e = &vcpu->ev;
+	struct guest_event ev = {};
+
+	if (e->excp.injected) {
+		ev.valid = true;
+		ev.type = EVENT_EXCEPTION;
+		ev.vector = e->excp.vector;
+		ev.has_error = e->excp.has_error;
+		ev.error = e->excp.error;
+	} else if (e->nmi_injected) {
+		ev.valid = true;
+		ev.type = EVENT_NMI;
+		ev.vector = X86_TRAP_NMI;
+	} else if (e->intr.injected) {
+		ev.valid = true;
+		ev.type = e->intr.soft ? EVENT_SOFT_INT : EVENT_INTR;
+		ev.vector = e->intr.vector;
+	}
+	return ev;
+}
+
+void clear_injected(struct nestor_vcpu *vcpu)
+{
+	vcpu->ev.excp.injected = false;
+	vcpu->ev.nmi_injected = false;
+	vcpu->ev.intr.injected = false;
+}
+
+bool can_take_nmi(struct nestor_vcpu *vcpu)
+{
+	if (nested->blocked(vcpu))
+		return false;
+	/* L1 that takes NMIs of L2 for itself is not held by L2's state. */
+	return !vcpu->ev.nmi_masked && !vcpu->run->int_shadow;
+}
+
+bool can_take_irq(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+
+	if (nested->blocked(vcpu))
+		return false;
+	if (vcpu_in_l2(vcpu))
+		return nested->l2_irq_open(vcpu);
+	return (run->rflags & X86_EFLAGS_IF) && !run->int_shadow;
+}
+
+bool has_wake_event(struct nestor_vcpu *vcpu)
+{
+	const struct vcpu_events *e = &vcpu->ev;
+
+	if (e->excp.pending || e->excp.injected || e->nmi_injected || e->intr.injected)
+		return true;
+	if ((e->nmi_pending || test_bit(REQ_NMI, &vcpu->requests)) && can_take_nmi(vcpu))
+		return true;
+	if (test_bit(REQ_TRIPLE_FAULT, &vcpu->requests))
+		return true;
+	if (vcpu->apic && lapic_has_init_sipi(vcpu))
+		return true;
+	/* L1's virtual interrupt for L2 wakes L2. */
+	if (vcpu_in_l2(vcpu) && vcpu->run->vintr.irq && (vcpu->run->rflags & X86_EFLAGS_IF))
+		return true;
+	return can_take_irq(vcpu) && irq_pending(vcpu);
+}
+
+/* What delivery itself changes before the handler's first instruction. */
+static void apply_payload(struct nestor_vcpu *vcpu)
+{
+	const struct vcpu_exception *x = &vcpu->ev.excp;
+	struct guest_run *run = vcpu->run;
+
+	if (!x->has_payload)
+		return;
+	if (x->vector == X86_TRAP_PF) {
+		run_need(run, GRP_CR2);
+		run->cr2 = x->payload;
+		run_dirty(run, GRP_CR2);
+	} else if (x->vector == X86_TRAP_DB) {
+		run_need(run, GRP_DR);
+		run->dr6 = (run->dr6 & ~(u64)DR_TRAP_BITS) | x->payload;
+		run->dr7 &= ~(u64)DR7_GD;
+		run_dirty(run, GRP_DR);
+	}
+	vcpu->ev.excp.has_payload = false;
+}
+
+/* Exceptions that leave RIP at the instruction push RF set. */
+static bool is_fault(u8 vector, u64 dr6)
+{
+	if (vector == X86_TRAP_DB)
+		return !(dr6 & (DR_STEP | DR_SWITCH));
+	return vector != X86_TRAP_BP && vector != X86_TRAP_OF && vector != X86_TRAP_DF &&
+	       vector != X86_TRAP_MC;
+}
+
+/* true: the pending exception is on its way, in this run or in L1's */
+static void deliver_exception(struct nestor_vcpu *vcpu)
+{
+	struct vcpu_exception *x = &vcpu->ev.excp;
+	struct guest_event ev = {
+		.valid = true, .type = EVENT_EXCEPTION, .vector = x->vector,
+		.has_error = x->has_error, .error = x->error,
+	};
+
+	if (vcpu_in_l2(vcpu)) {
+		u64 payload = x->payload;
+
+		if (nested->l2_event(vcpu, &ev, payload) == NESTED_BY_L1) {
+			x->pending = false;
+			return;
+		}
+	}
+	if (is_fault(x->vector, x->payload))
+		vcpu->run->rflags |= X86_EFLAGS_RF;
+	apply_payload(vcpu);
+	x->pending = false;
+	x->injected = true;
+}
+
+/*
+ * A window opens with the guest's own IF and interrupt shadow.  What else holds
+ * an interrupt back (GIF, L1's IF while L2 runs) ends with an exit of its own;
+ * a window would then open again and again without the guest moving on.
+ */
+static bool window_helps(struct nestor_vcpu *vcpu)
+{
+	const struct guest_run *run = vcpu->run;
+
+	if (nested->blocked(vcpu))
+		return false;
+	return !vcpu_in_l2(vcpu) || !(run->rflags & X86_EFLAGS_IF) || run->int_shadow;
+}
+
+static void open_irq_window(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+
+	if (run->irq_window || !window_helps(vcpu))
+		return;
+	run->irq_window = true;
+	run->ctl_dirty |= CTL_VINTR;
+}
+
+static void close_irq_window(struct guest_run *run)
+{
+	if (!run->irq_window)
+		return;
+	run->irq_window = false;
+	run->ctl_dirty |= CTL_VINTR;
+}
+
+/*
+ * No exit says when an NMI can be taken.  While a handler runs its IRET is
+ * intercepted; once that is under way, or in an interrupt shadow, one step
+ * with TF brings the guest back.
+ */
+static void open_nmi_window(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+
+	if (nested->blocked(vcpu))
+		return;		/* STGI exits, or VGIF is off while an NMI waits */
+	if (vcpu->ev.nmi_masked && !vcpu->ev.nmi_iret)
+		return;		/* IRET exits */
+	if (vcpu->singlestep_nmi)
+		return;
+	vcpu->singlestep_nmi = true;
+	vcpu->singlestep_tf = run->rflags & X86_EFLAGS_TF;
+	run->rflags |= X86_EFLAGS_TF;
+}
+
+static void mask_nmi(struct nestor_vcpu *vcpu)
+{
+	vcpu->ev.nmi_masked = true;
+}
+
+/*
+ * NMIs are masked for the processor, not for a run: whichever of L1 and L2
+ * executes the IRET unmasks them.
+ */
+static void watch_iret(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+
+	if (!vcpu->ev.nmi_masked || vcpu->ev.nmi_iret ||
+	    (run->intercept[ICPT_MISC1] & ICPT_IRET))
+		return;
+	run->intercept[ICPT_MISC1] |= ICPT_IRET;
+	run->ctl_dirty |= CTL_INTERCEPTS;
+}
+
+/* Interrupts for L1 while L2 runs, and for the current run; true: decide again. */
+static bool deliver_nmi(struct nestor_vcpu *vcpu)
+{
+	struct guest_event ev = { .valid = true, .type = EVENT_NMI, .vector = X86_TRAP_NMI };
+
+	if (!can_take_nmi(vcpu)) {
+		open_nmi_window(vcpu);
+		return false;
+	}
+	if (vcpu_in_l2(vcpu) && nested->l2_event(vcpu, &ev, 0) == NESTED_BY_L1)
+		return true;
+	vcpu->ev.nmi_pending--;
+	vcpu->ev.nmi_injected = true;
+	vcpu->stats.nmis++;
+	mask_nmi(vcpu);
+	return false;
+}
+
+static bool deliver_irq(struct nestor_vcpu *vcpu)
+{
+	struct guest_event ev = { .valid = true, .type = EVENT_INTR };
+	int vector;
+
+	if (!can_take_irq(vcpu)) {
+		open_irq_window(vcpu);
+		return false;
+	}
+	if (vcpu_in_l2(vcpu) && nested->l2_event(vcpu, &ev, 0) == NESTED_BY_L1)
+		return true;
+	vector = irq_ack(vcpu);
+	if (vector < 0)
+		return false;
+	vcpu->ev.intr.injected = true;
+	vcpu->ev.intr.soft = false;
+	vcpu->ev.intr.vector = vector;
+	vcpu->stats.irqs++;
+	return false;
+}
+
+static bool something_injected(const struct nestor_vcpu *vcpu)
+{
+	return vcpu->ev.excp.injected || vcpu->ev.nmi_injected || vcpu->ev.intr.injected;
+}
+
+/* One round; true: L1 became current and the question is a new one. */
+static bool deliver_round(struct nestor_vcpu *vcpu)
+{
+	bool busy = something_injected(vcpu);
+	struct guest_run *run = vcpu->run;
+
+	close_irq_window(run);
+	if (!busy && vcpu->ev.excp.pending) {
+		deliver_exception(vcpu);
+		if (vcpu->run != run)
+			return true;
+		busy = something_injected(vcpu);
+	}
+	if (vcpu->ev.nmi_pending) {
+		if (busy)
+			vcpu->immediate_exit = true;
+		else if (deliver_nmi(vcpu))
+			return true;
+		busy = something_injected(vcpu);
+	}
+	if (irq_pending(vcpu)) {
+		if (!busy)
+			return deliver_irq(vcpu);
+		/* L1's own window on L2 may be wider than L2's; come back and look. */
+		if (vcpu_in_l2(vcpu))
+			vcpu->immediate_exit = true;
+		else
+			open_irq_window(vcpu);
+	}
+	return false;
+}
+
+enum run_action deliver_events(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run;
+	int rounds;
+
+	if (vcpu_take_request(vcpu, REQ_NMI) && vcpu->ev.nmi_pending < 2)
+		vcpu->ev.nmi_pending++;
+	vcpu->immediate_exit = false;
+	/* Each reflection makes L1 current, so the second round is the last. */
+	for (rounds = 0; rounds < 3 && deliver_round(vcpu); rounds++)
+		;
+	run = vcpu->run;
+	watch_iret(vcpu);
+	run->inject = injected_event(vcpu);
+	if (irq_user_window(vcpu))
+		open_irq_window(vcpu);
+	return RESUME_GUEST;
+}

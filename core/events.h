@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Queueing and delivering exceptions, NMIs and interrupts (core/events.c). */
+#ifndef NESTOR_CORE_EVENTS_H
+#define NESTOR_CORE_EVENTS_H
+
+#include "core/vcpu.h"
+
+/*
+ * Queue an exception for the current run.  A second one while the first is
+ * not delivered combines to #DF or shutdown (APM: "Double-Fault Exception").
+ * A frontend that intercepts it for L1 is asked when it is about to be delivered.
+ */
+void queue_exception(struct nestor_vcpu *vcpu, u8 vector);
+void queue_exception_error(struct nestor_vcpu *vcpu, u8 vector, u32 error);
+/** queue_page_fault() - #PF with @cr2; CR2 is written on delivery */
+void queue_page_fault(struct nestor_vcpu *vcpu, u32 error, u64 cr2);
+/** queue_debug() - #DB with @dr6 bits set */
+void queue_debug(struct nestor_vcpu *vcpu, u64 dr6);
+static inline void queue_ud(struct nestor_vcpu *vcpu)
+{
+	queue_exception(vcpu, 6);
+}
+
+static inline void queue_gp(struct nestor_vcpu *vcpu)
+{
+	queue_exception_error(vcpu, 13, 0);
+}
+
+/** requeue_event() - an event whose delivery an exit interrupted goes back as injected */
+void requeue_event(struct nestor_vcpu *vcpu, const struct guest_event *ev);
+/** injected_event() - the event that would be re-injected now (for EXITINTINFO), .valid = false if none */
+struct guest_event injected_event(struct nestor_vcpu *vcpu);
+/** clear_injected() - forget it: it went to L1 as EXITINTINFO / IDT-vectoring */
+void clear_injected(struct nestor_vcpu *vcpu);
+/** queue_nmi() - an NMI for L1; any context */
+void queue_nmi(struct nestor_vcpu *vcpu);
+
+/* deliver_events() - before each entry: ask the frontend, fill run->inject, open windows */
+enum run_action deliver_events(struct nestor_vcpu *vcpu);
+
+/* Can the current run take it now?  (IF, shadow, GIF, masks; not: is one there) */
+bool can_take_irq(struct nestor_vcpu *vcpu);
+bool can_take_nmi(struct nestor_vcpu *vcpu);
+/* Is there something that wakes a halted vCPU? */
+bool has_wake_event(struct nestor_vcpu *vcpu);
+
+#endif

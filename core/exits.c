@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What L0 does for each exit.  Every slot of the table is filled; a reason that
+ * nobody asked for ends the VM, not the host.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/printk.h>
+#include <asm/processor-flags.h>
+
+#include "core/events.h"
+#include "core/exits.h"
+#include "core/hw_ops.h"
+#include "core/insn.h"
+#include "core/msr.h"
+#include "core/nested_ops.h"
+#include "mmu/mmu.h"
+
+#define KVM_HC_ENOSYS	1000
+
+static enum run_action handle_nothing(struct nestor_vcpu *vcpu)
+{
+	return RESUME_GUEST;
+}
+
+static enum run_action skip(struct nestor_vcpu *vcpu)
+{
+	int len = vcpu_insn_len(vcpu);
+
+	if (len < 0)
+		return insn_failed(vcpu, len);
+	vcpu_advance(vcpu, len);
+	return RESUME_GUEST;
+}
+
+static enum run_action handle_ud(struct nestor_vcpu *vcpu)
+{
+	queue_ud(vcpu);
+	return RESUME_GUEST;
+}
+
+static enum run_action handle_gp0(struct nestor_vcpu *vcpu)
+{
+	queue_gp(vcpu);
+	return RESUME_GUEST;
+}
+
+static enum run_action handle_cpuid(struct nestor_vcpu *vcpu)
+{
+	u64 *gpr = vcpu->run->gpr;
+	u32 eax = gpr[REG_RAX], ebx, ecx = gpr[REG_RCX], edx;
+	int len = vcpu_insn_len(vcpu);
+
+	if (len < 0)
+		return insn_failed(vcpu, len);
+	cpuid_query(vcpu, &eax, &ebx, &ecx, &edx);
+	gpr[REG_RAX] = eax;
+	gpr[REG_RBX] = ebx;
+	gpr[REG_RCX] = ecx;
+	gpr[REG_RDX] = edx;
+	vcpu_advance(vcpu, len);
+	return RESUME_GUEST;
+}
+
+static enum run_action handle_msr(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+	u32 index = run->gpr[REG_RCX];
+	int len = vcpu_insn_len(vcpu);
+	u64 val;
+	int r;
+
+	if (len < 0)
+		return insn_failed(vcpu, len);
+	if (run->exit.info1) {
+		val = (u32)run->gpr[REG_RAX] | run->gpr[REG_RDX] << 32;
+		r = msr_set(vcpu, index, val, false);
+	} else {
+		r = msr_get(vcpu, index, &val, false);
+		if (!r) {
+			run->gpr[REG_RAX] = (u32)val;
+			run->gpr[REG_RDX] = val >> 32;
+		}
+	}
+	if (r)
+		queue_gp(vcpu);
+	else
+		vcpu_advance(vcpu, len);
+	return RESUME_GUEST;
+}
+
+static enum run_action handle_hlt(struct nestor_vcpu *vcpu)
+{
+	enum run_action r = skip(vcpu);
+
+	if (r != RESUME_GUEST)
+		return r;
+	vcpu->stats.halts++;
+	if (vcpu->vm->lapic_in_kernel) {
+		vcpu->mp_state = KVM_MP_STATE_HALTED;
+		return RESUME_GUEST;
+	}
+	vcpu->kvm_run->exit_reason = KVM_EXIT_HLT;
+	return EXIT_USER;
+}
+
+static enum run_action handle_shutdown(struct nestor_vcpu *vcpu)
+{
+	/* The registers are undefined after it. */
+	vcpu_reset(vcpu, true);
+	vcpu->kvm_run->exit_reason = KVM_EXIT_SHUTDOWN;
+	return EXIT_USER;
+}
+
+static enum run_action handle_xsetbv(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+	u64 val = (u32)run->gpr[REG_RAX] | run->gpr[REG_RDX] << 32;
+	int len = vcpu_insn_len(vcpu);
+
+	if (len < 0)
+		return insn_failed(vcpu, len);
+	if (run->cpl || xcr_write(vcpu, run->gpr[REG_RCX], val))
+		queue_gp(vcpu);
+	else
+		vcpu_advance(vcpu, len);
+	return RESUME_GUEST;
+}
+
+/* MONITOR and MWAIT are hints: a guest that sees them gets a no-op. */
+static enum run_action handle_mwait(struct nestor_vcpu *vcpu)
+{
+	const struct kvm_cpuid_entry2 *e = cpuid_find(vcpu, 1, 0);
+
+	if (!e || !(e->ecx & BIT(3)))
+		return handle_ud(vcpu);
+	return skip(vcpu);
+}
+
+static enum run_action handle_pause(struct nestor_vcpu *vcpu)
+{
+	cond_resched();
+	return skip(vcpu);
+}
+
+static enum run_action handle_nested_insn(struct nestor_vcpu *vcpu)
+{
+	int len;
+
+	switch (nested->insn(vcpu)) {
+	case NESTED_OK:
+		len = vcpu_insn_len(vcpu);
+		if (len < 0)
+			return insn_failed(vcpu, len);
+		vcpu_advance(vcpu, len);
+		return RESUME_GUEST;
+	case NESTED_UD:
+		return handle_ud(vcpu);
+	case NESTED_GP:
+		return handle_gp0(vcpu);
+	case NESTED_SHUTDOWN:
+		vcpu_request(vcpu, REQ_TRIPLE_FAULT);
+		return RESUME_GUEST;
+	case NESTED_USER:
+		return EXIT_USER;
+	default:
+		return RESUME_GUEST;
+	}
+}
+
+/*
+ * VMMCALL that nobody intercepts is #UD.  A VMM that shows KVM's CPUID leaves
+ * promises hypercalls, of which there is none: each says so.
+ */
+static enum run_action handle_vmmcall(struct nestor_vcpu *vcpu)
+{
+	if (vcpu_in_l2(vcpu) || !vcpu->cpuid.has_pvclock)
+		return handle_nested_insn(vcpu);
+	vcpu->run->gpr[REG_RAX] = -KVM_HC_ENOSYS;
+	return skip(vcpu);
+}
+
+static enum run_action handle_l1_fault(struct nestor_vcpu *vcpu, struct l1_gpa gpa)
+{
+	vcpu->stats.second_level_faults++;
+	switch (mmu_fault(vcpu, gpa, (u32)vcpu->run->exit.info1)) {
+	case MMU_MAPPED:
+		return RESUME_GUEST;
+	case MMU_MMIO:
+		return emulate_at_rip(vcpu);
+	case MMU_NOMEM:
+		vcpu->kvm_run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+		vcpu->kvm_run->internal.suberror = KVM_INTERNAL_ERROR_EMULATION;
+		vcpu->kvm_run->internal.ndata = 0;
+		return EXIT_USER;
+	default:
+		/* The VMM unmapped memory under a slot; KVM_RUN says -EFAULT. */
+		vcpu->kvm_run->exit_reason = KVM_EXIT_UNKNOWN;
+		return VM_DEAD;
+	}
+}
+
+static enum run_action handle_second_level(struct nestor_vcpu *vcpu)
+{
+	struct l1_gpa gpa = l1_gpa(vcpu->run->exit.info2);
+	bool mmio = false;
+
+	if (!vcpu_in_l2(vcpu))
+		return handle_l1_fault(vcpu, gpa);
+	if (nested->l2_fault(vcpu, &gpa, &mmio) == NESTED_BY_L1)
+		return RESUME_GUEST;
+	/* L1's table (or its absence) led to an address that is L0's to serve. */
+	return mmio ? handle_l1_fault(vcpu, gpa) : RESUME_GUEST;
+}
+
+static enum run_action handle_broken(struct nestor_vcpu *vcpu)
+{
+	const struct guest_run *run = vcpu->run;
+
+	/* Refused state is a bug of ours: say all that helps to find it, end this VM only. */
+	pr_err_ratelimited("vcpu %u: %s refused to run %s: exit 0x%llx, info 0x%llx 0x%llx, rip 0x%llx, cr0 0x%llx, cr4 0x%llx, efer 0x%llx\n",
+			   vcpu->id, hw->name, vcpu_in_l2(vcpu) ? "L2" : "L1", run->exit.raw,
+			   run->exit.info1, run->exit.info2, run->rip, run->cr0, run->cr4,
+			   run->efer);
+	vcpu->kvm_run->exit_reason = KVM_EXIT_FAIL_ENTRY;
+	vcpu->kvm_run->fail_entry.hardware_entry_failure_reason = run->exit.raw;
+	vcpu->kvm_run->fail_entry.cpu = vcpu->cpu;
+	return EXIT_USER;
+}
+
+static enum run_action (*const exit_table[NR_EXIT_REASONS])(struct nestor_vcpu *vcpu) = {
+	[EXIT_NONE] = handle_nothing,
+	[EXIT_CR_READ] = handle_cr,
+	[EXIT_CR_WRITE] = handle_cr,
+	[EXIT_DR_READ] = handle_dr,
+	[EXIT_DR_WRITE] = handle_dr,
+	[EXIT_EXCEPTION] = handle_exception,
+	[EXIT_INTR] = handle_nothing,
+	[EXIT_NMI] = handle_nothing,
+	[EXIT_SMI] = handle_nothing,
+	[EXIT_INIT] = handle_nothing,
+	[EXIT_VINTR] = handle_nothing,
+	[EXIT_CR0_SEL_WRITE] = handle_cr,
+	[EXIT_IDTR_READ] = handle_broken,
+	[EXIT_GDTR_READ] = handle_broken,
+	[EXIT_LDTR_READ] = handle_broken,
+	[EXIT_TR_READ] = handle_broken,
+	[EXIT_IDTR_WRITE] = handle_broken,
+	[EXIT_GDTR_WRITE] = handle_broken,
+	[EXIT_LDTR_WRITE] = handle_broken,
+	[EXIT_TR_WRITE] = handle_broken,
+	[EXIT_RDTSC] = handle_broken,
+	[EXIT_RDPMC] = handle_gp0,
+	[EXIT_PUSHF] = handle_broken,
+	[EXIT_POPF] = handle_broken,
+	[EXIT_CPUID] = handle_cpuid,
+	[EXIT_RSM] = handle_ud,
+	[EXIT_IRET] = handle_iret,
+	[EXIT_INTN] = handle_broken,
+	[EXIT_INVD] = skip,
+	[EXIT_PAUSE] = handle_pause,
+	[EXIT_HLT] = handle_hlt,
+	[EXIT_INVLPG] = handle_broken,
+	[EXIT_INVLPGA] = handle_nested_insn,
+	[EXIT_IOIO] = handle_ioio,
+	[EXIT_MSR] = handle_msr,
+	[EXIT_TASK_SWITCH] = handle_broken,
+	[EXIT_FERR_FREEZE] = handle_broken,
+	[EXIT_SHUTDOWN] = handle_shutdown,
+	[EXIT_VMRUN] = handle_nested_insn,
+	[EXIT_VMMCALL] = handle_vmmcall,
+	[EXIT_VMLOAD] = handle_nested_insn,
+	[EXIT_VMSAVE] = handle_nested_insn,
+	[EXIT_STGI] = handle_nested_insn,
+	[EXIT_CLGI] = handle_nested_insn,
+	[EXIT_SKINIT] = handle_nested_insn,
+	[EXIT_RDTSCP] = handle_broken,
+	[EXIT_ICEBP] = handle_broken,
+	[EXIT_WBINVD] = skip,
+	[EXIT_MONITOR] = handle_mwait,
+	[EXIT_MWAIT] = handle_mwait,
+	[EXIT_MWAIT_ARMED] = handle_mwait,
+	[EXIT_XSETBV] = handle_xsetbv,
+	[EXIT_RDPRU] = handle_ud,
+	[EXIT_EFER_WRITE_TRAP] = handle_broken,
+	[EXIT_CR_WRITE_TRAP] = handle_broken,
+	[EXIT_INVLPGB] = handle_ud,
+	[EXIT_INVLPGB_ILLEGAL] = handle_ud,
+	[EXIT_INVPCID] = handle_broken,
+	[EXIT_MCOMMIT] = handle_ud,
+	[EXIT_TLBSYNC] = handle_ud,
+	[EXIT_SECOND_LEVEL] = handle_second_level,
+	[EXIT_INVALID] = handle_broken,
+	[EXIT_BUSY] = handle_broken,
+	[EXIT_UNKNOWN] = handle_broken,
+};
+
+enum run_action handle_exit(struct nestor_vcpu *vcpu)
+{
+	unsigned int reason = vcpu->run->exit.reason;
+
+	/* Second-level faults ask the frontend themselves: the shadow comes first. */
+	if (vcpu_in_l2(vcpu) && reason != EXIT_SECOND_LEVEL &&
+	    nested->l2_exit(vcpu) == NESTED_BY_L1)
+		return RESUME_GUEST;
+	if (reason >= NR_EXIT_REASONS)
+		return handle_broken(vcpu);
+	return exit_table[reason](vcpu);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Exits that L0 handles: of L1, and of L2 where L1 does not want them. */
+#ifndef NESTOR_CORE_EXITS_H
+#define NESTOR_CORE_EXITS_H
+
+#include "core/vcpu.h"
+
+/** handle_exit() - the last exit of the current run; sleepable, vm->srcu held */
+enum run_action handle_exit(struct nestor_vcpu *vcpu);
+enum run_action handle_ioio(struct nestor_vcpu *vcpu);		/* core/pio.c */
+enum run_action handle_cr(struct nestor_vcpu *vcpu);		/* core/exits_cr.c */
+enum run_action handle_dr(struct nestor_vcpu *vcpu);
+enum run_action handle_exception(struct nestor_vcpu *vcpu);	/* core/exits_excp.c */
+enum run_action handle_iret(struct nestor_vcpu *vcpu);
+
+#endif

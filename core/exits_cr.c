@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Exits on control and debug registers.  The checks are core/cr.c's; here the
+ * instruction is taken apart.
+ */
+#include <uapi/asm/debugreg.h>
+#include <asm/processor-flags.h>
+
+#include "core/events.h"
+#include "core/exits.h"
+#include "core/insn.h"
+#include "core/msr.h"
+
+#define DR7_GD		BIT(13)
+#define DR6_BD		BIT(13)
+
+#define GPR_VALID	BIT_ULL(63)
+
+static u64 low(struct guest_run *run, u64 val)
+{
+	return run_is_64bit(run) ? val : (u32)val;
+}
+
+static u64 cr_read(struct nestor_vcpu *vcpu, unsigned int n)
+{
+	struct guest_run *run = vcpu->run;
+
+	run_need(run, GRP_CR | GRP_CR2);
+	switch (n) {
+	case 0:
+		return run->cr0;
+	case 2:
+		return run->cr2;
+	case 3:
+		return run->cr3;
+	case 4:
+		return run->cr4;
+	default:
+		return cr8_read(vcpu);
+	}
+}
+
+static int cr_write(struct nestor_vcpu *vcpu, unsigned int n, u64 val)
+{
+	struct guest_run *run = vcpu->run;
+
+	switch (n) {
+	case 0:
+		return cr0_write(vcpu, val);
+	case 2:
+		run->cr2 = val;
+		run_dirty(run, GRP_CR2);
+		return 0;
+	case 3:
+		return cr3_write(vcpu, val);
+	case 4:
+		return cr4_write(vcpu, val);
+	case 8:
+		return cr8_write(vcpu, val);
+	default:
+		return -EINVAL;
+	}
+}
+
+/* LMSW writes CR0[3:0] and cannot clear PE. */
+static u64 lmsw(u64 cr0, u16 src)
+{
+	u64 pe = cr0 & X86_CR0_PE;
+
+	return (cr0 & ~0xfull) | (src & 0xf) | pe;
+}
+
+struct cr_insn {
+	enum x86_op op;
+	unsigned int gpr;
+	unsigned int len;
+};
+
+static int decode_cr(struct nestor_vcpu *vcpu, struct cr_insn *ci)
+{
+	struct guest_run *run = vcpu->run;
+	u8 bytes[MAX_INSN_LEN];
+	struct x86_insn insn;
+	unsigned int n;
+	int r;
+
+	if (run->exit.info1 & GPR_VALID && run->exit.next_rip) {
+		ci->op = run->exit.reason == EXIT_CR_READ ? X86_OP_MOV_FROM_CR :
+							    X86_OP_MOV_TO_CR;
+		ci->gpr = run->exit.info1 & 0xf;
+		ci->len = run->exit.next_rip - run->rip;
+		return 0;
+	}
+	r = vcpu_fetch(vcpu, &insn, bytes, &n);
+	if (r)
+		return r;
+	ci->op = insn.op;
+	ci->gpr = insn.rm;
+	ci->len = insn.length;
+	/* LMSW and SMSW have memory forms. */
+	if ((insn.op == X86_OP_LMSW || insn.op == X86_OP_SMSW) && (insn.modrm >> 6) != 3)
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+static void read_into_gpr(struct nestor_vcpu *vcpu, const struct cr_insn *ci, u64 val)
+{
+	struct guest_run *run = vcpu->run;
+
+	run->gpr[ci->gpr] = low(run, val);
+}
+
+enum run_action handle_cr(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+	struct guest_exit *x = &run->exit;
+	unsigned int n = x->reason == EXIT_CR0_SEL_WRITE ? 0 : x->index;
+	struct cr_insn ci;
+	int r;
+
+	r = decode_cr(vcpu, &ci);
+	if (r)
+		return insn_failed(vcpu, r);
+	run_need(run, GRP_CR);
+	switch (ci.op) {
+	case X86_OP_MOV_FROM_CR:
+	case X86_OP_SMSW:
+		read_into_gpr(vcpu, &ci, cr_read(vcpu, n));
+		break;
+	case X86_OP_MOV_TO_CR:
+		r = cr_write(vcpu, n, low(run, run->gpr[ci.gpr]));
+		break;
+	case X86_OP_LMSW:
+		r = cr0_write(vcpu, lmsw(run->cr0, run->gpr[ci.gpr]));
+		break;
+	case X86_OP_CLTS:
+		r = cr0_write(vcpu, run->cr0 & ~(u64)X86_CR0_TS);
+		break;
+	default:
+		return RESUME_GUEST;	/* the bytes changed since: run what is there now */
+	}
+	if (r)
+		queue_gp(vcpu);
+	else
+		vcpu_advance(vcpu, ci.len);
+	return RESUME_GUEST;
+}
+
+enum run_action handle_dr(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+	unsigned int n = run->exit.index & 7;
+	u8 bytes[MAX_INSN_LEN];
+	struct x86_insn insn;
+	unsigned int len;
+	u64 val;
+	int r;
+
+	r = vcpu_fetch(vcpu, &insn, bytes, &len);
+	if (r)
+		return insn_failed(vcpu, r);
+	run_need(run, GRP_DR | GRP_CR);
+	if (run->dr7 & DR7_GD) {
+		queue_debug(vcpu, DR6_BD);
+		return RESUME_GUEST;
+	}
+	if ((n == 4 || n == 5) && (run->cr4 & X86_CR4_DE)) {
+		queue_ud(vcpu);
+		return RESUME_GUEST;
+	}
+	if (insn.op == X86_OP_MOV_TO_DR) {
+		r = dr_write(vcpu, n, low(run, run->gpr[insn.rm]));
+	} else if (insn.op == X86_OP_MOV_FROM_DR) {
+		r = dr_read(vcpu, n, &val);
+		if (!r)
+			run->gpr[insn.rm] = low(run, val);
+	} else {
+		return RESUME_GUEST;
+	}
+	if (r)
+		queue_gp(vcpu);
+	else
+		vcpu_advance(vcpu, insn.length);
+	return RESUME_GUEST;
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Intercepted exceptions, and the end of NMI handlers.
+ */
+#include <uapi/asm/debugreg.h>
+#include <asm/processor-flags.h>
+#include <asm/trapnr.h>
+
+#include "core/events.h"
+#include "core/exits.h"
+#include "core/insn.h"
+
+#define EFER_SVME_BIT	BIT_ULL(12)
+
+static bool is_svm_insn(enum x86_op op)
+{
+	switch (op) {
+	case X86_OP_VMRUN:
+	case X86_OP_VMLOAD:
+	case X86_OP_VMSAVE:
+	case X86_OP_STGI:
+	case X86_OP_CLGI:
+	case X86_OP_SKINIT:
+	case X86_OP_INVLPGA:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * The CPU has EFER.SVME set whatever the guest sees, so an SVM instruction at
+ * CPL 3 raises #GP before it can exit.  To a guest with SVME clear it is #UD.
+ */
+static enum run_action handle_gp(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+	u8 bytes[MAX_INSN_LEN];
+	struct x86_insn insn;
+	unsigned int len;
+
+	run_need(run, GRP_CR);
+	if (!(run->efer & EFER_SVME_BIT) && !run->exit.info1 &&
+	    !vcpu_fetch(vcpu, &insn, bytes, &len) && is_svm_insn(insn.op))
+		queue_ud(vcpu);
+	else
+		queue_exception_error(vcpu, X86_TRAP_GP, run->exit.info1);
+	return RESUME_GUEST;
+}
+
+/* The step that was to find the place for an NMI is done. */
+static void end_nmi_step(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+
+	vcpu->singlestep_nmi = false;
+	if (!vcpu->singlestep_tf)
+		run->rflags &= ~(u64)X86_EFLAGS_TF;
+	vcpu_request(vcpu, REQ_EVENT);
+}
+
+static enum run_action debug_exit(struct nestor_vcpu *vcpu, u64 dr6, u32 vector)
+{
+	struct kvm_run *kr = vcpu->kvm_run;
+	struct guest_run *run = vcpu->run;
+
+	run_need(run, GRP_DR);
+	kr->exit_reason = KVM_EXIT_DEBUG;
+	kr->debug.arch.exception = vector;
+	kr->debug.arch.pc = run_seg(run, SEG_CS)->base + run->rip;
+	kr->debug.arch.dr6 = dr6 | DR6_RESERVED;
+	kr->debug.arch.dr7 = run->dr7;
+	return EXIT_USER;
+}
+
+static enum run_action handle_db(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+	u64 dr6;
+
+	run_need(run, GRP_DR);
+	dr6 = run->dr6 & (DR_TRAP_BITS | DR_STEP | DR_SWITCH | BIT(13));
+	if (vcpu->singlestep_nmi && (dr6 & DR_STEP)) {
+		bool ours = !vcpu->singlestep_tf;
+
+		end_nmi_step(vcpu);
+		if (ours)
+			dr6 &= ~(u64)DR_STEP;
+		if (!dr6)
+			return RESUME_GUEST;
+	}
+	if (vcpu->guest_debug & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP))
+		return debug_exit(vcpu, dr6, X86_TRAP_DB);
+	queue_debug(vcpu, dr6);
+	return RESUME_GUEST;
+}
+
+enum run_action handle_exception(struct nestor_vcpu *vcpu)
+{
+	const struct guest_exit *x = &vcpu->run->exit;
+
+	switch (x->index) {
+	case X86_TRAP_DB:
+		return handle_db(vcpu);
+	case X86_TRAP_BP:
+		return debug_exit(vcpu, 0, X86_TRAP_BP);
+	case X86_TRAP_GP:
+		return handle_gp(vcpu);
+	case X86_TRAP_AC:
+		queue_exception_error(vcpu, X86_TRAP_AC, x->info1);
+		return RESUME_GUEST;
+	case X86_TRAP_MC:
+		/* The machine check is the host's; its handler decides who dies. */
+		asm volatile("int $18");
+		return RESUME_GUEST;
+	default:
+		queue_exception(vcpu, x->index);
+		return RESUME_GUEST;
+	}
+}
+
+/* An NMI handler's IRET is about to run: one may come once it is done. */
+enum run_action handle_iret(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+
+	run->intercept[ICPT_MISC1] &= ~ICPT_IRET;
+	run->ctl_dirty |= CTL_INTERCEPTS;
+	if (!vcpu->ev.nmi_masked)
+		return RESUME_GUEST;
+	vcpu->ev.nmi_iret = true;
+	vcpu->ev.nmi_iret_rip = run->rip;
+	vcpu_request(vcpu, REQ_EVENT);
+	return RESUME_GUEST;
+}

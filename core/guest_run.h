@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * struct guest_run: everything a CPU needs to run a guest, free of vendor
+ * names.  L1 is one; a frontend builds a second one for L2 from what L1 asked
+ * for and what L0 needs.  A backend runs whichever is current and knows of no
+ * nesting.
+ *
+ * Registers are cached by group.  After an exit a backend has only the "hot"
+ * registers (GPRs, RIP, RFLAGS, CPL, interrupt shadow) in the neutral copy; a
+ * group that is wanted is fetched (run_need) and a group that was written is
+ * marked (run_dirty), so that an exit costs what it touches.
+ */
+#ifndef NESTOR_CORE_GUEST_RUN_H
+#define NESTOR_CORE_GUEST_RUN_H
+
+#include "core/types.h"
+
+/* Register groups: bits of guest_run.avail and guest_run.dirty. */
+#define GRP_SEG		(1u << 0)	/* ES, CS, SS, DS (CPL is hot) */
+#define GRP_DTABLE	(1u << 1)	/* GDTR, IDTR */
+#define GRP_CR		(1u << 2)	/* CR0, CR3, CR4, EFER */
+#define GRP_CR2		(1u << 3)
+#define GRP_DR		(1u << 4)	/* DR6, DR7 */
+#define GRP_PAT		(1u << 5)
+#define GRP_LBR		(1u << 6)	/* DEBUGCTL and last-branch registers */
+#define GRP_SYS		(1u << 7)	/* *guest_run.sys */
+#define GRP_ALL		0xffu
+
+/* Control groups: bits of guest_run.ctl_dirty. */
+#define CTL_INTERCEPTS	(1u << 0)	/* intercept[], pause filter */
+#define CTL_MSR		(1u << 1)	/* msr_read_pass, msr_write_pass */
+#define CTL_TSC		(1u << 2)
+#define CTL_ROOT	(1u << 3)	/* second-level root */
+#define CTL_VINTR	(1u << 4)	/* vintr */
+#define CTL_LBR		(1u << 5)	/* lbr_virt */
+#define CTL_ALL		0x3fu
+
+/*
+ * Intercepts, one bit each.  The words and bits are those of the VMCB control
+ * area (APM vol. 2, "VMCB Layout, Control Area"), which is the finer of the
+ * two vendors' sets; a VT-x backend maps them to its controls.
+ */
+enum intercept_word { ICPT_CR, ICPT_DR, ICPT_EXCEPTION, ICPT_MISC1, ICPT_MISC2, ICPT_MISC3,
+		      NR_ICPT_WORDS };
+
+#define ICPT_CR_READ(n)		(1u << (n))
+#define ICPT_CR_WRITE(n)	(1u << (16 + (n)))
+#define ICPT_DR_READ(n)		(1u << (n))
+#define ICPT_DR_WRITE(n)	(1u << (16 + (n)))
+/* word ICPT_MISC1 */
+#define ICPT_INTR		(1u << 0)
+#define ICPT_NMI		(1u << 1)
+#define ICPT_SMI		(1u << 2)
+#define ICPT_INIT		(1u << 3)
+#define ICPT_VINTR		(1u << 4)
+#define ICPT_CR0_SEL		(1u << 5)
+#define ICPT_IDTR_READ		(1u << 6)
+#define ICPT_GDTR_READ		(1u << 7)
+#define ICPT_LDTR_READ		(1u << 8)
+#define ICPT_TR_READ		(1u << 9)
+#define ICPT_IDTR_WRITE		(1u << 10)
+#define ICPT_GDTR_WRITE		(1u << 11)
+#define ICPT_LDTR_WRITE		(1u << 12)
+#define ICPT_TR_WRITE		(1u << 13)
+#define ICPT_RDTSC		(1u << 14)
+#define ICPT_RDPMC		(1u << 15)
+#define ICPT_PUSHF		(1u << 16)
+#define ICPT_POPF		(1u << 17)
+#define ICPT_CPUID		(1u << 18)
+#define ICPT_RSM		(1u << 19)
+#define ICPT_IRET		(1u << 20)
+#define ICPT_INTN		(1u << 21)
+#define ICPT_INVD		(1u << 22)
+#define ICPT_PAUSE		(1u << 23)
+#define ICPT_HLT		(1u << 24)
+#define ICPT_INVLPG		(1u << 25)
+#define ICPT_INVLPGA		(1u << 26)
+#define ICPT_IOIO		(1u << 27)
+#define ICPT_MSR		(1u << 28)
+#define ICPT_TASK_SWITCH	(1u << 29)
+#define ICPT_FERR_FREEZE	(1u << 30)
+#define ICPT_SHUTDOWN		(1u << 31)
+/* word ICPT_MISC2 */
+#define ICPT_VMRUN		(1u << 0)
+#define ICPT_VMMCALL		(1u << 1)
+#define ICPT_VMLOAD		(1u << 2)
+#define ICPT_VMSAVE		(1u << 3)
+#define ICPT_STGI		(1u << 4)
+#define ICPT_CLGI		(1u << 5)
+#define ICPT_SKINIT		(1u << 6)
+#define ICPT_RDTSCP		(1u << 7)
+#define ICPT_ICEBP		(1u << 8)
+#define ICPT_WBINVD		(1u << 9)
+#define ICPT_MONITOR		(1u << 10)
+#define ICPT_MWAIT		(1u << 11)
+#define ICPT_MWAIT_ARMED	(1u << 12)
+#define ICPT_XSETBV		(1u << 13)
+#define ICPT_RDPRU		(1u << 14)
+#define ICPT_EFER_WRITE_TRAP	(1u << 15)
+#define ICPT_CR_WRITE_TRAP(n)	(1u << (16 + (n)))
+/* word ICPT_MISC3 */
+#define ICPT_INVLPGB		(1u << 0)
+#define ICPT_INVLPGB_ILLEGAL	(1u << 1)
+#define ICPT_INVPCID		(1u << 2)
+#define ICPT_MCOMMIT		(1u << 3)
+#define ICPT_TLBSYNC		(1u << 4)
+
+/*
+ * MSRs that a guest may be allowed to touch without an exit: bit numbers of
+ * msr_read_pass and msr_write_pass.  Every other MSR always exits.
+ */
+enum pass_msr {
+	PASS_FS_BASE, PASS_GS_BASE, PASS_KERNEL_GS_BASE,
+	PASS_STAR, PASS_LSTAR, PASS_CSTAR, PASS_SFMASK,
+	PASS_SYSENTER_CS, PASS_SYSENTER_ESP, PASS_SYSENTER_EIP,
+	PASS_PAT,
+	PASS_SPEC_CTRL, PASS_PRED_CMD,
+	PASS_DEBUGCTL, PASS_LAST_BRANCH_FROM, PASS_LAST_BRANCH_TO,
+	PASS_LAST_INT_FROM, PASS_LAST_INT_TO,
+	NR_PASS_MSR
+};
+
+extern const u32 pass_msr_index[NR_PASS_MSR];
+
+/**
+ * struct guest_vintr - virtual interrupt state (APM: "Virtual Interrupts")
+ * @tpr: V_TPR, bits 3:0
+ * @irq: V_IRQ, a virtual interrupt is pending
+ * @vector: V_INTR_VECTOR
+ * @prio: V_INTR_PRIO, bits 3:0
+ * @ign_tpr: V_IGN_TPR
+ * @masking: V_INTR_MASKING, RFLAGS.IF of the guest masks virtual interrupts only
+ * @vgif: V_GIF_ENABLE, STGI/CLGI of the guest act on @gif without an exit
+ * @gif: V_GIF, meaningful with @vgif
+ */
+struct guest_vintr {
+	u8 tpr;
+	bool irq;
+	u8 vector;
+	u8 prio;
+	bool ign_tpr;
+	bool masking;
+	bool vgif;
+	bool gif;
+};
+
+/**
+ * struct guest_sys - the state that VMLOAD and VMSAVE move
+ * @fs: FS; @gs: GS; @ldtr: LDTR; @tr: TR
+ * @kernel_gs_base: KernelGSbase MSR
+ * @star: STAR; @lstar: LSTAR; @cstar: CSTAR; @sfmask: SFMASK
+ * @sysenter_cs: SYSENTER_CS; @sysenter_esp: SYSENTER_ESP; @sysenter_eip: SYSENTER_EIP
+ *
+ * VMRUN and #VMEXIT leave this state alone, so with the AMD-V frontend L1 and
+ * L2 share one object (guest_run.sys of both point at L1's).
+ */
+struct guest_sys {
+	struct guest_seg fs, gs, ldtr, tr;
+	u64 kernel_gs_base;
+	u64 star, lstar, cstar, sfmask;
+	u64 sysenter_cs, sysenter_esp, sysenter_eip;
+	/* private: owned by guest_run.h and the backend */
+	bool avail, dirty;
+	void *hw;
+};
+
+/* Why the guest stopped.  .index holds the number where a range is meant. */
+enum exit_reason {
+	EXIT_NONE,		/* the entry was cancelled before the world switch */
+	EXIT_CR_READ,		/* index: CR; info1: bit 63 valid, 3:0 GPR */
+	EXIT_CR_WRITE,
+	EXIT_DR_READ,		/* index: DR; info1: 3:0 GPR when decode assists */
+	EXIT_DR_WRITE,
+	EXIT_EXCEPTION,		/* index: vector; info1: error code; info2: CR2 of #PF */
+	EXIT_INTR, EXIT_NMI, EXIT_SMI, EXIT_INIT, EXIT_VINTR,
+	EXIT_CR0_SEL_WRITE,
+	EXIT_IDTR_READ, EXIT_GDTR_READ, EXIT_LDTR_READ, EXIT_TR_READ,
+	EXIT_IDTR_WRITE, EXIT_GDTR_WRITE, EXIT_LDTR_WRITE, EXIT_TR_WRITE,
+	EXIT_RDTSC, EXIT_RDPMC, EXIT_PUSHF, EXIT_POPF, EXIT_CPUID, EXIT_RSM,
+	EXIT_IRET, EXIT_INTN, EXIT_INVD, EXIT_PAUSE, EXIT_HLT, EXIT_INVLPG,
+	EXIT_INVLPGA,
+	EXIT_IOIO,		/* info1: IOIO interception information; info2: next RIP */
+	EXIT_MSR,		/* info1: 0 RDMSR, 1 WRMSR */
+	EXIT_TASK_SWITCH,	/* info1, info2: task-switch information */
+	EXIT_FERR_FREEZE, EXIT_SHUTDOWN,
+	EXIT_VMRUN, EXIT_VMMCALL, EXIT_VMLOAD, EXIT_VMSAVE, EXIT_STGI, EXIT_CLGI,
+	EXIT_SKINIT, EXIT_RDTSCP, EXIT_ICEBP, EXIT_WBINVD, EXIT_MONITOR,
+	EXIT_MWAIT, EXIT_MWAIT_ARMED, EXIT_XSETBV, EXIT_RDPRU,
+	EXIT_EFER_WRITE_TRAP, EXIT_CR_WRITE_TRAP,
+	EXIT_INVLPGB, EXIT_INVLPGB_ILLEGAL, EXIT_INVPCID, EXIT_MCOMMIT, EXIT_TLBSYNC,
+	EXIT_SECOND_LEVEL,	/* info1: #NPF error code; info2: guest-physical address */
+	EXIT_INVALID,		/* the CPU refused the state: L0's bug, never the guest's */
+	EXIT_BUSY,
+	EXIT_UNKNOWN,		/* raw: the vendor's code */
+	NR_EXIT_REASONS
+};
+
+#define MAX_INSN_LEN	15
+
+/**
+ * struct guest_exit - one exit of the CPU
+ * @reason: enum exit_reason
+ * @index: register or vector number, see the enum
+ * @info1: as EXITINFO1 of the APM for the same reason; a VT-x backend translates
+ * @info2: as EXITINFO2
+ * @next_rip: RIP of the next instruction, or 0 where the CPU does not say
+ * @insn_len: number of bytes in @insn the CPU supplied (decode assists), 0 if none
+ * @insn: instruction bytes
+ * @vectoring: event whose delivery the exit interrupted (EXITINTINFO)
+ * @raw: the vendor's own exit code, for messages only
+ */
+struct guest_exit {
+	u16 reason;
+	u16 index;
+	u8 insn_len;
+	u8 insn[MAX_INSN_LEN];
+	u64 info1;
+	u64 info2;
+	u64 next_rip;
+	struct guest_event vectoring;
+	u64 raw;
+};
+
+/**
+ * struct guest_run - what a CPU needs to run a guest
+ * @gpr: general-purpose registers, RSP and RAX included; hot
+ * @rip: hot
+ * @rflags: hot
+ * @cpl: hot
+ * @int_shadow: interrupt shadow (MOV SS, STI); hot
+ * @seg: ES, CS, SS, DS; group GRP_SEG
+ * @gdtr: group GRP_DTABLE
+ * @idtr: group GRP_DTABLE
+ * @cr0: group GRP_CR, as the guest sees it
+ * @cr3: group GRP_CR
+ * @cr4: group GRP_CR
+ * @efer: group GRP_CR, as the guest sees it
+ * @cr2: group GRP_CR2
+ * @dr6: group GRP_DR
+ * @dr7: group GRP_DR
+ * @pat: group GRP_PAT
+ * @debugctl: group GRP_LBR
+ * @br_from: group GRP_LBR
+ * @br_to: group GRP_LBR
+ * @excp_from: group GRP_LBR
+ * @excp_to: group GRP_LBR
+ * @sys: state of VMLOAD/VMSAVE; group GRP_SYS; may be another run's
+ * @sys_own: this run's own
+ * @intercept: CTL_INTERCEPTS
+ * @pause_count: CTL_INTERCEPTS
+ * @pause_thresh: CTL_INTERCEPTS, 0 for none
+ * @msr_read_pass: bit n set: RDMSR of pass_msr n does not exit; CTL_MSR
+ * @msr_write_pass: the same for WRMSR; CTL_MSR
+ * @tsc_offset: added to the host's TSC; CTL_TSC
+ * @root: second-level table (4-level, the vendor's format); CTL_ROOT
+ * @flush: drop this run's TLB entries before the next entry
+ * @new_tag: use a fresh TLB tag for the next entry (a cheaper @flush)
+ * @vintr: CTL_VINTR; tpr, irq and gif are read back on exit
+ * @irq_window: CTL_VINTR; exit with EXIT_VINTR as soon as the guest can take an
+ *	interrupt; overrides @vintr's interrupt while set
+ * @lbr_virt: CTL_LBR
+ * @next_rip: value for nRIP when a software event is injected
+ * @inject: event for the next entry; the backend clears .valid when it was taken
+ * @exit: the last exit
+ * @avail: register groups whose neutral copy is current
+ * @dirty: register groups whose neutral copy was written
+ * @ctl_dirty: control groups that were written
+ * @vcpu: owner
+ * @hw: the backend's
+ *
+ * Lives as long as its vCPU; touched only by the thread that holds vcpu->lock.
+ */
+struct guest_run {
+	u64 gpr[NR_GUEST_REGS];
+	u64 rip, rflags;
+	u8 cpl;
+	bool int_shadow;
+
+	struct guest_seg seg[4];
+	struct guest_dtable gdtr, idtr;
+	u64 cr0, cr3, cr4, efer, cr2, dr6, dr7, pat;
+	u64 debugctl, br_from, br_to, excp_from, excp_to;
+	struct guest_sys *sys;
+	struct guest_sys sys_own;
+
+	u32 intercept[NR_ICPT_WORDS];
+	u16 pause_count, pause_thresh;
+	u32 msr_read_pass, msr_write_pass;
+	u64 tsc_offset;
+	struct hpa root;
+	bool flush, new_tag;
+	struct guest_vintr vintr;
+	bool irq_window;
+	bool lbr_virt;
+
+	u64 next_rip;
+	struct guest_event inject;
+	struct guest_exit exit;
+
+	u32 avail, dirty, ctl_dirty;
+	struct nestor_vcpu *vcpu;
+	void *hw;
+};
+
+/* Fetches groups from the hardware context; hw_ops.h routes it to the backend. */
+void hw_fetch(struct guest_run *run, u32 groups);
+
+/** run_need() - make the neutral copy of @groups current */
+static inline void run_need(struct guest_run *run, u32 groups)
+{
+	u32 missing = groups & ~run->avail & ~GRP_SYS;
+
+	/* The object is shared between runs, so it keeps its own mark. */
+	if ((groups & GRP_SYS) && !run->sys->avail)
+		missing |= GRP_SYS;
+	if (missing)
+		hw_fetch(run, missing);
+}
+
+/** run_dirty() - tell that @groups were written; they must be current (or wholly written) */
+static inline void run_dirty(struct guest_run *run, u32 groups)
+{
+	run->avail |= groups & ~GRP_SYS;
+	run->dirty |= groups & ~GRP_SYS;
+	if (groups & GRP_SYS) {
+		run->sys->avail = true;
+		run->sys->dirty = true;
+	}
+}
+
+static inline struct guest_seg *run_seg_ptr(struct guest_run *run, enum guest_sreg n)
+{
+	switch (n) {
+	case SEG_FS:
+		return &run->sys->fs;
+	case SEG_GS:
+		return &run->sys->gs;
+	case SEG_LDTR:
+		return &run->sys->ldtr;
+	case SEG_TR:
+		return &run->sys->tr;
+	default:
+		return &run->seg[n & 3];
+	}
+}
+
+static inline u32 run_seg_group(enum guest_sreg n)
+{
+	return n < SEG_FS ? GRP_SEG : GRP_SYS;
+}
+
+/** run_seg() - segment register @n, fetched if need be */
+static inline const struct guest_seg *run_seg(struct guest_run *run, enum guest_sreg n)
+{
+	run_need(run, run_seg_group(n));
+	return run_seg_ptr(run, n);
+}
+
+/** run_set_seg() - write segment register @n; CPL is not changed by it */
+static inline void run_set_seg(struct guest_run *run, enum guest_sreg n,
+			       const struct guest_seg *seg)
+{
+	run_need(run, run_seg_group(n));
+	*run_seg_ptr(run, n) = *seg;
+	run_dirty(run, run_seg_group(n));
+}
+
+#endif

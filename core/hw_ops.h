@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The seam to the CPU: one const table a vendor.  A backend runs a guest; it
+ * knows of no nesting, no vmcs12 and no vmcb12.
+ */
+#ifndef NESTOR_CORE_HW_OPS_H
+#define NESTOR_CORE_HW_OPS_H
+
+#include "core/guest_run.h"
+
+/**
+ * struct hw_caps - what this host's CPU can do, found by hw_ops.probe
+ * Frontends read it to decide what to offer; core reads it to pick a path.
+ */
+struct hw_caps {
+	bool nrips;		/* exits carry the next RIP */
+	bool decode_assists;
+	bool vgif;
+	bool lbrv;
+	bool flush_by_tag;
+	bool clean_bits;
+	bool pause_filter, pause_threshold;
+	bool tsc_scaling;
+	bool virt_vmload;
+	bool vnmi;
+	bool root_1g, root_2m;	/* large second-level leaves */
+	bool spec_ctrl;		/* SPEC_CTRL exists and may be given to a guest */
+	u32 nr_tags;		/* TLB tags (ASIDs, VPIDs) */
+	u8 root_levels;		/* levels of the second-level table: 4 */
+	bool root_is_npt;	/* format of the second-level table: NPT, else EPT */
+};
+
+/**
+ * struct hw_problem - why this machine cannot be used: one line with its remedy
+ * @cause: what is wrong
+ * @remedy: what to do about it
+ */
+struct hw_problem {
+	const char *cause;
+	const char *remedy;
+};
+
+/**
+ * struct hw_ops - a backend
+ * @name: "AMD-V" or "VT-x"
+ * @probe: is it there and usable on this machine?  Fills hw_caps.
+ *	-ENODEV: CPU has no such extension; -EACCES: disabled or locked by
+ *	firmware; -EOPNOTSUPP: no second-level paging; -EBUSY: a hypervisor is
+ *	already running.  Process context, before any other hook.
+ * @setup: allocate what all CPUs share and each CPU needs; -ENOMEM
+ * @teardown: the reverse
+ * @cpu_on: turn the extension on for this CPU; -EBUSY if someone else did.
+ *	Interrupts off.
+ * @cpu_off: put this CPU back as cpu_on found it.  Interrupts off; any number of times.
+ * @run_alloc: hardware context for a run (run->hw) and for run->sys_own; -ENOMEM
+ * @run_free: the reverse; safe after a failed run_alloc
+ * @load: this CPU is about to run @run's vCPU: host state done once and not
+ *	per entry.  Preemption off.  -EAGAIN: the extension is off on this CPU.
+ * @unload: the reverse, before preemption is allowed again
+ * @enter: commit dirty groups, switch worlds, come back, fill run->exit and
+ *	the hot registers.  Preemption and interrupts off on entry and return; a
+ *	host interrupt that ended the guest is still pending on return.
+ * @fetch: make register groups current, see run_need
+ *
+ * No hook is ever NULL.
+ */
+struct hw_ops {
+	const char *name;
+	int (*probe)(struct hw_caps *caps, struct hw_problem *why);
+	int (*setup)(void);
+	void (*teardown)(void);
+	int (*cpu_on)(void);
+	void (*cpu_off)(void);
+	int (*run_alloc)(struct guest_run *run);
+	void (*run_free)(struct guest_run *run);
+	int (*load)(struct guest_run *run);
+	void (*unload)(struct guest_run *run);
+	void (*enter)(struct guest_run *run);
+	void (*fetch)(struct guest_run *run, u32 groups);
+};
+
+extern const struct hw_ops *hw;
+extern struct hw_caps hw_caps;
+extern const struct hw_ops svm_hw_ops;
+
+#endif

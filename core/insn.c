@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The instruction at RIP.  A CPU with NRIPS says where the next one is; on
+ * others the bytes are fetched through the guest's own tables and decoded.
+ */
+#include <uapi/asm/debugreg.h>
+#include <asm/processor-flags.h>
+
+#include "core/events.h"
+#include "core/insn.h"
+#include "mmu/gva.h"
+#include "mmu/mmu.h"
+
+enum x86_mode vcpu_x86_mode(struct guest_run *run)
+{
+	const struct guest_seg *cs;
+
+	if (!run_is_protected(run))
+		return X86_MODE_REAL;
+	if (run->rflags & X86_EFLAGS_VM)
+		return X86_MODE_VM86;
+	cs = run_seg(run, SEG_CS);
+	if (run_is_long(run) && (cs->attrib & SEG_ATTR_L))
+		return X86_MODE_64;
+	return cs->attrib & SEG_ATTR_DB ? X86_MODE_32 : X86_MODE_16;
+}
+
+static u64 linear_rip(struct guest_run *run)
+{
+	if (run_is_64bit(run))
+		return run->rip;
+	return (u32)(run_seg(run, SEG_CS)->base + run->rip);
+}
+
+/*
+ * Read up to @want bytes at linear address @at: the number read; -EAGAIN when there is
+ * none; -EOPNOTSUPP when there is no memory at all.  *@hole: it ends where memory does.
+ */
+static int fetch_bytes(struct nestor_vcpu *vcpu, u64 at, u8 *bytes, unsigned int want, bool *hole)
+{
+	u32 access = ACC_FETCH | (vcpu->run->cpl == 3 ? ACC_USER : 0);
+	unsigned int first = min_t(unsigned int, want, PAGE_SIZE - (at & ~PAGE_MASK));
+	struct gva_fault fault = {};
+	int r;
+
+	*hole = false;
+	r = gva_read(vcpu, at, bytes, first, access, &fault);
+	if (r) {
+		/* The guest ran it a moment ago, so entering again settles it. */
+		return r == -ENXIO ? -EOPNOTSUPP : -EAGAIN;
+	}
+	if (first == want)
+		return want;
+	r = gva_read(vcpu, at + first, bytes + first, want - first, access, &fault);
+	if (!r)
+		return want;
+	*hole = r == -ENXIO;
+	return fault.reflected ? -EAGAIN : (int)first;
+}
+
+static int decode_at_rip(struct nestor_vcpu *vcpu, struct x86_insn *insn, u8 *bytes,
+			 unsigned int *len, bool hole)
+{
+	switch (x86_decode(insn, bytes, *len, vcpu_x86_mode(vcpu->run))) {
+	case X86_DECODE_OK:
+		return 0;
+	case X86_DECODE_TOO_LONG:
+		queue_gp(vcpu);
+		return -EAGAIN;
+	case X86_DECODE_SHORT:
+		/* The page behind it is gone; the CPU's own fetch will fault. */
+		return *len < MAX_INSN_LEN && !hole ? -EAGAIN : -EOPNOTSUPP;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+int vcpu_fetch(struct nestor_vcpu *vcpu, struct x86_insn *insn, u8 *bytes, unsigned int *len)
+{
+	struct guest_run *run = vcpu->run;
+	bool hole;
+	int n;
+
+	if (run->exit.insn_len == MAX_INSN_LEN) {
+		memcpy(bytes, run->exit.insn, MAX_INSN_LEN);
+		*len = MAX_INSN_LEN;
+		return decode_at_rip(vcpu, insn, bytes, len, false);
+	}
+	n = fetch_bytes(vcpu, linear_rip(run), bytes, MAX_INSN_LEN, &hole);
+	if (n < 0)
+		return n;
+	*len = n;
+	return decode_at_rip(vcpu, insn, bytes, len, hole);
+}
+
+int vcpu_insn_len(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+	u8 bytes[MAX_INSN_LEN];
+	struct x86_insn insn;
+	unsigned int len;
+	int r;
+
+	if (run->exit.next_rip) {
+		u64 n = run->exit.next_rip - run->rip;
+
+		if (n - 1 < MAX_INSN_LEN)
+			return n;
+	}
+	r = vcpu_fetch(vcpu, &insn, bytes, &len);
+	return r ? r : insn.length;
+}
+
+void vcpu_advance(struct nestor_vcpu *vcpu, unsigned int len)
+{
+	struct guest_run *run = vcpu->run;
+
+	run->rip += len;
+	if (!run_is_64bit(run))
+		run->rip = (u32)run->rip;
+	run->int_shadow = false;
+	run->rflags &= ~X86_EFLAGS_RF;
+	if (unlikely(run->rflags & X86_EFLAGS_TF) && !vcpu->singlestep_nmi)
+		queue_debug(vcpu, DR_STEP);
+}
+
+enum run_action emulation_error(struct nestor_vcpu *vcpu)
+{
+	struct kvm_run *kr = vcpu->kvm_run;
+	u8 bytes[MAX_INSN_LEN] = {};
+	struct x86_insn insn;
+	unsigned int len = 0;
+
+	vcpu_fetch(vcpu, &insn, bytes, &len);
+	memset(&kr->emulation_failure, 0, sizeof(kr->emulation_failure));
+	kr->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	kr->emulation_failure.suberror = KVM_INTERNAL_ERROR_EMULATION;
+	kr->emulation_failure.ndata = 3;
+	kr->emulation_failure.flags = KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
+	kr->emulation_failure.insn_size = len;
+	memcpy(kr->emulation_failure.insn_bytes, bytes, sizeof(bytes));
+	return EXIT_USER;
+}
+
+enum run_action insn_failed(struct nestor_vcpu *vcpu, int err)
+{
+	return err == -EAGAIN ? RESUME_GUEST : emulation_error(vcpu);
+}

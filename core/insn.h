@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The instruction at RIP of the current run: its length, its bytes, moving past it. */
+#ifndef NESTOR_CORE_INSN_H
+#define NESTOR_CORE_INSN_H
+
+#include "core/emul/insn.h"
+#include "core/vcpu.h"
+
+/** vcpu_x86_mode() - decoding mode of the current run */
+enum x86_mode vcpu_x86_mode(struct guest_run *run);
+
+/**
+ * vcpu_fetch() - copy and decode the instruction at RIP
+ * @bytes: MAX_INSN_LEN bytes, filled as far as could be read
+ * @len: how many
+ * Return: 0; -EAGAIN: it cannot be read now or an exception was queued: enter
+ * the guest again; -EOPNOTSUPP: not known. Sleepable.
+ */
+int vcpu_fetch(struct nestor_vcpu *vcpu, struct x86_insn *insn, u8 *bytes, unsigned int *len);
+
+/** vcpu_insn_len() - length of the exited instruction, or as vcpu_fetch() */
+int vcpu_insn_len(struct nestor_vcpu *vcpu);
+
+/** vcpu_advance() - RIP moves on by @len; interrupt shadow ends, TF traps */
+void vcpu_advance(struct nestor_vcpu *vcpu, unsigned int len);
+
+/** insn_failed() - run_action for an error of vcpu_fetch() or vcpu_insn_len() */
+enum run_action insn_failed(struct nestor_vcpu *vcpu, int err);
+
+/** emulation_error() - KVM_INTERNAL_ERROR_EMULATION with the bytes at RIP */
+enum run_action emulation_error(struct nestor_vcpu *vcpu);
+
+/** emulate_at_rip() - run the instruction at RIP in software: MMIO, string I/O (core/emulate.c) */
+enum run_action emulate_at_rip(struct nestor_vcpu *vcpu);
+
+#endif

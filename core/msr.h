@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* MSRs of the guest: one table of handlers for RDMSR/WRMSR exits and the ABI. */
+#ifndef NESTOR_CORE_MSR_H
+#define NESTOR_CORE_MSR_H
+
+#include <linux/kvm.h>
+
+#include "core/vcpu.h"
+
+/**
+ * msr_get() - read MSR @index of the current run
+ * @host: asked by the VMM (KVM_GET_MSRS), not by an instruction
+ * Return: 0, or -EINVAL where the guest gets #GP (unknown or not readable).
+ * vcpu->lock held, sleepable.
+ */
+int msr_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host);
+/** msr_set() - the same for writing; unknown MSRs fail, known rules are the manual's */
+int msr_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host);
+void msr_reset(struct nestor_vcpu *vcpu, bool init);
+/* Lists of KVM_GET_MSR_INDEX_LIST and KVM_GET_MSR_FEATURE_INDEX_LIST */
+const u32 *msr_index_list(u32 *nr);
+const u32 *msr_feature_index_list(u32 *nr);
+int msr_feature_get(u32 index, u64 *val);
+
+/*
+ * Control-register writes with the architecture's checks, for the current
+ * run; shared by MOV-CR exits, LMSW/CLTS, and KVM_SET_SREGS (core/cr.c).
+ * Return 0, or -EINVAL where the guest gets #GP(0).
+ */
+int cr0_write(struct nestor_vcpu *vcpu, u64 val);
+int cr3_write(struct nestor_vcpu *vcpu, u64 val);
+int cr4_write(struct nestor_vcpu *vcpu, u64 val);
+int cr8_write(struct nestor_vcpu *vcpu, u64 val);
+u64 cr8_read(struct nestor_vcpu *vcpu);
+int efer_write(struct nestor_vcpu *vcpu, u64 val, bool host);
+int dr_write(struct nestor_vcpu *vcpu, unsigned int n, u64 val);
+int dr_read(struct nestor_vcpu *vcpu, unsigned int n, u64 *val);
+/*
+ * cr_set_check() - would this combination do?  For KVM_SET_SREGS, before
+ * anything is changed; -EINVAL.  cs_l: CS.L of the new CS.
+ */
+int cr_set_check(struct nestor_vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer, bool cs_l);
+int xcr_write(struct nestor_vcpu *vcpu, u32 index, u64 val);
+
+/*
+ * TSC (core/tsc.c).  tsc_read_l1() - TSC of L1 as it would read it now.
+ * tsc_write_l1() - L1's own WRMSR: moves this vCPU's TSC only.
+ * tsc_sync_l1() - the VMM's write, and a new vCPU's first value: joins the
+ * other vCPUs when it is meant to.
+ * tsc_adjust_l1() - move by @delta, in L1 and in a current L2.
+ */
+u64 tsc_read_l1(struct nestor_vcpu *vcpu);
+void tsc_write_l1(struct nestor_vcpu *vcpu, u64 val);
+void tsc_sync_l1(struct nestor_vcpu *vcpu, u64 val);
+void tsc_adjust_l1(struct nestor_vcpu *vcpu, s64 delta);
+/* tsc_set_khz() - KVM_SET_TSC_KHZ; 0, or -EINVAL when it is not the host's (no scaling) */
+int tsc_set_khz(struct nestor_vm *vm, u32 khz);
+
+/* kvmclock (core/pvclock.c) */
+int pvclock_vm_create(struct nestor_vm *vm);	/* vm->clock */
+void pvclock_vm_destroy(struct nestor_vm *vm);
+int pvclock_vcpu_create(struct nestor_vcpu *vcpu);	/* vcpu->pvclock */
+void pvclock_vcpu_free(struct nestor_vcpu *vcpu);
+void pvclock_reset(struct nestor_vcpu *vcpu);
+int pvclock_set_msr(struct nestor_vcpu *vcpu, u32 index, u64 val);
+bool pvclock_get_msr(struct nestor_vcpu *vcpu, u32 index, u64 *val);
+void pvclock_update(struct nestor_vcpu *vcpu);	/* on REQ_CLOCK; sleepable */
+/* KVM_GET_CLOCK, KVM_SET_CLOCK, KVM_KVMCLOCK_CTRL */
+void pvclock_get(struct nestor_vm *vm, struct kvm_clock_data *out);
+int pvclock_set(struct nestor_vm *vm, const struct kvm_clock_data *in);
+int pvclock_paused(struct nestor_vcpu *vcpu);
+
+#endif

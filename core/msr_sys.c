@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * MSRs that are part of guest_run (system calls, segment bases, EFER, branch
+ * records), the clocks, and the local APIC's.
+ */
+#include <asm/kvm_para.h>
+#include <asm/msr.h>
+#include <asm/msr-index.h>
+
+#include "core/irq.h"
+#include "core/msr_impl.h"
+
+/* Where a plain 64-bit register of VMLOAD/VMSAVE is kept. */
+static u64 *sys_reg(struct guest_sys *s, u32 index)
+{
+	switch (index) {
+	case MSR_FS_BASE:
+		return &s->fs.base;
+	case MSR_GS_BASE:
+		return &s->gs.base;
+	case MSR_KERNEL_GS_BASE:
+		return &s->kernel_gs_base;
+	case MSR_STAR:
+		return &s->star;
+	case MSR_LSTAR:
+		return &s->lstar;
+	case MSR_CSTAR:
+		return &s->cstar;
+	case MSR_SYSCALL_MASK:
+		return &s->sfmask;
+	case MSR_IA32_SYSENTER_CS:
+		return &s->sysenter_cs;
+	case MSR_IA32_SYSENTER_ESP:
+		return &s->sysenter_esp;
+	case MSR_IA32_SYSENTER_EIP:
+		return &s->sysenter_eip;
+	}
+	return NULL;
+}
+
+int sys_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host)
+{
+	struct guest_run *run = vcpu->run;
+	const u64 *reg;
+
+	if (index == MSR_EFER) {
+		run_need(run, GRP_CR);
+		*val = run->efer;
+		return 0;
+	}
+	run_need(run, GRP_SYS);
+	reg = sys_reg(run->sys, index);
+	if (!reg)
+		return -EINVAL;
+	*val = *reg;
+	return 0;
+}
+
+int sys_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host)
+{
+	struct guest_run *run = vcpu->run;
+	u64 *reg;
+
+	switch (index) {
+	case MSR_EFER:
+		return efer_write(vcpu, val, host);
+	case MSR_STAR:
+		break;
+	case MSR_SYSCALL_MASK:
+	case MSR_IA32_SYSENTER_CS:
+		/* The upper half does not exist. */
+		val = (u32)val;
+		break;
+	default:
+		if (!canonical(val))
+			return -EINVAL;
+	}
+	run_need(run, GRP_SYS);
+	reg = sys_reg(run->sys, index);
+	if (!reg)
+		return -EINVAL;
+	*reg = val;
+	run_dirty(run, GRP_SYS);
+	return 0;
+}
+
+static u64 *lbr_reg(struct guest_run *run, u32 index)
+{
+	switch (index) {
+	case MSR_IA32_DEBUGCTLMSR:
+		return &run->debugctl;
+	case MSR_IA32_LASTBRANCHFROMIP:
+		return &run->br_from;
+	case MSR_IA32_LASTBRANCHTOIP:
+		return &run->br_to;
+	case MSR_IA32_LASTINTFROMIP:
+		return &run->excp_from;
+	default:
+		return &run->excp_to;
+	}
+}
+
+int lbr_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host)
+{
+	run_need(vcpu->run, GRP_LBR);
+	*val = *lbr_reg(vcpu->run, index);
+	return 0;
+}
+
+int lbr_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host)
+{
+	struct guest_run *run = vcpu->run;
+
+	/* LBR, BTF and the four pin controls; bits 31:6 are reserved (APM "DebugCtl MSR"). */
+	if (index == MSR_IA32_DEBUGCTLMSR && (val & ~0x3full))
+		return -EINVAL;
+	if (index != MSR_IA32_DEBUGCTLMSR && !host)
+		return -EINVAL;
+	run_need(run, GRP_LBR);
+	*lbr_reg(run, index) = val;
+	run_dirty(run, GRP_LBR);
+	if (index == MSR_IA32_DEBUGCTLMSR && run->lbr_virt != !!(val & 1) && !vcpu_in_l2(vcpu)) {
+		run->lbr_virt = val & 1;
+		run->ctl_dirty |= CTL_LBR;
+	}
+	return 0;
+}
+
+static bool tsc_adjust_hidden(const struct nestor_vcpu *vcpu)
+{
+	const struct kvm_cpuid_entry2 *e = cpuid_find(vcpu, 7, 0);
+
+	return !e || !(e->ebx & BIT(1));
+}
+
+int time_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host)
+{
+	switch (index) {
+	case MSR_IA32_TSC:
+		*val = host ? tsc_read_l1(vcpu) : rdtsc() + vcpu->run->tsc_offset;
+		return 0;
+	case MSR_TSC_AUX:
+		if (!host && !vcpu->cpuid.has_rdtscp)
+			return -EINVAL;
+		*val = vcpu->msr.tsc_aux;
+		return 0;
+	case MSR_IA32_TSC_ADJUST:
+		if (!host && tsc_adjust_hidden(vcpu))
+			return -EINVAL;
+		*val = vcpu->msr.tsc_adjust;
+		return 0;
+	case MSR_IA32_TSC_DEADLINE:
+		if (!host && !vcpu->cpuid.has_tsc_deadline)
+			return -EINVAL;
+		*val = 0;
+		return vcpu->apic ? lapic_get_tsc_deadline(vcpu, val) : host ? 0 : -EINVAL;
+	}
+	if (!host && !vcpu->cpuid.has_pvclock)
+		return -EINVAL;
+	return pvclock_get_msr(vcpu, index, val) ? 0 : -EINVAL;
+}
+
+static int tsc_set(struct nestor_vcpu *vcpu, u64 val, bool host)
+{
+	u64 before;
+
+	if (host) {
+		tsc_sync_l1(vcpu, val);
+		return 0;
+	}
+	/* TSC_ADJUST counts what WRMSR did (SDM "IA32_TSC_ADJUST Register Support"). */
+	before = vcpu->l1_tsc_offset;
+	tsc_write_l1(vcpu, val - (vcpu->run->tsc_offset - before));
+	vcpu->msr.tsc_adjust += vcpu->l1_tsc_offset - before;
+	return 0;
+}
+
+int time_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host)
+{
+	switch (index) {
+	case MSR_IA32_TSC:
+		return tsc_set(vcpu, val, host);
+	case MSR_TSC_AUX:
+		if ((!host && !vcpu->cpuid.has_rdtscp) || val >> 32)
+			return -EINVAL;
+		vcpu->msr.tsc_aux = val;
+		return 0;
+	case MSR_IA32_TSC_ADJUST:
+		if (!host && tsc_adjust_hidden(vcpu))
+			return -EINVAL;
+		/* The VMM restores TSC and TSC_ADJUST apart from each other. */
+		if (!host)
+			tsc_adjust_l1(vcpu, val - vcpu->msr.tsc_adjust);
+		vcpu->msr.tsc_adjust = val;
+		return 0;
+	case MSR_IA32_TSC_DEADLINE:
+		if (!host && !vcpu->cpuid.has_tsc_deadline)
+			return -EINVAL;
+		if (!vcpu->apic)
+			return host && !val ? 0 : -EINVAL;
+		return lapic_set_tsc_deadline(vcpu, val);
+	}
+	if (!host && !vcpu->cpuid.has_pvclock)
+		return -EINVAL;
+	return pvclock_set_msr(vcpu, index, val);
+}
+
+/* APIC base without a local APIC in the kernel: kept for the VMM, which acts on it. */
+static int set_base_userspace(struct nestor_vcpu *vcpu, u64 val)
+{
+	u64 rsvd = vcpu->cpuid.rsvd_gpa_bits | 0x2ff;
+
+	if (!vcpu->cpuid.has_x2apic)
+		rsvd |= X2APIC_ENABLE;
+	if (val & rsvd)
+		return -EINVAL;
+	if ((val & X2APIC_ENABLE) && !(val & MSR_IA32_APICBASE_ENABLE))
+		return -EINVAL;
+	vcpu->msr.apic_base = val;
+	return 0;
+}
+
+int apic_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host)
+{
+	if (index == MSR_IA32_APICBASE) {
+		*val = vcpu->msr.apic_base;
+		return 0;
+	}
+	return vcpu->apic ? lapic_x2apic_read(vcpu, index, val) : -EINVAL;
+}
+
+int apic_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host)
+{
+	if (index == MSR_IA32_APICBASE)
+		return vcpu->apic ? lapic_set_base(vcpu, val, host) :
+				    set_base_userspace(vcpu, val);
+	return vcpu->apic ? lapic_x2apic_write(vcpu, index, val) : -EINVAL;
+}

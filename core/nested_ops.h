@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The seam to a frontend: what L1 sees of a virtualisation extension.  A
+ * frontend never includes hw/; it works on guest_run alone.
+ */
+#ifndef NESTOR_CORE_NESTED_OPS_H
+#define NESTOR_CORE_NESTED_OPS_H
+
+#include "core/vcpu.h"
+#include "core/verdict.h"
+
+/* Who handles an L2 exit or event. */
+enum nested_who { NESTED_BY_L0, NESTED_BY_L1 };
+
+/**
+ * struct nested_ops - a frontend
+ * @name: "svm", "vmx" or "none"
+ * @vcpu_init: allocate vcpu->nested (first member of the frontend's own struct); -ENOMEM
+ * @vcpu_free: the reverse
+ * @reset: INIT or power-on: leave L2, forget everything
+ * @insn: L1 executed a virtualisation instruction (exit reason of vcpu->run->exit
+ *	is one of EXIT_VMRUN..EXIT_SKINIT, EXIT_INVLPGA, or #UD/#GP look-alikes);
+ *	RIP still points at it.  With NESTED_OK the caller skips it.
+ * @l2_exit: L2 stopped.  NESTED_BY_L1: the exit was reflected, vcpu->run is &vcpu->l1.
+ *	NESTED_BY_L0: the caller's own handler runs on the L2 run.
+ * @l2_fault: EXIT_SECOND_LEVEL of L2 with nested paging: fill the shadow, reflect, or
+ *	hand over: *gpa is the L1 address to be handled as an L1 fault when it returns
+ *	NESTED_BY_L0 with *mmio set.
+ * @l2_event: before delivery to L2: does L1 intercept this event
+ *	(exception, NMI, external interrupt, INIT, SMI)?  NESTED_BY_L1: reflected.  An
+ *	exception went with it; everything else stays pending for L1.  An
+ *	interrupt has not been acknowledged yet: the vector means nothing.  INIT is
+ *	offered with L1 current, too: NESTED_BY_L1 with the current run unchanged
+ *	says that it became an exception.
+ * @l2_irq_open: L2 is current: could an external interrupt for L1 be recognised now?
+ *	(V_INTR_MASKING and L1's RFLAGS.IF, else L2's RFLAGS.IF and interrupt shadow)
+ * @blocked: what the frontend holds back from L1 itself (GIF = 0)
+ * @flush: this vCPU's hardware TLB entries of L2 must go before L2 runs again
+ * @soft_event_injected: was @ev, a software interrupt or exception whose delivery to the
+ *	current run an exit interrupted, injected by L1 (and not an instruction of L2)?
+ * @get_msr: MSR of the extension; false if the MSR is not this frontend's
+ * @set_msr: the same, @host: written by the VMM. *fault is set for #GP.  It is also
+ *	told of L1's new EFER before that is written, may refuse it with *fault, and
+ *	answers false (EFER is core's)
+ * @cpuid: cut or fill the extension's leaves of the supported CPUID
+ * @translate: L2-physical to L1-physical for the software walker; returns
+ *	NESTED_OK, or NESTED_EXITED after reflecting a nested page fault
+ */
+struct nested_ops {
+	const char *name;
+	int (*vcpu_init)(struct nestor_vcpu *vcpu);
+	void (*vcpu_free)(struct nestor_vcpu *vcpu);
+	void (*reset)(struct nestor_vcpu *vcpu);
+	enum nested_result (*insn)(struct nestor_vcpu *vcpu);
+	enum nested_who (*l2_exit)(struct nestor_vcpu *vcpu);
+	enum nested_who (*l2_fault)(struct nestor_vcpu *vcpu, struct l1_gpa *gpa, bool *mmio);
+	enum nested_who (*l2_event)(struct nestor_vcpu *vcpu, const struct guest_event *ev,
+				    u64 payload);
+	bool (*l2_irq_open)(struct nestor_vcpu *vcpu);
+	bool (*blocked)(struct nestor_vcpu *vcpu);
+	void (*flush)(struct nestor_vcpu *vcpu);
+	bool (*soft_event_injected)(struct nestor_vcpu *vcpu, const struct guest_event *ev);
+	bool (*get_msr)(struct nestor_vcpu *vcpu, u32 msr, u64 *val, bool host, bool *fault);
+	bool (*set_msr)(struct nestor_vcpu *vcpu, u32 msr, u64 val, bool host, bool *fault);
+	void (*cpuid)(struct kvm_cpuid_entry2 *e);
+	enum nested_result (*translate)(struct nestor_vcpu *vcpu, struct l2_gpa from,
+					u64 access, struct l1_gpa *to);
+};
+
+extern const struct nested_ops *nested;
+extern const struct nested_ops nsvm_ops;
+extern const struct nested_ops no_nested_ops;
+
+struct nestor_vcpu;
+
+/** nested_record_verdict() - a nested entry of the VMRUN/VMLAUNCH at @rip failed: ring and tracepoint */
+void nested_record_verdict(struct nestor_vcpu *vcpu, const struct verdict *v, u64 rip);
+
+/**
+ * nested_get_verdicts() - NESTOR_GET_VERDICTS; vcpu->lock held
+ * Return: 0, -EFAULT, or -EINVAL for an unknown version, size, flag or a
+ * reserved field that is not 0.
+ */
+int nested_get_verdicts(struct nestor_vcpu *vcpu, void __user *arg);
+
+/* struct nested - head of every frontend's per-vCPU state (embed first) */
+struct nested {
+	const struct nested_ops *ops;
+	/* Last failed entries, a ring for NESTOR_GET_VERDICTS; owner: vcpu->lock. */
+	struct verdict_ring {
+		u64 seq;
+		struct {
+			struct verdict v;
+			u64 rip;
+			u64 when_ns;
+		} slot[16];
+	} verdicts;
+};
+
+#endif

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The run loop: deliver what waits, load the CPU, enter, unload, handle the exit;
+ * sleep while halted; return to the VMM for what is its own.
+ *
+ * Guest FPU and the backend's host state are loaded from vcpu_load_cpu to
+ * vcpu_unload_cpu, with preemption off; exits are handled outside, where
+ * everything may sleep.
+ */
+#include <linux/entry-kvm.h>
+#include <linux/sched/signal.h>
+#include <linux/smp.h>
+#include <trace/events/ipi.h>
+#include <asm/msr.h>
+#include <asm/nospec-branch.h>
+#include <asm/processor-flags.h>
+
+#include "core/compat.h"
+#include "core/events.h"
+#include "core/exits.h"
+#include "core/hw_ops.h"
+#include "core/irq.h"
+#include "core/msr.h"
+#include "core/nested_ops.h"
+#include "core/trace.h"
+
+static enum run_action handle_ioapic_eoi(struct nestor_vcpu *vcpu)
+{
+	u8 vector;
+
+	if (!irq_take_ioapic_eoi(vcpu, &vector))
+		return RESUME_GUEST;
+	vcpu->kvm_run->exit_reason = KVM_EXIT_IOAPIC_EOI;
+	vcpu->kvm_run->eoi.vector = vector;
+	return EXIT_USER;
+}
+
+static void handle_tlb_flush(struct nestor_vcpu *vcpu)
+{
+	vcpu->stats.tlb_flushes++;
+	vcpu->l1.flush = true;
+	/* L2's run draws on the same memory, be it current or not. */
+	nested->flush(vcpu);
+}
+
+static enum run_action handle_triple_fault(struct nestor_vcpu *vcpu)
+{
+	struct guest_exit *x = &vcpu->run->exit;
+
+	if (vcpu_in_l2(vcpu)) {
+		x->reason = EXIT_SHUTDOWN;
+		x->info1 = 0;
+		x->info2 = 0;
+		if (nested->l2_exit(vcpu) == NESTED_BY_L1)
+			return RESUME_GUEST;
+	}
+	vcpu_reset(vcpu, true);
+	vcpu->kvm_run->exit_reason = KVM_EXIT_SHUTDOWN;
+	return EXIT_USER;
+}
+
+/* A change of memory slots kicks us and waits: let go of the old ones. */
+static void relax_srcu(struct nestor_vcpu *vcpu)
+{
+	srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
+}
+
+static enum run_action handle_requests(struct nestor_vcpu *vcpu)
+{
+	if (likely(!READ_ONCE(vcpu->requests)))
+		return RESUME_GUEST;
+	if (vcpu_take_request(vcpu, REQ_DEAD))
+		return VM_DEAD;
+	if (vcpu_take_request(vcpu, REQ_KICK))
+		relax_srcu(vcpu);
+	vcpu_take_request(vcpu, REQ_EVENT);
+	if (vcpu_take_request(vcpu, REQ_TLB_FLUSH))
+		handle_tlb_flush(vcpu);
+	vcpu_take_request(vcpu, REQ_ROOT);
+	vcpu_take_request(vcpu, REQ_TSC);
+	if (vcpu_take_request(vcpu, REQ_CLOCK))
+		pvclock_update(vcpu);
+	if (vcpu_take_request(vcpu, REQ_APIC_EVENTS) && vcpu->apic)
+		lapic_accept_events(vcpu);
+	if (vcpu_take_request(vcpu, REQ_TRIPLE_FAULT))
+		return handle_triple_fault(vcpu);
+	if (vcpu_take_request(vcpu, REQ_IOAPIC_EOI))
+		return handle_ioapic_eoi(vcpu);
+	return RESUME_GUEST;
+}
+
+/* CR8 of the guest lives in V_TPR while it runs, in the local APIC otherwise. */
+static void load_tpr(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = &vcpu->l1;
+	u8 tpr;
+
+	if (vcpu_in_l2(vcpu))
+		return;
+	tpr = lapic_get_tpr(vcpu);
+	if (run->vintr.tpr != tpr) {
+		run->vintr.tpr = tpr;
+		run->ctl_dirty |= CTL_VINTR;
+	}
+}
+
+static u64 host_tsc_aux(void)
+{
+	u64 val;
+
+	rdmsrl(MSR_TSC_AUX, val);
+	return val;
+}
+
+/* TSC_AUX has no place in the hardware context: it is swapped while the vCPU is loaded. */
+static bool swap_tsc_aux(struct nestor_vcpu *vcpu, u64 *host)
+{
+	if (!vcpu->cpuid.has_rdtscp)
+		return false;
+	*host = host_tsc_aux();
+	if (*host == vcpu->msr.tsc_aux)
+		return false;
+	wrmsrl(MSR_TSC_AUX, vcpu->msr.tsc_aux);
+	return true;
+}
+
+/* An event that was given to the CPU is delivered unless the exit says otherwise. */
+static void after_exit(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+	const struct guest_event *ev = &run->exit.vectoring;
+
+	clear_injected(vcpu);
+	if (unlikely(ev->valid)) {
+		bool soft = ev->type == EVENT_SOFT_INT ||
+			(ev->type == EVENT_EXCEPTION && (ev->vector == 3 || ev->vector == 4));
+
+		/* RIP is still at a software event's instruction: it runs again. */
+		if (!soft || nested->soft_event_injected(vcpu, ev))
+			requeue_event(vcpu, ev);
+		/* An NMI for L2 may be L1's own injection, which masks none of L1's. */
+		if (ev->type == EVENT_NMI && !vcpu_in_l2(vcpu))
+			vcpu->ev.nmi_masked = true;
+	}
+	if (vcpu->ev.nmi_iret && run->rip != vcpu->ev.nmi_iret_rip) {
+		vcpu->ev.nmi_iret = false;
+		vcpu->ev.nmi_masked = false;
+		vcpu_request(vcpu, REQ_EVENT);
+	}
+}
+
+/* true: the guest was entered and left */
+static bool switch_worlds(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+
+	local_irq_disable();
+	WRITE_ONCE(vcpu->mode, VCPU_IN_GUEST);
+	/* Pairs with vcpu_kick: publish the mode, then look at the requests. */
+	smp_mb();
+	if (READ_ONCE(vcpu->requests) || xfer_to_guest_mode_work_pending()) {
+		WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
+		local_irq_enable();
+		return false;
+	}
+	if (vcpu->immediate_exit)
+		smp_send_reschedule(vcpu->cpu);
+	current->flags |= PF_VCPU;
+	hw->enter(run);
+	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
+	/* A tick that ended the guest is the guest's time. */
+	local_irq_enable();
+	current->flags &= ~PF_VCPU;
+	return true;
+}
+
+/* true: entered and left; the exit waits to be handled */
+static bool enter_guest(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+	bool aux, entered;
+	u64 host_aux;
+
+	fpu_load(&vcpu->fpu);
+	if (hw->load(run)) {
+		/* This CPU goes offline or the machine goes down: run elsewhere, if ever. */
+		fpu_unload(&vcpu->fpu);
+		cond_resched();
+		return false;
+	}
+	WRITE_ONCE(vcpu->cpu, smp_processor_id());
+	aux = swap_tsc_aux(vcpu, &host_aux);
+	entered = switch_worlds(vcpu);
+	if (aux)
+		wrmsrl(MSR_TSC_AUX, host_aux);
+	hw->unload(run);
+	WRITE_ONCE(vcpu->cpu, -1);
+	fpu_unload(&vcpu->fpu);
+	return entered;
+}
+
+static enum run_action run_once(struct nestor_vcpu *vcpu)
+{
+	enum run_action action = handle_requests(vcpu);
+	struct guest_run *run;
+	bool entered;
+
+	if (action != RESUME_GUEST || vcpu->mp_state != KVM_MP_STATE_RUNNABLE)
+		return action;
+	action = deliver_events(vcpu);
+	if (action != RESUME_GUEST)
+		return action;
+	load_tpr(vcpu);
+	run = vcpu->run;
+	/* A guest that runs for long without an exit must not hold up writers. */
+	srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
+	entered = enter_guest(vcpu);
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
+	if (!entered) {
+		run->inject.valid = false;
+		return RESUME_GUEST;
+	}
+	vcpu->stats.world_switches++;
+	vcpu->stats.exits++;
+	after_exit(vcpu);
+	trace_nestor_exit(vcpu);
+	action = handle_exit(vcpu);
+	if (run != &vcpu->l1 && vcpu->run == &vcpu->l1) {
+		/* L1 must not be led by what L2 taught the branch predictors. */
+		indirect_branch_prediction_barrier();
+	}
+	return action;
+}
+
+static bool vcpu_runnable(struct nestor_vcpu *vcpu)
+{
+	switch (vcpu->mp_state) {
+	case KVM_MP_STATE_RUNNABLE:
+		return true;
+	case KVM_MP_STATE_HALTED:
+		return has_wake_event(vcpu);
+	default:
+		return vcpu->apic && lapic_has_init_sipi(vcpu);
+	}
+}
+
+static void sleep_until_wake(struct nestor_vcpu *vcpu)
+	__must_hold(&vcpu->vm->srcu)
+{
+	srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
+	prepare_to_rcuwait(&vcpu->wait);
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (vcpu_runnable(vcpu) || signal_pending(current) ||
+		    (READ_ONCE(vcpu->requests) & ~(1ul << REQ_EVENT)))
+			break;
+		schedule();
+	}
+	finish_rcuwait(&vcpu->wait);
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
+}
+
+/* vcpu_runnable() above may look at memory of interrupt controllers only; nothing in it sleeps. */
+static enum run_action block(struct nestor_vcpu *vcpu)
+{
+	sleep_until_wake(vcpu);
+	if (vcpu->apic && lapic_has_init_sipi(vcpu))
+		lapic_accept_events(vcpu);
+	if (vcpu->mp_state == KVM_MP_STATE_HALTED && has_wake_event(vcpu))
+		vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+	return handle_requests(vcpu);
+}
+
+/*
+ * Between entries: let others run; -EINTR for a signal.  Task work is done on the
+ * way to user space: -ERESTARTNOINTR, and the call begins again behind the VMM's back.
+ */
+static int between_entries(struct nestor_vcpu *vcpu)
+{
+	if (likely(!xfer_to_guest_mode_work_pending()))
+		return 0;
+	if (need_resched()) {
+		srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
+		cond_resched();
+		vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
+	}
+	if (signal_pending(current)) {
+		vcpu->kvm_run->exit_reason = KVM_EXIT_INTR;
+		return -EINTR;
+	}
+	return test_thread_flag(TIF_NOTIFY_RESUME) ? -ERESTARTNOINTR : 0;
+}
+
+/* The VMM's own interrupt controller asked to be told when it may inject. */
+static bool user_window_open(struct nestor_vcpu *vcpu)
+{
+	return irq_user_window(vcpu) && can_take_irq(vcpu);
+}
+
+static int run_loop(struct nestor_vcpu *vcpu)
+{
+	enum run_action action;
+	int r;
+
+	for (;;) {
+		action = vcpu->mp_state == KVM_MP_STATE_RUNNABLE ? run_once(vcpu) : block(vcpu);
+		if (action == VM_DEAD)
+			return vcpu->vm->dead ? -EIO : -EFAULT;
+		if (action == EXIT_USER)
+			return 0;
+		if (user_window_open(vcpu)) {
+			vcpu->kvm_run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+			return 0;
+		}
+		r = between_entries(vcpu);
+		if (r)
+			return r;
+	}
+}
+
+/* What the VMM reads beside the exit. */
+static void fill_kvm_run(struct nestor_vcpu *vcpu)
+{
+	struct kvm_run *kr = vcpu->kvm_run;
+
+	kr->if_flag = !!(vcpu->run->rflags & X86_EFLAGS_IF);
+	kr->cr8 = cr8_read(vcpu);
+	kr->apic_base = vcpu->msr.apic_base;
+	kr->flags = 0;
+	kr->ready_for_interrupt_injection = irq_ready_for_user(vcpu) && can_take_irq(vcpu);
+}
+
+static int finish_user_exit(struct nestor_vcpu *vcpu)
+{
+	if (!vcpu->completion.finish)
+		return 1;
+	switch (vcpu->completion.finish(vcpu)) {
+	case RESUME_GUEST:
+		return 1;
+	case EXIT_USER:
+		return 0;
+	default:
+		return -EFAULT;
+	}
+}
+
+int vcpu_run(struct nestor_vcpu *vcpu)
+{
+	struct kvm_run *kr = vcpu->kvm_run;
+	int r;
+
+	if (vcpu->vm->dead)
+		return -EIO;
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
+	if (!vcpu->vm->lapic_in_kernel && cr8_write(vcpu, kr->cr8 & 0xf)) {
+		r = -EINVAL;
+		goto out;
+	}
+	r = finish_user_exit(vcpu);
+	if (r > 0) {
+		if (compat_immediate_exit(kr)) {
+			kr->exit_reason = KVM_EXIT_INTR;
+			r = -EINTR;
+		} else {
+			r = run_loop(vcpu);
+		}
+	}
+	fill_kvm_run(vcpu);
+out:
+	srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
+	return r;
+}

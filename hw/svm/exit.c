@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The way back: raw exit code to the neutral struct guest_exit, the hot
+ * registers at once, the other groups when somebody asks (svm_fetch).
+ */
+#include "hw/svm/svm.h"
+
+#define CR0_CD_NW	0x60000000ull
+#define EFER_SVME_BIT	(1ull << 12)
+
+static void fetch_cr(struct guest_run *run, const struct vmcb_save *s)
+{
+	/* CD and NW never reach the CPU; CR0 writes exit, so the old copy holds them. */
+	run->cr0 = s->cr0 | (run->cr0 & CR0_CD_NW);
+	run->cr3 = s->cr3;
+	run->cr4 = s->cr4;
+	/* SVME is forced in hardware; what the guest set is in the old copy. */
+	run->efer = (s->efer & ~EFER_SVME_BIT) | (run->efer & EFER_SVME_BIT);
+}
+
+static void fetch_lbr(struct guest_run *run, const struct vmcb_save *s)
+{
+	run->debugctl = s->dbgctl;
+	run->br_from = s->br_from;
+	run->br_to = s->br_to;
+	run->excp_from = s->last_excp_from;
+	run->excp_to = s->last_excp_to;
+}
+
+static void fetch_sys(struct guest_sys *sys)
+{
+	struct svm_sys *home = sys->hw;
+	const struct vmcb_save *s = &home->vmcb->s;
+
+	sys->fs = s->fs;
+	sys->gs = s->gs;
+	sys->ldtr = s->ldtr;
+	sys->tr = s->tr;
+	sys->kernel_gs_base = s->kernel_gs_base;
+	sys->star = s->star;
+	sys->lstar = s->lstar;
+	sys->cstar = s->cstar;
+	sys->sfmask = s->sfmask;
+	sys->sysenter_cs = s->sysenter_cs;
+	sys->sysenter_esp = s->sysenter_esp;
+	sys->sysenter_eip = s->sysenter_eip;
+	sys->avail = true;
+}
+
+void svm_fetch(struct guest_run *run, u32 groups)
+{
+	const struct vmcb_save *s = &svm_ctx(run)->vmcb->s;
+
+	if (groups & GRP_SEG)
+		memcpy(run->seg, s->seg, sizeof(run->seg));
+	if (groups & GRP_DTABLE) {
+		run->gdtr.limit = s->gdtr.limit & 0xffff;
+		run->gdtr.base = s->gdtr.base;
+		run->idtr.limit = s->idtr.limit & 0xffff;
+		run->idtr.base = s->idtr.base;
+	}
+	if (groups & GRP_CR)
+		fetch_cr(run, s);
+	if (groups & GRP_CR2)
+		run->cr2 = s->cr2;
+	if (groups & GRP_DR) {
+		run->dr6 = s->dr6;
+		run->dr7 = s->dr7;
+	}
+	if (groups & GRP_PAT)
+		run->pat = s->g_pat;
+	if (groups & GRP_LBR)
+		fetch_lbr(run, s);
+	if (groups & GRP_SYS)
+		fetch_sys(run->sys);
+	run->avail |= groups & ~GRP_SYS;
+}
+
+static void exit_in_range(struct guest_exit *x, u64 code)
+{
+	if (code < VMEXIT_DR_FIRST) {
+		x->reason = code & 0x10 ? EXIT_CR_WRITE : EXIT_CR_READ;
+		x->index = code & 0xf;
+	} else if (code < VMEXIT_EXCP_FIRST) {
+		x->reason = code & 0x10 ? EXIT_DR_WRITE : EXIT_DR_READ;
+		x->index = code & 0xf;
+	} else if (code < VMEXIT_INTR) {
+		x->reason = EXIT_EXCEPTION;
+		x->index = code & 0x1f;
+	} else if (code <= VMEXIT_EFER_WRITE_TRAP) {
+		/* enum exit_reason lists these in the order of their codes. */
+		x->reason = EXIT_INTR + (code - VMEXIT_INTR);
+	} else if (code < VMEXIT_INVLPGB) {
+		x->reason = EXIT_CR_WRITE_TRAP;
+		x->index = code & 0xf;
+	} else {
+		x->reason = EXIT_INVLPGB + (code - VMEXIT_INVLPGB);
+	}
+}
+
+static_assert(EXIT_EFER_WRITE_TRAP - EXIT_INTR == VMEXIT_EFER_WRITE_TRAP - VMEXIT_INTR);
+static_assert(EXIT_TLBSYNC - EXIT_INVLPGB == VMEXIT_TLBSYNC - VMEXIT_INVLPGB);
+
+static void read_reason(struct guest_exit *x, u64 code)
+{
+	x->index = 0;
+	if (code <= VMEXIT_TLBSYNC)
+		exit_in_range(x, code);
+	else if (code == VMEXIT_NPF)
+		x->reason = EXIT_SECOND_LEVEL;
+	else if (code == VMEXIT_INVALID || code == 0xffffffffull)
+		x->reason = EXIT_INVALID;
+	else if (code == VMEXIT_BUSY)
+		x->reason = EXIT_BUSY;
+	else
+		x->reason = EXIT_UNKNOWN;
+}
+
+static void read_vectoring(struct guest_event *ev, u64 info)
+{
+	ev->valid = info & EVT_VALID;
+	if (!ev->valid)
+		return;
+	ev->vector = info & EVT_VECTOR_MASK;
+	ev->type = (info >> EVT_TYPE_SHIFT) & EVT_TYPE_MASK;
+	ev->has_error = info & EVT_EV;
+	ev->error = info >> 32;
+	/*
+	 * An emulated CPU may report an interrupt or an NMI as an exception.  No
+	 * exception has such a vector, and none would be taken back as one.
+	 */
+	if (ev->type == EVENT_EXCEPTION && ev->vector == 2)
+		ev->type = EVENT_NMI;
+	else if (ev->type == EVENT_EXCEPTION && ev->vector > 31)
+		ev->type = EVENT_INTR;
+}
+
+/*
+ * A virtual interrupt whose delivery was interrupted was taken: it comes back as
+ * the event.  An emulated CPU may leave V_IRQ set all the same.
+ */
+static void take_virq(struct guest_run *run)
+{
+	const struct guest_event *ev = &run->exit.vectoring;
+
+	if (ev->valid && ev->type == EVENT_INTR && ev->vector == run->vintr.vector &&
+	    !svm_ctx(run)->injected && !svm_ctx(run)->window && run->vintr.irq) {
+		run->vintr.irq = false;
+		run->ctl_dirty |= CTL_VINTR;
+	}
+}
+
+static void read_vintr(struct guest_run *run, u32 ctl)
+{
+	run->vintr.tpr = ctl & V_TPR_MASK;
+	if (!svm_ctx(run)->window)
+		run->vintr.irq = ctl & V_IRQ;
+	if (run->vintr.vgif)
+		run->vintr.gif = ctl & V_GIF;
+}
+
+void svm_read_exit(struct guest_run *run)
+{
+	struct vmcb *vmcb = svm_ctx(run)->vmcb;
+	const struct vmcb_control *c = &vmcb->c;
+	struct guest_exit *x = &run->exit;
+
+	run->rip = vmcb->s.rip;
+	run->gpr[REG_RSP] = vmcb->s.rsp;
+	run->gpr[REG_RAX] = vmcb->s.rax;
+	run->rflags = vmcb->s.rflags;
+	run->cpl = vmcb->s.cpl;
+	run->int_shadow = c->int_state & INT_SHADOW;
+	run->avail = 0;
+	run->sys->avail = false;
+
+	x->raw = c->exit_code;
+	read_reason(x, c->exit_code);
+	x->info1 = c->exit_info_1;
+	x->info2 = c->exit_info_2;
+	x->next_rip = hw_caps.nrips ? c->next_rip : 0;
+	x->insn_len = 0;
+	if (hw_caps.decode_assists && c->insn_len) {
+		x->insn_len = min_t(u8, c->insn_len, MAX_INSN_LEN);
+		memcpy(x->insn, c->insn_bytes, sizeof(x->insn));
+	}
+	read_vectoring(&x->vectoring, c->exit_int_info);
+	read_vintr(run, c->int_ctl);
+	take_virq(run);
+	/* What was not written since is clean now. */
+	vmcb->c.clean = hw_caps.clean_bits ? CLEAN_ALL : 0;
+}

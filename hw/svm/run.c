@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Runs: their VMCB and MSR permission map, loading a vCPU on a CPU, entering.
+ */
+#include <linux/gfp.h>
+#include <linux/io.h>
+#include <linux/pgtable.h>
+#include <linux/slab.h>
+#include <linux/percpu.h>
+#include <asm/debugreg.h>
+#include <asm/nospec-branch.h>
+
+#include "core/vcpu.h"
+#include "hw/svm/svm.h"
+
+static int svm_sys_alloc(struct guest_sys *sys)
+{
+	struct svm_sys *home = kzalloc(sizeof(*home), GFP_KERNEL_ACCOUNT);
+
+	if (!home)
+		return -ENOMEM;
+	home->vmcb = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!home->vmcb) {
+		kfree(home);
+		return -ENOMEM;
+	}
+	home->pa = virt_to_phys(home->vmcb);
+	sys->hw = home;
+	return 0;
+}
+
+static void svm_sys_free(struct guest_sys *sys)
+{
+	struct svm_sys *home = sys->hw;
+
+	if (!home)
+		return;
+	free_page((unsigned long)home->vmcb);
+	kfree(home);
+	sys->hw = NULL;
+}
+
+void svm_run_free(struct guest_run *run)
+{
+	struct svm_ctx *ctx = svm_ctx(run);
+
+	if (ctx) {
+		free_page((unsigned long)ctx->vmcb);
+		if (ctx->msrpm)
+			free_pages_exact(ctx->msrpm, MSRPM_SIZE);
+		free_page((unsigned long)ctx->top);
+		kfree(ctx);
+		run->hw = NULL;
+	}
+	svm_sys_free(&run->sys_own);
+}
+
+int svm_run_alloc(struct guest_run *run)
+{
+	struct svm_ctx *ctx = kzalloc(sizeof(*ctx), GFP_KERNEL_ACCOUNT);
+
+	if (!ctx)
+		return -ENOMEM;
+	run->hw = ctx;
+	ctx->vmcb = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	ctx->msrpm = alloc_pages_exact(MSRPM_SIZE, GFP_KERNEL_ACCOUNT);
+	/* Nested paging has as many levels as the host's own paging (APM: "Nested Paging"). */
+	if (pgtable_l5_enabled())
+		ctx->top = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!ctx->vmcb || !ctx->msrpm || (pgtable_l5_enabled() && !ctx->top) ||
+	    svm_sys_alloc(&run->sys_own)) {
+		svm_run_free(run);
+		return -ENOMEM;
+	}
+	memset(ctx->msrpm, 0xff, MSRPM_SIZE);
+	ctx->pa = virt_to_phys(ctx->vmcb);
+	ctx->msrpm_pa = virt_to_phys(ctx->msrpm);
+	ctx->cpu = -1;
+	ctx->vmcb->c.iopm_base_pa = svm_iopm_pa();
+	ctx->vmcb->c.msrpm_base_pa = ctx->msrpm_pa;
+	ctx->vmcb->c.np_enable = NP_ENABLE;
+	run->ctl_dirty = CTL_ALL;
+	return 0;
+}
+
+/*
+ * FS, GS, TR and LDTR of the host and its system-call MSRs stay as they are
+ * while preemption is off, so they are saved once and not at every entry.
+ */
+static int svm_load(struct guest_run *run)
+{
+	struct svm_cpu *sc = this_cpu_ptr(&svm_cpu);
+
+	if (unlikely(!sc->on))
+		return -EAGAIN;
+	asm volatile("vmsave %%rax" : : "a"(sc->host_pa) : "memory");
+	if (sc->last != run->vcpu) {
+		/* Another guest trained the predictors of this CPU. */
+		sc->last = run->vcpu;
+		indirect_branch_prediction_barrier();
+	}
+	return 0;
+}
+
+static void svm_unload(struct guest_run *run)
+{
+}
+
+/* The guest's breakpoints are in the CPU only while it runs with some enabled. */
+static void svm_load_debugregs(struct guest_run *run)
+{
+	const u64 *dr = run->vcpu->dr;
+
+	if (likely(!(svm_ctx(run)->vmcb->s.dr7 & 0xff)))
+		return;
+	set_debugreg(dr[0], 0);
+	set_debugreg(dr[1], 1);
+	set_debugreg(dr[2], 2);
+	set_debugreg(dr[3], 3);
+}
+
+static void svm_enter(struct guest_run *run)
+{
+	struct svm_cpu *sc = this_cpu_ptr(&svm_cpu);
+	struct svm_sys *home = run->sys->hw;
+	struct svm_switch sw = {
+		.gpr = run->gpr,
+		.vmcb_pa = svm_ctx(run)->pa,
+		.sys_pa = home->pa,
+		.host_pa = sc->host_pa,
+	};
+
+	svm_commit(run, sc);
+	svm_load_debugregs(run);
+
+	asm volatile("clgi" : : : "memory");
+	svm_world_switch(&sw);
+	/* An NMI that ended the guest is taken here, by the host's own handler. */
+	asm volatile("stgi" : : : "memory");
+
+	/* #VMEXIT disabled all breakpoints in DR7. */
+	if (unlikely(hw_breakpoint_active()))
+		hw_breakpoint_restore();
+	svm_read_exit(run);
+}
+
+const struct hw_ops svm_hw_ops = {
+	.name = "AMD-V",
+	.probe = svm_probe,
+	.setup = svm_setup,
+	.teardown = svm_teardown,
+	.cpu_on = svm_cpu_on,
+	.cpu_off = svm_cpu_off,
+	.run_alloc = svm_run_alloc,
+	.run_free = svm_run_free,
+	.load = svm_load,
+	.unload = svm_unload,
+	.enter = svm_enter,
+	.fetch = svm_fetch,
+};

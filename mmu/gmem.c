@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Access to L1's memory by copying through the VMM's own mapping.
+ *
+ * The caller is a vCPU's thread, so current->mm is the VMM's; pages are faulted
+ * in like any user access, and the VMM's protections hold.  The dirty log is
+ * written after the data: a reader of the log who misses the bit gets it next time.
+ */
+#include <linux/mm.h>
+#include <linux/uaccess.h>
+
+#include "mmu/mmu_int.h"
+
+/* How much of [gpa, gpa + len) is in gpa's page. */
+static size_t in_page(u64 gpa, size_t len)
+{
+	return min_t(size_t, len, PAGE_SIZE - (gpa & ~PAGE_MASK));
+}
+
+/* The VMM's address of @gpa, or NULL. */
+static void __user *gmem_ptr(struct nestor_vcpu *vcpu, u64 gpa, bool write,
+			     const struct mem_slot **slot)
+{
+	struct nestor_mmu_vm *mmu = vcpu->vm->mmu;
+
+	*slot = slot_find(slots_get(mmu), gpa >> PAGE_SHIFT);
+	if (!*slot || (write && !slot_writable(*slot)))
+		return NULL;
+	return (void __user *)(slot_hva(*slot, gpa >> PAGE_SHIFT) + (gpa & ~PAGE_MASK));
+}
+
+int gmem_read(struct nestor_vcpu *vcpu, struct l1_gpa gpa, void *data, size_t len)
+{
+	const struct mem_slot *slot;
+
+	while (len) {
+		size_t n = in_page(gpa.a, len);
+		void __user *p = gmem_ptr(vcpu, gpa.a, false, &slot);
+
+		if (!p || copy_from_user(data, p, n))
+			return -EFAULT;
+		gpa.a += n;
+		data += n;
+		len -= n;
+	}
+	return 0;
+}
+
+int gmem_write(struct nestor_vcpu *vcpu, struct l1_gpa gpa, const void *data, size_t len)
+{
+	const struct mem_slot *slot;
+
+	while (len) {
+		size_t n = in_page(gpa.a, len);
+		void __user *p = gmem_ptr(vcpu, gpa.a, true, &slot);
+
+		if (!p || copy_to_user(p, data, n))
+			return -EFAULT;
+		slot_mark_dirty(slot, gpa.a >> PAGE_SHIFT);
+		gpa.a += n;
+		data += n;
+		len -= n;
+	}
+	return 0;
+}
+
+int gmem_read_atomic(struct nestor_vcpu *vcpu, struct l1_gpa gpa, void *data, size_t len)
+{
+	const struct mem_slot *slot;
+	void __user *p = gmem_ptr(vcpu, gpa.a, false, &slot);
+	unsigned long left;
+
+	if (!p || in_page(gpa.a, len) != len)
+		return -EFAULT;
+	pagefault_disable();
+	left = __copy_from_user_inatomic(data, p, len);
+	pagefault_enable();
+	return left ? -EAGAIN : 0;
+}
+
+int gmem_write_atomic(struct nestor_vcpu *vcpu, struct l1_gpa gpa, const void *data, size_t len)
+{
+	const struct mem_slot *slot;
+	void __user *p = gmem_ptr(vcpu, gpa.a, true, &slot);
+	unsigned long left;
+
+	if (!p || in_page(gpa.a, len) != len)
+		return -EFAULT;
+	pagefault_disable();
+	left = __copy_to_user_inatomic(p, data, len);
+	pagefault_enable();
+	if (left)
+		return -EAGAIN;
+	slot_mark_dirty(slot, gpa.a >> PAGE_SHIFT);
+	return 0;
+}
+
+/* Each: 0 swapped, 1 differed (*old updated), -EFAULT. */
+#define USER_CMPXCHG(bits)								\
+static int user_cmpxchg##bits(void __user *p, void *old, const void *new)		\
+{											\
+	return __try_cmpxchg_user((u##bits __user *)p, (u##bits *)old,			\
+				  *(const u##bits *)new, fault);			\
+}
+
+USER_CMPXCHG(8)
+USER_CMPXCHG(16)
+USER_CMPXCHG(32)
+USER_CMPXCHG(64)
+
+int gmem_cmpxchg(struct nestor_vcpu *vcpu, struct l1_gpa gpa, void *old, const void *new,
+		 size_t len)
+{
+	const struct mem_slot *slot;
+	void __user *p;
+	int r;
+
+	if (len == 0 || gpa.a & (len - 1))
+		return -EINVAL;
+	p = gmem_ptr(vcpu, gpa.a, true, &slot);
+	if (!p || !access_ok(p, len))
+		return -EFAULT;
+	switch (len) {
+	case 1:
+		r = user_cmpxchg8(p, old, new);
+		break;
+	case 2:
+		r = user_cmpxchg16(p, old, new);
+		break;
+	case 4:
+		r = user_cmpxchg32(p, old, new);
+		break;
+	case 8:
+		r = user_cmpxchg64(p, old, new);
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (r < 0)
+		return -EFAULT;
+	/* A compare that fails writes the old value back: a write to the page all the same. */
+	slot_mark_dirty(slot, gpa.a >> PAGE_SHIFT);
+	return r ? -EAGAIN : 0;
+}

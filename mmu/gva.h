@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Linear addresses of the current run (L1, or L2 through its own tables and, with
+ * nested paging, through L1's): for the instruction emulator.
+ */
+#ifndef NESTOR_MMU_GVA_H
+#define NESTOR_MMU_GVA_H
+
+#include "core/vcpu.h"
+#include "mmu/walk.h"
+
+/**
+ * struct gva_fault - what to raise when a translation fails
+ * @error: #PF error code
+ * @addr: CR2
+ * @reflected: L2's nested page fault went to L1; nothing to raise, vcpu->run is L1
+ */
+struct gva_fault {
+	u32 error;
+	u64 addr;
+	bool reflected;
+};
+
+/*
+ * gva_to_l1() - 0, or -EFAULT with *@fault filled in.
+ * @access: ACC_WRITE, ACC_USER (CPL 3), ACC_FETCH, ACC_IMPLICIT (descriptor tables,
+ *	TSS: a supervisor access whatever CPL is).  Canonical form is the
+ *	caller's to check.  Sets accessed and dirty bits as the CPU would.
+ * vm->srcu held, sleepable.
+ */
+int gva_to_l1(struct nestor_vcpu *vcpu, u64 gva, u32 access, struct l1_gpa *gpa,
+	      struct gva_fault *fault);
+/*
+ * Copies through gva_to_l1, page by page.  gva_write() translates both pages
+ * before it writes to the first.  -EFAULT: *@fault.  -ENXIO: no RAM at the
+ * address it leads to.
+ */
+int gva_read(struct nestor_vcpu *vcpu, u64 gva, void *data, size_t len, u32 access,
+	     struct gva_fault *fault);
+int gva_write(struct nestor_vcpu *vcpu, u64 gva, const void *data, size_t len, u32 access,
+	      struct gva_fault *fault);
+/* guest_pt_format() - format of the current run's own page tables, from CR0, CR4, EFER */
+void guest_pt_format(struct guest_run *run, const struct nestor_vcpu *vcpu, struct pt_format *fmt);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Shadow second-level tables: L1's NPT12/EPT12 composed with L0's slots.
+ *
+ * The shadow of a vCPU is a model of that processor's TLB: keyed by (root,
+ * format, tag) with tag = L1's ASID/VPID, filled on fault, kept across transitions.
+ * What the architecture lets a TLB keep the shadow may keep; an invalidation by
+ * L1 drops it.  Every table has one owner, this vCPU's mmu_shadow.  An MMU
+ * notifier or a slot change zaps by L1 address through a reverse map.
+ */
+#ifndef NESTOR_MMU_SHADOW_H
+#define NESTOR_MMU_SHADOW_H
+
+#include "core/vcpu.h"
+#include "mmu/walk.h"
+
+struct shadow_root;
+
+int shadow_create(struct nestor_vcpu *vcpu);	/* vcpu->shadow; -ENOMEM */
+/* Before mmu_vm_destroy(). */
+void shadow_destroy(struct nestor_vcpu *vcpu);
+
+/*
+ * shadow_get() - the shadow of L1's table at @root with format @fmt under @tag; made
+ * if need be (evicting the least recently used beyond a small number). NULL: no memory.
+ * Bits of @root that nCR3 ignores are ignored.  *fresh is set when it is new (empty).
+ * The result stays valid until the next call of shadow_get() by this vCPU; an
+ * invalidation leaves it valid.  Asks for a TLB flush when it is another root than
+ * last time, because the backend knows L2 by one tag.  vm->srcu held, sleepable.
+ */
+struct shadow_root *shadow_get(struct nestor_vcpu *vcpu, struct l1_gpa root,
+			       const struct pt_format *fmt, u32 tag, bool *fresh);
+struct hpa shadow_root_hpa(const struct shadow_root *sr);
+
+/*
+ * Invalidation by L1: the vCPU's own thread, sleepable.  Each also makes hardware drop
+ * what it cached of L2 (nested_ops.flush).
+ */
+void shadow_drop_tag(struct nestor_vcpu *vcpu, u32 tag);
+void shadow_drop_all(struct nestor_vcpu *vcpu);
+/* shadow_drop_gpa() - one L2 page under @tag (all roots of that tag) */
+void shadow_drop_gpa(struct nestor_vcpu *vcpu, u32 tag, struct l2_gpa gpa);
+
+/* What became of L2's second-level fault. */
+enum shadow_result {
+	SHADOW_MAPPED,	/* enter again */
+	SHADOW_L1,	/* L1's own table faults: reflect walk->error etc. */
+	SHADOW_MMIO,	/* L1's table leads to *gpa, which is no RAM (or read-only and written) */
+	SHADOW_ERROR,	/* VMM's mapping has no memory */
+	SHADOW_NOMEM,
+};
+
+/*
+ * shadow_fault() - EXIT_SECOND_LEVEL of L2 at @from.  @walk tells L1's walk, *gpa
+ * L1's address (not with SHADOW_L1).  vm->srcu held, sleepable.
+ */
+enum shadow_result shadow_fault(struct nestor_vcpu *vcpu, struct shadow_root *sr,
+				struct l2_gpa from, u32 access, struct walk *walk, struct l1_gpa *gpa);
+/*
+ * shadow_walk() - walk L1's table only (software translation); sets A/D as hardware
+ * would.  ACC_USER is implied.  WALK_TABLE_FAULT: L1 kept changing the entry; try again.
+ */
+enum walk_result shadow_walk(struct nestor_vcpu *vcpu, struct l1_gpa root, const struct pt_format *fmt,
+			     struct l2_gpa from, u32 access, struct walk *walk);
+
+/*
+ * shadow_audit() - check every table of this vCPU against the reverse map, the slots and
+ * the host's mapping; returns the number of errors, each of which is logged
+ * (rate-limited).  The vCPU's thread, vm->srcu held.
+ */
+int shadow_audit(struct nestor_vcpu *vcpu);
+
+#endif

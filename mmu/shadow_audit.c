@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Audit of a vCPU's shadow tables.
+ *
+ * Walks every root and checks what the other files promise: each table is
+ * reached once, from the parent it names, and counted; each leaf is in the
+ * reverse map under the frame it maps; that frame has a slot; the leaf has no
+ * right that the slot or the dirty log withholds; and its page is the one the VMM
+ * has mapped there now.  The last holds at any time under mmu->lock outside an
+ * invalidation, because the host announces a change before it makes it.
+ */
+#include <linux/bitops.h>
+#include <linux/hash.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+
+#include "mmu/shadow_int.h"
+
+struct audit {
+	struct nestor_vcpu *vcpu;
+	struct nestor_mmu_vm *mmu;
+	const struct slot_set *set;
+	unsigned int tables;	/* of the root under audit */
+	int errors;
+};
+
+static void bad(struct audit *a, const struct shadow_table *t, unsigned int i, const char *what)
+{
+	a->errors++;
+	pr_err_ratelimited("nestor: shadow of vCPU %u: level %u entry %u: %s\n", a->vcpu->id,
+			   t->level, i, what);
+}
+
+static bool in_rmap(struct nestor_mmu_vm *mmu, const struct shadow_slot *slot)
+{
+	const struct shadow_slot *s;
+
+	hlist_for_each_entry(s, &mmu->rmap[hash_64(slot->gfn, RMAP_BITS)], node)
+		if (s == slot)
+			return true;
+	return false;
+}
+
+/* Is the VMM's page at the leaf's first frame the one that is mapped? */
+static void audit_page(struct audit *a, struct shadow_table *t, unsigned int i,
+		       const struct mem_slot *slot)
+{
+	u64 e = t->spt[i], gfn = t->slot[i].gfn;
+	struct page *page;
+
+	if (a->mmu->inval_count || current->mm != a->vcpu->vm->mm)
+		return;
+	/* Never sleeps.  Not there for the asking (old, or protected) says nothing. */
+	if (get_user_pages_fast_only(slot_hva(slot, gfn), 1, 0, &page) != 1)
+		return;
+	if (page_to_pfn(page) != sl_pfn(e))
+		bad(a, t, i, "maps another page than the VMM does");
+	put_page(page);
+}
+
+static void audit_leaf(struct audit *a, struct shadow_table *t, unsigned int i)
+{
+	u64 e = t->spt[i], gfn = t->slot[i].gfn, pages = level_pages(t->level);
+	const struct mem_slot *slot = slot_find(a->set, gfn);
+
+	if (slot_table(&t->slot[i]) != t)
+		bad(a, t, i, "slot block names another table");
+	if (!in_rmap(a->mmu, &t->slot[i]))
+		bad(a, t, i, "leaf is not in the reverse map");
+	if (gfn & (pages - 1) || sl_pfn(e) & (pages - 1))
+		bad(a, t, i, "leaf is not aligned");
+	if (!slot || gfn + pages > slot->base + slot->npages) {
+		bad(a, t, i, "leaf maps what no slot holds");
+		return;
+	}
+	if (sl_writable(a->mmu->fmt, e)) {
+		if (!slot_writable(slot))
+			bad(a, t, i, "read-only slot is writable");
+		if (slot->dirty && (pages > 1 || !test_bit(gfn - slot->base, slot->dirty)))
+			bad(a, t, i, "writable, and not in the dirty log");
+	}
+	audit_page(a, t, i, slot);
+}
+
+static void audit_child(struct audit *a, struct shadow_table *t, unsigned int i)
+{
+	struct shadow_table *c = t->slot[i].child;
+
+	if (!c || sl_child(t->spt[i]) != c->spt)
+		bad(a, t, i, "entry and child disagree");
+	else if (c->parent != t || c->index != i || c->root != t->root ||
+		 c->level != t->level - 1)
+		bad(a, t, i, "child has another place");
+}
+
+/* Depth is bounded by the number of levels. */
+static void audit_table(struct audit *a, struct shadow_table *t)
+{
+	const struct sl_format *f = a->mmu->fmt;
+	unsigned int i, leaves = 0;
+
+	a->tables++;
+	for (i = 0; i < PT_ENTRIES; i++) {
+		if (shadow_is_leaf(f, t, i)) {
+			leaves++;
+			audit_leaf(a, t, i);
+		} else if (shadow_is_child(f, t, i)) {
+			int before = a->errors;
+
+			audit_child(a, t, i);
+			if (a->errors == before)
+				audit_table(a, t->slot[i].child);
+		} else if (t->spt[i] || !hlist_unhashed(&t->slot[i].node)) {
+			bad(a, t, i, "empty entry is not empty");
+		}
+	}
+	if (leaves != t->nr_leaves)
+		bad(a, t, 0, "number of leaves is wrong");
+}
+
+/* The tables and leaves of the whole VM add up to what the reverse map counts. */
+static void audit_totals(struct audit *a)
+{
+	unsigned long leaves[ROOT_LEVEL + 1] = {}, nodes = 0, total = 0;
+	struct shadow_slot *s;
+	struct shadow_table *t;
+	unsigned long i;
+
+	list_for_each_entry(t, &a->mmu->shadow_tables, all)
+		leaves[t->level] += t->nr_leaves;
+	for (i = 0; i <= ROOT_LEVEL; i++) {
+		total += leaves[i];
+		if (leaves[i] != a->mmu->nr_leaves[i])
+			a->errors++;
+	}
+	for (i = 0; a->mmu->rmap && i < 1ul << RMAP_BITS; i++)
+		hlist_for_each_entry(s, &a->mmu->rmap[i], node)
+			nodes++;
+	if (nodes != total)
+		a->errors++;
+}
+
+int shadow_audit(struct nestor_vcpu *vcpu)
+{
+	struct mmu_shadow *s = vcpu->shadow;
+	struct audit a = { .vcpu = vcpu, .mmu = vcpu->vm->mmu };
+	unsigned int tables = 0;
+	int i;
+
+	spin_lock(&a.mmu->lock);
+	a.set = slots_get(a.mmu);
+	for (i = 0; i < SHADOW_ROOTS; i++) {
+		struct shadow_root *sr = &s->roots[i];
+
+		if (!sr->top)
+			continue;
+		a.tables = 0;
+		audit_table(&a, sr->top);
+		if (a.tables != sr->nr_tables || sr->top->root != sr || sr->top->parent)
+			bad(&a, sr->top, 0, "root's account is wrong");
+		tables += a.tables;
+	}
+	audit_totals(&a);
+	spin_unlock(&a.mmu->lock);
+	if (tables != s->nr_tables || tables > SHADOW_TABLES) {
+		a.errors++;
+		pr_err_ratelimited("nestor: shadow of vCPU %u: %u tables, %u counted\n", vcpu->id,
+				   s->nr_tables, tables);
+	}
+	return a.errors;
+}

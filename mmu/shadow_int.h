@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the shadow_*.c files share.
+ *
+ * A vCPU owns its roots and tables: only its thread adds, links or frees them, so
+ * that thread may follow child pointers without a lock.  Entries, slots and
+ * the reverse map are written under mmu->lock, because an invalidation may clear leaves
+ * of any vCPU at any time.
+ *
+ * A table page has one parent entry, one root and one role (level, and the table of
+ * L1 it mirrors); a table whose role does not fit the walk is dropped, never
+ * reinterpreted.
+ */
+#ifndef NESTOR_MMU_SHADOW_INT_H
+#define NESTOR_MMU_SHADOW_INT_H
+
+#include "mmu/mmu_int.h"
+#include "mmu/shadow.h"
+#include "mmu/sl_format.h"
+
+#ifndef SHADOW_TABLES	/* unit tests make them few */
+#define SHADOW_ROOTS		32
+/* Tables a vCPU may have: 2048 map 4 GiB of 4K pages and cost 40 MiB. */
+#define SHADOW_TABLES		2048
+#endif
+#define SHADOW_SPARE		(ROOT_LEVEL - 1)
+#define NO_TABLE		(~0ull)
+#define RMAP_BITS		16
+
+struct shadow_table;
+
+/**
+ * struct shadow_slot - what belongs to one entry of a shadow table
+ * @node: in the reverse map, for a leaf
+ * @gfn: leaf: L1 frame it maps, aligned to its size
+ * @child: not a leaf: the table
+ * @l1e: L1's entry this one was made of, as it was then; 0 below a leaf of L1
+ */
+struct shadow_slot {
+	struct hlist_node node;
+	union {
+		u64 gfn;
+		struct shadow_table *child;
+	};
+	u64 l1e;
+};
+
+#define SLOTS_ORDER	2
+static_assert(sizeof(struct shadow_slot) * PT_ENTRIES == PAGE_SIZE << SLOTS_ORDER);
+
+/**
+ * struct shadow_table - one page of entries
+ * @all: in mmu->shadow_tables; while spare or unlinked, in a list of its owner
+ * @root: root it belongs to
+ * @parent: table whose entry @index points here; NULL for a root's top
+ * @index: see @parent
+ * @level: 1 to ROOT_LEVEL
+ * @nr_leaves: leaves in this page
+ * @spt: the page the CPU reads
+ * @slot: PT_ENTRIES slots, naturally aligned; the block's page->private is this table
+ * @l1_table: L1-physical address of the table of L1 it mirrors entry by entry, or
+ *	NO_TABLE: all of it lies below one leaf of L1, or formats do not match
+ */
+struct shadow_table {
+	struct list_head all;
+	struct shadow_root *root;
+	struct shadow_table *parent;
+	u16 index;
+	u8 level;
+	u16 nr_leaves;
+	u64 *spt;
+	struct shadow_slot *slot;
+	u64 l1_table;
+};
+
+/**
+ * struct shadow_root - the shadow of one table of L1 under one tag
+ * @top: NULL: unused
+ * @key: L1's table, low bits cleared
+ * @fmt: its format
+ * @tag: L1's ASID or VPID
+ * @old_tag: tag this root was taken over from; valid with @moved
+ * @moved: see @old_tag
+ * @stale: L1 invalidated it since it was last compared with L1's tables
+ * @nr_tables: tables, the top included
+ * @used: mmu_shadow.clock at the last use
+ */
+struct shadow_root {
+	struct shadow_table *top;
+	u64 key;
+	struct pt_format fmt;
+	u32 tag, old_tag;
+	bool moved, stale;
+	unsigned int nr_tables;
+	u64 used;
+};
+
+/**
+ * struct mmu_shadow - shadow tables of one vCPU; owner: its thread
+ * @roots: least recently used goes first
+ * @cur: what shadow_get() returned last
+ * @clock: counts shadow_get()
+ * @nr_tables: tables of all roots
+ * @spare: tables ready for use, SHADOW_SPARE of them before a fault is handled
+ * @nr_spare: how many
+ * @buf: one page of L1's table while it is compared
+ * @faults: counts leaves filled in, for the audit of a debug build
+ */
+struct mmu_shadow {
+	struct shadow_root roots[SHADOW_ROOTS];
+	struct shadow_root *cur;
+	u64 clock;
+	unsigned int nr_tables;
+	struct list_head spare;
+	unsigned int nr_spare;
+	u64 *buf;
+	unsigned int faults;
+};
+
+/* shadow_table.c */
+int spare_fill(struct mmu_shadow *s, unsigned int nr);
+struct shadow_table *spare_take(struct mmu_shadow *s);
+void spare_drop(struct mmu_shadow *s);
+/* Under mmu->lock: */
+void leaf_set(struct nestor_mmu_vm *mmu, struct shadow_table *t, unsigned int i, u64 gfn, u64 e);
+void leaf_clear(struct nestor_mmu_vm *mmu, struct shadow_table *t, unsigned int i);
+struct shadow_table *child_add(struct nestor_vcpu *vcpu, struct shadow_table *t, unsigned int i);
+/* entry_clear() - a leaf, or a child with all below it (moved to @gone) */
+void entry_clear(struct nestor_vcpu *vcpu, struct shadow_table *t, unsigned int i,
+		 struct list_head *gone);
+/* table_empty() - clear every entry of @t */
+void table_empty(struct nestor_vcpu *vcpu, struct shadow_table *t, struct list_head *gone);
+/* tables_free() - without the lock */
+void tables_free(struct list_head *gone);
+
+/* shadow.c */
+void root_empty(struct nestor_vcpu *vcpu, struct shadow_root *sr);
+bool shadow_make_room(struct nestor_vcpu *vcpu, struct shadow_root *keep);
+
+/* shadow_sync.c: compare with L1's tables, keep what still holds */
+void shadow_revalidate(struct nestor_vcpu *vcpu, struct shadow_root *sr);
+
+/* shadow_rmap.c */
+int rmap_init(struct nestor_mmu_vm *mmu);
+void rmap_add(struct nestor_mmu_vm *mmu, struct shadow_table *t, struct shadow_slot *slot);
+void rmap_del(struct nestor_mmu_vm *mmu, struct shadow_table *t, struct shadow_slot *slot);
+
+static inline struct shadow_table *slot_table(const struct shadow_slot *slot)
+{
+	unsigned long block = (unsigned long)slot & ~((PAGE_SIZE << SLOTS_ORDER) - 1);
+
+	return (struct shadow_table *)page_private(virt_to_page((void *)block));
+}
+
+static inline bool shadow_is_leaf(const struct sl_format *f, const struct shadow_table *t,
+				  unsigned int i)
+{
+	u64 e = READ_ONCE(t->spt[i]);
+
+	return sl_present(f, e) && sl_is_leaf(e, t->level);
+}
+
+static inline bool shadow_is_child(const struct sl_format *f, const struct shadow_table *t,
+				   unsigned int i)
+{
+	u64 e = READ_ONCE(t->spt[i]);
+
+	return sl_present(f, e) && !sl_is_leaf(e, t->level);
+}
+
+/* Can L1's tables of this format be compared with the shadow page by page? */
+static inline bool fmt_matches(const struct pt_format *fmt)
+{
+	return fmt->levels == ROOT_LEVEL;
+}
+
+#endif

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * L0's second-level table.
+ *
+ * One table a VM.  Each table page has one parent entry and no other user.
+ * Zapping a range clears leaves and unlinks tables that lie wholly inside it; an
+ * unlinked subtree waits on a list (struct page's lru, level in its private
+ * word) until TLBs, and with them the CPUs' paging-structure caches, were
+ * flushed, and is freed then, outside the lock.
+ */
+#include <linux/gfp.h>
+#include <linux/mm.h>
+
+#include "mmu/table.h"
+
+const struct sl_format sl_npt = {
+	.present = BIT_ULL(0),
+	.table = BIT_ULL(0) | BIT_ULL(1) | BIT_ULL(2) | BIT_ULL(5),	/* P, R/W, U/S, A */
+	.leaf = BIT_ULL(0) | BIT_ULL(2),
+	.write = BIT_ULL(1),
+	.dirty = BIT_ULL(6),
+	.noexec = BIT_ULL(63),
+	.accessed = BIT_ULL(5),
+};
+
+const struct sl_format sl_ept = {
+	.present = 7,
+	.table = 7,			/* read, write, execute */
+	.leaf = BIT_ULL(0) | (6 << 3),	/* read, write-back */
+	.write = BIT_ULL(1),
+	.exec = BIT_ULL(2),
+};
+
+static u64 *table_alloc(void)
+{
+	return (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+}
+
+int table_cache_fill(struct table_cache *c, unsigned int nr)
+{
+	while (c->nr < nr) {
+		u64 *pt = table_alloc();
+
+		if (!pt)
+			return -ENOMEM;
+		c->pt[c->nr++] = pt;
+	}
+	return 0;
+}
+
+void table_cache_drop(struct table_cache *c)
+{
+	while (c->nr)
+		free_page((unsigned long)c->pt[--c->nr]);
+}
+
+int table_init(struct nestor_mmu_vm *mmu)
+{
+	mmu->fmt = hw_caps.root_is_npt ? &sl_npt : &sl_ept;
+	mmu->root = table_alloc();
+	return mmu->root ? 0 : -ENOMEM;
+}
+
+/* Depth is bounded by the number of levels. */
+static void table_free(u64 *pt, int level)
+{
+	int i;
+
+	for (i = 0; level > 1 && i < PT_ENTRIES; i++)
+		if (pt[i] && !sl_is_leaf(pt[i], level))
+			table_free(sl_child(pt[i]), level - 1);
+	free_page((unsigned long)pt);
+}
+
+void table_destroy(struct nestor_mmu_vm *mmu)
+{
+	if (mmu->root)
+		table_free(mmu->root, ROOT_LEVEL);
+	mmu->root = NULL;
+}
+
+static void table_unlink(u64 e, int level, struct list_head *gone)
+{
+	struct page *page = virt_to_page(sl_child(e));
+
+	set_page_private(page, level);
+	list_add(&page->lru, gone);
+}
+
+void table_free_gone(struct list_head *gone)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, gone, lru) {
+		int level = page_private(page);
+
+		list_del(&page->lru);
+		set_page_private(page, 0);
+		table_free(page_address(page), level);
+	}
+}
+
+/* Replace a large leaf by a table that maps the same; TLBs need a flush. */
+static void table_split(struct nestor_mmu_vm *mmu, u64 *e, int level, u64 *pt)
+{
+	u64 old = READ_ONCE(*e), step = level_pages(level - 1) << PAGE_SHIFT;
+	u64 child = level - 1 > 1 ? old : old & ~SL_LARGE;
+	int i;
+
+	for (i = 0; i < PT_ENTRIES; i++)
+		pt[i] = child + i * step;
+	WRITE_ONCE(*e, sl_make_table(mmu->fmt, pt));
+}
+
+static enum table_change table_set_leaf(struct nestor_mmu_vm *mmu, u64 *e, u64 new, int level,
+					struct list_head *gone)
+{
+	u64 old = READ_ONCE(*e);
+	u64 same = SL_PA | SL_LARGE | mmu->fmt->noexec;
+
+	if (!sl_present(mmu->fmt, old)) {
+		WRITE_ONCE(*e, new);
+		return TABLE_ADDED;
+	}
+	if (!sl_is_leaf(old, level)) {
+		WRITE_ONCE(*e, new);
+		table_unlink(old, level - 1, gone);
+		return TABLE_FLUSH;
+	}
+	if ((old ^ new) & same) {
+		xchg(e, new);
+		return TABLE_FLUSH;
+	}
+	/* A read fault never takes away the right to write. */
+	if (sl_writable(mmu->fmt, old) || !sl_writable(mmu->fmt, new))
+		return TABLE_SAME;
+	xchg(e, new);
+	return TABLE_ADDED;
+}
+
+unsigned int table_need(struct nestor_mmu_vm *mmu, u64 gfn, int level)
+{
+	u64 *pt = mmu->root;
+	int l;
+
+	lockdep_assert_held(&mmu->lock);
+	for (l = ROOT_LEVEL; l > level; l--) {
+		u64 e = READ_ONCE(pt[level_index(gfn, l)]);
+
+		if (!sl_present(mmu->fmt, e) || sl_is_leaf(e, l))
+			break;
+		pt = sl_child(e);
+	}
+	return l - level;
+}
+
+enum table_change table_map(struct nestor_mmu_vm *mmu, u64 gfn, u64 pfn, int level, bool write,
+			    struct table_cache *c, struct list_head *gone)
+{
+	enum table_change change, split = TABLE_ADDED;
+	u64 *pt = mmu->root, *e;
+	u64 mask = level_pages(level) - 1;
+	int l;
+
+	lockdep_assert_held(&mmu->lock);
+	for (l = ROOT_LEVEL; l > level; l--) {
+		e = &pt[level_index(gfn, l)];
+		if (!sl_present(mmu->fmt, *e)) {
+			WRITE_ONCE(*e, sl_make_table(mmu->fmt, c->pt[--c->nr]));
+		} else if (sl_is_leaf(*e, l)) {
+			table_split(mmu, e, l, c->pt[--c->nr]);
+			split = TABLE_FLUSH;
+		}
+		pt = sl_child(*e);
+	}
+	change = table_set_leaf(mmu, &pt[level_index(gfn, level)],
+				sl_make_leaf(mmu->fmt, pfn & ~mask, level, write, true),
+				level, gone);
+	return split == TABLE_FLUSH ? TABLE_FLUSH : change;
+}
+
+static bool zap_level(struct nestor_mmu_vm *mmu, u64 *pt, int level, u64 base, u64 start, u64 end,
+		      struct list_head *gone)
+{
+	u64 step = level_pages(level);
+	bool changed = false;
+	int i;
+
+	i = start > base ? (start - base) / step : 0;
+	for (; i < PT_ENTRIES; i++) {
+		u64 at = base + i * step;
+		u64 old = READ_ONCE(pt[i]);
+
+		if (at >= end)
+			break;
+		if (!sl_present(mmu->fmt, old))
+			continue;
+		if (sl_is_leaf(old, level)) {
+			/* A large leaf goes as a whole: the rest faults back in. */
+			xchg(&pt[i], 0);
+			changed = true;
+		} else if (at >= start && at + step <= end) {
+			WRITE_ONCE(pt[i], 0);
+			table_unlink(old, level - 1, gone);
+			changed = true;
+		} else {
+			changed |= zap_level(mmu, sl_child(old), level - 1, at, start, end, gone);
+		}
+	}
+	return changed;
+}
+
+bool table_zap(struct nestor_mmu_vm *mmu, u64 start, u64 end, struct list_head *gone)
+{
+	lockdep_assert_held(&mmu->lock);
+	return zap_level(mmu, mmu->root, ROOT_LEVEL, 0, start, end, gone);
+}
+
+/* Take @bits from every leaf that touches the range; true if one had any of them. */
+static bool clear_level(struct nestor_mmu_vm *mmu, u64 *pt, int level, u64 base, u64 start, u64 end,
+			u64 bits, bool only_test)
+{
+	u64 step = level_pages(level);
+	bool found = false;
+	int i;
+
+	i = start > base ? (start - base) / step : 0;
+	for (; i < PT_ENTRIES; i++) {
+		u64 at = base + i * step;
+		u64 e = READ_ONCE(pt[i]);
+
+		if (at >= end)
+			break;
+		if (!sl_present(mmu->fmt, e))
+			continue;
+		if (!sl_is_leaf(e, level))
+			found |= clear_level(mmu, sl_child(e), level - 1, at, start, end, bits,
+					     only_test);
+		else if (only_test)
+			found |= !!(e & bits);
+		else if (e & bits)
+			found |= !!sl_clear_bits(&pt[i], bits);
+	}
+	return found;
+}
+
+bool table_protect(struct nestor_mmu_vm *mmu, u64 start, u64 end)
+{
+	lockdep_assert_held(&mmu->lock);
+	return clear_level(mmu, mmu->root, ROOT_LEVEL, 0, start, end, mmu->fmt->write, false);
+}
+
+bool table_young(struct nestor_mmu_vm *mmu, u64 start, u64 end, bool clear)
+{
+	/* Without accessed bits, say that what is mapped is in use. */
+	u64 bits = mmu->fmt->accessed ?: mmu->fmt->present;
+
+	lockdep_assert_held(&mmu->lock);
+	return clear_level(mmu, mmu->root, ROOT_LEVEL, 0, start, end, bits,
+			   !clear || !mmu->fmt->accessed);
+}

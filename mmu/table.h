@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* L0's second-level table: L1-physical to host-physical.  All but the cache runs under mmu->lock. */
+#ifndef NESTOR_MMU_TABLE_H
+#define NESTOR_MMU_TABLE_H
+
+#include "mmu/mmu_int.h"
+#include "mmu/sl_format.h"
+
+/* Zeroed pages, allocated where sleeping is allowed. */
+struct table_cache {
+	unsigned int nr;
+	u64 *pt[ROOT_LEVEL];
+};
+
+int table_cache_fill(struct table_cache *c, unsigned int nr);
+void table_cache_drop(struct table_cache *c);
+
+int table_init(struct nestor_mmu_vm *mmu);
+void table_destroy(struct nestor_mmu_vm *mmu);
+
+/* What table_map() did. */
+enum table_change {
+	TABLE_SAME,	/* the entry was there already: a stale TLB entry faulted */
+	TABLE_ADDED,	/* nothing that a TLB may hold was changed */
+	TABLE_FLUSH,	/* something else was mapped there: flush before using *gone */
+};
+
+/* table_need() - how many pages of the cache table_map() would take */
+unsigned int table_need(struct nestor_mmu_vm *mmu, u64 gfn, int level);
+
+/*
+ * table_map() - map the leaf of @level around @gfn to @pfn (both aligned by this).
+ * @c holds table_need() pages at least.  Tables it replaces go to @gone.
+ */
+enum table_change table_map(struct nestor_mmu_vm *mmu, u64 gfn, u64 pfn, int level, bool write,
+			    struct table_cache *c, struct list_head *gone);
+
+/* [start, end) in guest frames; true: a TLB may hold more rights than the table now */
+bool table_zap(struct nestor_mmu_vm *mmu, u64 start, u64 end, struct list_head *gone);
+bool table_protect(struct nestor_mmu_vm *mmu, u64 start, u64 end);
+/* table_young() - was anything accessed?  @clear: forget it */
+bool table_young(struct nestor_mmu_vm *mmu, u64 start, u64 end, bool clear);
+
+/* table_free_gone() - after the TLB flush; outside the lock */
+void table_free_gone(struct list_head *gone);
+
+#endif

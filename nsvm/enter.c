@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VMRUN: snapshot, check, merge, commit.  Nothing of L1 or L2 changes before
+ * all checks have passed.
+ */
+#include "core/events.h"
+#include "core/hw_ops.h"
+#include "core/trace.h"
+#include "nsvm/nsvm.h"
+
+/* Copy @field from the merged run unless L2's run holds the same already. */
+#define TAKE(field) \
+	(memcmp(&(dst)->field, &(src)->field, sizeof((src)->field)) ? \
+	 (memcpy(&(dst)->field, &(src)->field, sizeof((src)->field)), true) : false)
+
+static void check_env(struct nestor_vcpu *vcpu, struct check_env *env)
+{
+	run_need(&vcpu->l1, GRP_CR);
+	*env = (struct check_env){
+		.rsvd_gpa_bits = vcpu->cpuid.rsvd_gpa_bits,
+		.cr4_reserved = vcpu->cpuid.cr4_reserved,
+		.efer_reserved = vcpu->cpuid.efer_reserved,
+		.host_cr0 = vcpu->l1.cr0,
+		.has_lm = vcpu->cpuid.has_lm,
+	};
+}
+
+static void l0_policy(struct nestor_vcpu *vcpu, struct l0_policy *p)
+{
+	struct guest_run *l1 = &vcpu->l1;
+
+	run_need(l1, GRP_PAT | GRP_LBR);
+	memcpy(p->intercept, l1->intercept, sizeof(p->intercept));
+	/* The end of an NMI handler may come in either. */
+	if (nsvm_watch_iret(vcpu))
+		p->intercept[ICPT_MISC1] |= ICPT_IRET;
+	else
+		p->intercept[ICPT_MISC1] &= ~ICPT_IRET;
+	p->pause_count = l1->pause_count;
+	p->pause_thresh = l1->pause_thresh;
+	p->msr_read_pass = l1->msr_read_pass;
+	p->msr_write_pass = l1->msr_write_pass;
+	p->tsc_offset = l1->tsc_offset;
+	p->pat = l1->pat;
+	p->debugctl = l1->debugctl;
+	p->br_from = l1->br_from;
+	p->br_to = l1->br_to;
+	p->excp_from = l1->excp_from;
+	p->excp_to = l1->excp_to;
+	p->lbr_virt = l1->lbr_virt;
+	p->tpr = l1->vintr.tpr;
+	p->hw_lbrv = hw_caps.lbrv;
+	p->hw_vgif = hw_caps.vgif;
+}
+
+static void commit_controls(struct guest_run *dst, const struct guest_run *src)
+{
+	bool diff;
+
+	diff = TAKE(intercept);
+	diff |= TAKE(pause_count);
+	diff |= TAKE(pause_thresh);
+	if (diff)
+		dst->ctl_dirty |= CTL_INTERCEPTS;
+	diff = TAKE(msr_read_pass);
+	diff |= TAKE(msr_write_pass);
+	if (diff)
+		dst->ctl_dirty |= CTL_MSR;
+	if (TAKE(tsc_offset))
+		dst->ctl_dirty |= CTL_TSC;
+	if (TAKE(lbr_virt))
+		dst->ctl_dirty |= CTL_LBR;
+	/* The last run of L2 may have left a window open or a TPR behind. */
+	dst->vintr = src->vintr;
+	dst->irq_window = false;
+	dst->ctl_dirty |= CTL_VINTR;
+}
+
+/* A group that the hardware context may hold otherwise is written whatever the copy says. */
+static void commit_group(struct guest_run *dst, u32 group, bool diff)
+{
+	if (diff || !(dst->avail & group))
+		run_dirty(dst, group);
+}
+
+static void commit_registers(struct guest_run *dst, const struct guest_run *src)
+{
+	bool diff;
+
+	dst->rip = src->rip;
+	dst->rflags = src->rflags;
+	dst->cpl = src->cpl;
+	dst->int_shadow = src->int_shadow;
+	commit_group(dst, GRP_SEG, TAKE(seg));
+	diff = TAKE(gdtr);
+	diff |= TAKE(idtr);
+	commit_group(dst, GRP_DTABLE, diff);
+	diff = TAKE(cr0);
+	diff |= TAKE(cr3);
+	diff |= TAKE(cr4);
+	diff |= TAKE(efer);
+	commit_group(dst, GRP_CR, diff);
+	commit_group(dst, GRP_CR2, TAKE(cr2));
+	diff = TAKE(dr6);
+	diff |= TAKE(dr7);
+	commit_group(dst, GRP_DR, diff);
+	commit_group(dst, GRP_PAT, TAKE(pat));
+	diff = TAKE(debugctl);
+	diff |= TAKE(br_from);
+	diff |= TAKE(br_to);
+	diff |= TAKE(excp_from);
+	diff |= TAKE(excp_to);
+	commit_group(dst, GRP_LBR, diff);
+}
+
+/* VMRUN leaves all general-purpose registers but RAX and RSP to the guest as they are. */
+static void commit_gprs(struct guest_run *l2, const struct guest_run *l1,
+			const struct guest_run *merged)
+{
+	memcpy(l2->gpr, l1->gpr, sizeof(l2->gpr));
+	l2->gpr[REG_RAX] = merged->gpr[REG_RAX];
+	l2->gpr[REG_RSP] = merged->gpr[REG_RSP];
+}
+
+/* INTn, INT3 and INTO push the RIP behind the instruction. */
+static bool is_soft(const struct guest_event *ev)
+{
+	return ev->valid && (ev->type == EVENT_SOFT_INT ||
+	       (ev->type == EVENT_EXCEPTION && (ev->vector == 3 || ev->vector == 4)));
+}
+
+/*
+ * A CPU without nRIP pushes the RIP that it is entered with, so that has to be
+ * the one that L1 put into nRIP.
+ */
+static void fix_soft_rip(struct guest_run *run)
+{
+	const struct guest_event *ev = &run->inject;
+	if (is_soft(ev) && run->next_rip && !hw_caps.nrips)
+		run->rip = run->next_rip;
+}
+
+static void commit(struct nestor_vcpu *vcpu, struct guest_run *merged)
+{
+	struct guest_run *l2 = &nsvm_of(vcpu)->l2;
+
+	fix_soft_rip(merged);
+	l2->sys = vcpu->l1.sys;
+	commit_controls(l2, merged);
+	commit_registers(l2, merged);
+	commit_gprs(l2, &vcpu->l1, merged);
+	l2->next_rip = merged->next_rip;
+	l2->inject.valid = false;
+	if (merged->inject.valid)
+		requeue_event(vcpu, &merged->inject);
+	nsvm_of(vcpu)->soft.valid = is_soft(&merged->inject);
+	if (nsvm_of(vcpu)->soft.valid) {
+		nsvm_of(vcpu)->soft = merged->inject;
+		nsvm_of(vcpu)->soft_at = vcpu->stats.world_switches;
+	}
+}
+
+/* L1 as it is to go on after #VMEXIT: behind VMRUN. */
+static void park_l1(struct guest_run *l1, u64 next_rip)
+{
+	l1->rip = next_rip;
+	l1->int_shadow = false;
+	l1->rflags &= ~X_RFLAGS_RF;
+}
+
+static void refuse(struct nestor_vcpu *vcpu, const struct verdict *v, u64 gpa, u64 next_rip)
+{
+	nested_record_verdict(vcpu, v, vcpu->l1.rip);
+	nsvm_invalid(vcpu, gpa, next_rip);
+}
+
+enum nested_result nsvm_vmrun(struct nestor_vcpu *vcpu, u64 gpa, u64 next_rip)
+{
+	struct nsvm *n = nsvm_of(vcpu);
+	struct guest_run *l1 = &vcpu->l1;
+	u64 l1_rip = l1->rip;
+	struct guest_run *merged;
+	struct check_env env;
+	struct l0_policy l0;
+	struct verdict v;
+
+	if (nsvm_snapshot(vcpu, gpa, &n->snap))
+		return NESTED_GP;
+	check_env(vcpu, &env);
+	v = nsvm_check(&n->snap, &env);
+	if (v.check) {
+		refuse(vcpu, &v, gpa, next_rip);
+		return NESTED_EXITED;
+	}
+
+	n->np = n->snap.ctl.np_ctl & NP_ENABLE;
+	if (n->np)
+		nsvm_pt_format(vcpu, &n->fmt, n->snap.ctl.ncr3, &n->shadow_at);
+	nsvm_tlb_control(vcpu);
+	/* Out of memory: nothing was done, so the same VMRUN may try again. */
+	if (nsvm_select_root(vcpu))
+		return NESTED_RETRY;
+
+	l0_policy(vcpu, &l0);
+	merged = &n->merged;
+	nsvm_merge(&n->snap, &l0, merged);
+	commit(vcpu, merged);
+	park_l1(l1, next_rip);
+	/* An L1 that runs guests will want its STGI and CLGI for nothing. */
+	nsvm_use_vgif(vcpu, true);
+	nsvm_set_gif(vcpu, true);
+	vcpu->run = &n->l2;
+	vcpu->stats.nested_entries++;
+	trace_nestor_nested_entry(vcpu, gpa, l1_rip, n->snap.ctl.event_inj);
+	return NESTED_ENTERED;
+}
+
+void nsvm_leave(struct nestor_vcpu *vcpu)
+{
+	if (!vcpu_in_l2(vcpu))
+		return;
+	clear_injected(vcpu);
+	vcpu->run = &vcpu->l1;
+	vcpu_request(vcpu, REQ_EVENT);
+}

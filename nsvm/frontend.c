@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The frontend's table, and the life of its per-vCPU state. */
+#include <linux/slab.h>
+
+#include "core/hw_ops.h"
+#include "mmu/mmu.h"
+#include "nsvm/nsvm.h"
+
+static void forget(struct nsvm *n)
+{
+	n->gif = true;
+	n->hsave_pa = 0;
+	n->vm_cr = 0;
+	n->np = false;
+	n->last_asid = 0;
+	memset(&n->snap, 0, sizeof(n->snap));
+}
+
+static int nsvm_vcpu_init(struct nestor_vcpu *vcpu)
+{
+	struct nsvm *n = kvzalloc(sizeof(*n), GFP_KERNEL_ACCOUNT);
+	int r;
+
+	if (!n)
+		return -ENOMEM;
+	n->head.ops = &nsvm_ops;
+	n->l2.vcpu = vcpu;
+	n->l2.sys = &n->l2.sys_own;
+	n->l2.root = mmu_root(vcpu->vm);
+	n->l2.ctl_dirty = CTL_ALL;
+	forget(n);
+	/* Before the first failure: vcpu_free() then sees all that there is. */
+	vcpu->nested = &n->head;
+	r = hw->run_alloc(&n->l2);
+	if (r)
+		return r;
+	n->l2.sys = vcpu->l1.sys;
+	return 0;
+}
+
+static void nsvm_vcpu_free(struct nestor_vcpu *vcpu)
+{
+	struct nsvm *n = nsvm_of(vcpu);
+
+	hw->run_free(&n->l2);
+	vcpu->nested = NULL;
+	kvfree(n);
+}
+
+/* INIT and power-on: the processor is L1's again, GIF is set (APM: "Processor Initialization State"). */
+static void nsvm_reset(struct nestor_vcpu *vcpu)
+{
+	nsvm_leave(vcpu);
+	nsvm_use_vgif(vcpu, false);
+	forget(nsvm_of(vcpu));
+	/* The next owner of the tags must find nothing of this one. */
+	nsvm_of(vcpu)->l2.flush = true;
+}
+
+const struct nested_ops nsvm_ops = {
+	.name = "svm",
+	.vcpu_init = nsvm_vcpu_init,
+	.vcpu_free = nsvm_vcpu_free,
+	.reset = nsvm_reset,
+	.insn = nsvm_insn,
+	.l2_exit = nsvm_l2_exit,
+	.l2_fault = nsvm_l2_fault,
+	.l2_event = nsvm_l2_event,
+	.l2_irq_open = nsvm_l2_irq_open,
+	.blocked = nsvm_blocked,
+	.flush = nsvm_flush,
+	.soft_event_injected = nsvm_soft_event_injected,
+	.get_msr = nsvm_get_msr,
+	.set_msr = nsvm_set_msr,
+	.cpuid = nsvm_cpuid,
+	.translate = nsvm_translate,
+};

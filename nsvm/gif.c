@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * L1's global interrupt flag (APM vol. 2, "Global Interrupt Flag, STGI and
+ * CLGI Instructions").
+ *
+ * It is a bit in struct nsvm, or, where the backend has virtual GIF, the V_GIF
+ * of L1's run, so that STGI and CLGI cost no exit.  An event that waits while
+ * the flag is clear has STGI intercepted until it is set.
+ */
+#include "core/hw_ops.h"
+#include "nsvm/nsvm.h"
+
+bool nsvm_gif(struct nestor_vcpu *vcpu)
+{
+	const struct guest_vintr *v = &vcpu->l1.vintr;
+
+	/* The VMM may have loaded an EFER with which GIF could never be set again. */
+	run_need(&vcpu->l1, GRP_CR);
+	if (!(vcpu->l1.efer & X_EFER_SVME))
+		return true;
+	return v->vgif ? v->gif : nsvm_of(vcpu)->gif;
+}
+
+void nsvm_set_gif(struct nestor_vcpu *vcpu, bool on)
+{
+	struct guest_run *l1 = &vcpu->l1;
+
+	nsvm_of(vcpu)->gif = on;
+	if (l1->vintr.vgif && l1->vintr.gif != on) {
+		l1->vintr.gif = on;
+		l1->ctl_dirty |= CTL_VINTR;
+	}
+	/* Interrupts, NMIs and INIT may have waited for it. */
+	if (on) {
+		vcpu_request(vcpu, REQ_EVENT);
+		vcpu_request(vcpu, REQ_APIC_EVENTS);
+	}
+}
+
+static void intercept_gif(struct guest_run *l1, u32 bits)
+{
+	u32 word = (l1->intercept[ICPT_MISC2] & ~(ICPT_STGI | ICPT_CLGI)) | bits;
+
+	if (word == l1->intercept[ICPT_MISC2])
+		return;
+	l1->intercept[ICPT_MISC2] = word;
+	l1->ctl_dirty |= CTL_INTERCEPTS;
+}
+
+void nsvm_use_vgif(struct nestor_vcpu *vcpu, bool on)
+{
+	struct guest_run *l1 = &vcpu->l1;
+	bool gif = nsvm_gif(vcpu);
+
+	on = on && hw_caps.vgif;
+	if (on != l1->vintr.vgif) {
+		l1->vintr.vgif = on;
+		l1->vintr.gif = gif;
+		l1->ctl_dirty |= CTL_VINTR;
+	}
+	nsvm_of(vcpu)->gif = gif;
+	intercept_gif(l1, on ? 0 : ICPT_STGI | ICPT_CLGI);
+}
+
+bool nsvm_blocked(struct nestor_vcpu *vcpu)
+{
+	if (nsvm_gif(vcpu))
+		return false;
+	/* Somebody waits: have STGI tell. */
+	if (vcpu->l1.vintr.vgif)
+		intercept_gif(&vcpu->l1, ICPT_STGI);
+	return true;
+}
+
+/* The virtual interrupt as it was shown to the hardware for the snapshot's int_ctl. */
+static struct guest_vintr shown(const struct nsvm *n)
+{
+	struct l0_policy l0 = { .hw_vgif = n->l2.vintr.vgif, .tpr = n->l2.vintr.tpr };
+
+	return nsvm_merge_vintr(&n->snap, &l0);
+}
+
+void nsvm_pull_vintr(struct nestor_vcpu *vcpu)
+{
+	struct nsvm *n = nsvm_of(vcpu);
+	const struct guest_vintr *live = &n->l2.vintr;
+	struct guest_vintr v = shown(n);
+	u64 ctl = n->snap.ctl.int_ctl;
+
+	/* Without masking CR8 was L1's own TPR and V_TPR stays. */
+	if (v.masking)
+		ctl = (ctl & ~V_TPR_MASK) | (live->tpr & 0xf);
+	if (v.irq && !live->irq)
+		ctl &= ~V_IRQ;
+	if (live->vgif)
+		ctl = live->gif ? ctl | V_GIF : ctl & ~V_GIF;
+	n->snap.ctl.int_ctl = ctl;
+}
+
+void nsvm_set_l2_vgif(struct nestor_vcpu *vcpu, bool on)
+{
+	struct nsvm *n = nsvm_of(vcpu);
+
+	nsvm_pull_vintr(vcpu);
+	if (on)
+		n->snap.ctl.int_ctl |= V_GIF;
+	else
+		n->snap.ctl.int_ctl &= ~V_GIF;
+	n->l2.vintr.irq = shown(n).irq;
+	n->l2.vintr.gif = on;
+	n->l2.ctl_dirty |= CTL_VINTR;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * nsvm: AMD-V as L1 sees it.  A nested entry takes one function an arrow:
+ *
+ *   vmcb12 -> snapshot -> check -> merge -> commit -> (the backend enters)
+ *
+ * and an L2 exit goes back through the exit table: does L0 want it, does L1
+ * want it, reflect.  It works on struct guest_run alone and never learns whose
+ * CPU is under it.
+ */
+#ifndef NESTOR_NSVM_NSVM_H
+#define NESTOR_NSVM_NSVM_H
+
+#include "core/nested_ops.h"
+#include "mmu/shadow.h"
+#include "nsvm/checks.h"
+#include "nsvm/merge.h"
+#include "nsvm/vmcb12.h"
+
+/**
+ * struct nsvm - AMD-V of one virtual processor
+ * @head: what core knows
+ * @l2: L2's run; shares L1's guest_sys
+ * @snap: the vmcb12 that L2 was entered with
+ * @merged: where merge builds; only the fields that it fills mean anything
+ * @fmt: format of L1's nested page table, from L1's mode at VMRUN
+ * @shadow_at: root of that table
+ * @np: L2 has nested paging
+ * @gif: L1's GIF while L1's run does not use virtual GIF (see nsvm_gif)
+ * @probing: software reads L2's memory on its own account: a nested page fault
+ *	is not L1's business
+ * @at_exit: an exit of L2 is being decided: run->exit.vectoring is news
+ * @hsave_pa: VM_HSAVE_PA MSR
+ * @vm_cr: VM_CR MSR
+ * @soft: software event that L1 injected, not known yet to be delivered
+ * @soft_at: the vCPU's count of world switches when it was given to the CPU
+ * @last_asid: ASID that the hardware's tag of @l2 was last used for
+ *
+ * Owner: vcpu->lock.  L1's own state stays in vcpu->l1 while L2 runs; that is
+ * this implementation's host save area, so the page at VM_HSAVE_PA is not
+ * written and nothing that L1 writes there is believed.
+ */
+struct nsvm {
+	struct nested head;
+	struct guest_run l2;
+	struct vmcb12_snapshot snap;
+	struct guest_run merged;
+	struct pt_format fmt;
+	u64 shadow_at;
+	bool np;
+	bool gif;
+	bool probing;
+	bool at_exit;
+	u64 hsave_pa;
+	u64 vm_cr;
+	struct guest_event soft;
+	u64 soft_at;
+	u32 last_asid;
+};
+
+static inline struct nsvm *nsvm_of(struct nestor_vcpu *vcpu)
+{
+	return container_of(vcpu->nested, struct nsvm, head);
+}
+
+/* gif.c */
+bool nsvm_gif(struct nestor_vcpu *vcpu);
+void nsvm_set_gif(struct nestor_vcpu *vcpu, bool on);
+/** nsvm_use_vgif() - let L1's STGI and CLGI act without an exit, if the backend can */
+void nsvm_use_vgif(struct nestor_vcpu *vcpu, bool on);
+bool nsvm_blocked(struct nestor_vcpu *vcpu);
+/** nsvm_pull_vintr() - bring V_TPR, V_IRQ and V_GIF of the snapshot up to what L2's run has */
+void nsvm_pull_vintr(struct nestor_vcpu *vcpu);
+/** nsvm_set_l2_vgif() - L2's STGI or CLGI with virtual GIF that the hardware does not have */
+void nsvm_set_l2_vgif(struct nestor_vcpu *vcpu, bool on);
+
+/** nsvm_watch_iret() - does L0 wait for the IRET of an NMI handler? */
+static inline bool nsvm_watch_iret(const struct nestor_vcpu *vcpu)
+{
+	return vcpu->ev.nmi_masked && !vcpu->ev.nmi_iret;
+}
+
+/* snapshot.c: the only reader of vmcb12 and its MSR map; 0 or -EFAULT */
+int nsvm_snapshot(struct nestor_vcpu *vcpu, u64 gpa, struct vmcb12_snapshot *snap);
+
+/* enter.c */
+enum nested_result nsvm_vmrun(struct nestor_vcpu *vcpu, u64 gpa, u64 next_rip);
+/** nsvm_leave() - L1 is current again, L2 is forgotten, nothing is written to vmcb12 */
+void nsvm_leave(struct nestor_vcpu *vcpu);
+
+/* insn.c */
+enum nested_result nsvm_insn(struct nestor_vcpu *vcpu);
+
+/* reflect.c */
+/**
+ * nsvm_reflect() - #VMEXIT: write L2's state to vmcb12 and go back to L1
+ * @insn: the exit is an instruction's, so nRIP is reported
+ * Return: NESTED_BY_L1, always: vcpu->run is &vcpu->l1.
+ */
+enum nested_who nsvm_reflect(struct nestor_vcpu *vcpu, u64 code, u64 info1, u64 info2, bool insn);
+/** nsvm_invalid() - #VMEXIT(VMEXIT_INVALID) of a VMRUN that failed a check; L1 is current */
+void nsvm_invalid(struct nestor_vcpu *vcpu, u64 gpa, u64 next_rip);
+
+/* assist.c: what decode assists add, from the bytes at RIP when the CPU did not say */
+u64 nsvm_assist_info1(struct nestor_vcpu *vcpu, u16 reason);
+u64 nsvm_assist_string_io(struct nestor_vcpu *vcpu, u64 info1);
+unsigned int nsvm_assist_bytes(struct nestor_vcpu *vcpu, u8 *bytes);
+u64 nsvm_assist_next_rip(struct nestor_vcpu *vcpu);
+/** nsvm_cr0_selective() - does this CR0 write change more than TS and MP? */
+bool nsvm_cr0_selective(struct nestor_vcpu *vcpu);
+
+/* exit.c, events.c, fault.c */
+enum nested_who nsvm_l2_exit(struct nestor_vcpu *vcpu);
+enum nested_who nsvm_l2_event(struct nestor_vcpu *vcpu, const struct guest_event *ev, u64 payload);
+bool nsvm_l2_irq_open(struct nestor_vcpu *vcpu);
+bool nsvm_soft_event_injected(struct nestor_vcpu *vcpu, const struct guest_event *ev);
+enum nested_who nsvm_l2_fault(struct nestor_vcpu *vcpu, struct l1_gpa *gpa, bool *mmio);
+enum nested_result nsvm_translate(struct nestor_vcpu *vcpu, struct l2_gpa from, u64 access,
+				  struct l1_gpa *to);
+/** nsvm_select_root() - point L2's run at the table it is to run on; -ENOMEM */
+int nsvm_select_root(struct nestor_vcpu *vcpu);
+/** nsvm_pt_format() - format of L1's nested page table as L1's mode has it */
+void nsvm_pt_format(struct nestor_vcpu *vcpu, struct pt_format *fmt, u64 ncr3, u64 *root);
+
+/* tlb.c */
+void nsvm_flush(struct nestor_vcpu *vcpu);
+void nsvm_tlb_control(struct nestor_vcpu *vcpu);
+void nsvm_invlpga(struct nestor_vcpu *vcpu, u64 addr, u32 asid);
+
+/* msr.c, caps.c */
+bool nsvm_get_msr(struct nestor_vcpu *vcpu, u32 msr, u64 *val, bool host, bool *fault);
+bool nsvm_set_msr(struct nestor_vcpu *vcpu, u32 msr, u64 val, bool host, bool *fault);
+void nsvm_cpuid(struct kvm_cpuid_entry2 *e);
+
+#endif

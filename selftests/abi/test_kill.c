@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * kill -9 of a VMM whose vCPUs run: nothing of it may stay behind.  Afterwards the
+ * module has no users, and free memory is back where it was.
+ *
+ * The number of rounds is the second argument (default 200).
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "abi.h"
+
+#define VCPUS		2
+#define GUEST_MEM	(8ul << 20)
+
+/* Touch one page after another, for ever: mov [bx], al; add bx, 16; jmp back */
+static const uint8_t code[] = { 0x88, 0x07, 0x83, 0xc3, 0x10, 0xeb, 0xf9 };
+
+static void *vcpu_thread(void *arg)
+{
+	int vcpu = *(int *)arg;
+
+	for (;;)
+		if (ioctl(vcpu, KVM_RUN, 0) && errno != EINTR)
+			pause();
+	return NULL;
+}
+
+/* A VMM with a bit of everything that has to be taken down again. */
+static void vmm(int dev)
+{
+	struct kvm_irqfd irq = { .gsi = 5 };
+	struct kvm_ioeventfd io = { .addr = 0x100, .len = 2, .flags = KVM_IOEVENTFD_FLAG_PIO };
+	struct kvm_pit_config pit = { };
+	static int fds[VCPUS];
+	pthread_t t;
+	int vm = ioctl(dev, KVM_CREATE_VM, 0), i;
+	uint8_t *mem = mmap(NULL, GUEST_MEM, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (vm < 0 || mem == MAP_FAILED)
+		_exit(1);
+	memcpy(mem + CODE_AT, code, sizeof(code));
+	irq.fd = eventfd(0, 0);
+	io.fd = eventfd(0, 0);
+	if (ioctl(vm, KVM_CREATE_IRQCHIP, 0) || ioctl(vm, KVM_CREATE_PIT2, &pit) ||
+	    add_memory(vm, 0, KVM_MEM_LOG_DIRTY_PAGES, 0, GUEST_MEM, mem) ||
+	    ioctl(vm, KVM_IRQFD, &irq) || ioctl(vm, KVM_IOEVENTFD, &io))
+		_exit(1);
+	for (i = 0; i < VCPUS; i++) {
+		struct kvm_mp_state mp = { .mp_state = KVM_MP_STATE_RUNNABLE };
+		struct kvm_regs r = { .rip = CODE_AT, .rbx = 0x2000, .rflags = 2 };
+		struct kvm_sregs s;
+
+		fds[i] = ioctl(vm, KVM_CREATE_VCPU, i);
+		if (fds[i] < 0 || ioctl(fds[i], KVM_GET_SREGS, &s))
+			_exit(1);
+		s.cs.base = 0;
+		s.cs.selector = 0;
+		if (ioctl(fds[i], KVM_SET_SREGS, &s) || ioctl(fds[i], KVM_SET_REGS, &r) ||
+		    ioctl(fds[i], KVM_SET_MP_STATE, &mp))
+			_exit(1);
+		pthread_create(&t, NULL, vcpu_thread, &fds[i]);
+	}
+	for (;;)
+		pause();
+}
+
+static void nap(unsigned int ms)
+{
+	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+static long available_kb(void)
+{
+	char line[128];
+	long kb = -1;
+	FILE *f = fopen("/proc/meminfo", "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %ld", &kb) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kb;
+}
+
+/* Free pages that a CPU keeps for itself do not count as free: ask for them back. */
+static void settle(void)
+{
+	static const char *const knob[] = { "/proc/sys/vm/drop_caches",
+					    "/proc/sys/vm/compact_memory" };
+	unsigned int i;
+
+	nap(1000);
+	for (i = 0; i < 2; i++) {
+		int fd = open(knob[i], O_WRONLY);
+
+		if (fd < 0)
+			continue;
+		if (write(fd, "1", 1) != 1)
+			printf("# %s: %s\n", knob[i], strerror(errno));
+		close(fd);
+	}
+	nap(200);
+}
+
+static int module_users(void)
+{
+	int n = -1;
+	FILE *f = fopen(stock ? "/sys/module/kvm/refcnt" : "/sys/module/nestor/refcnt", "r");
+
+	if (f && fscanf(f, "%d", &n) != 1)
+		n = -1;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static bool round_of(int dev, unsigned int i)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		vmm(dev);
+	if (pid < 0)
+		return false;
+	/* Now in the middle of its making, now well into its run. */
+	nap(i * 7 % 60);
+	kill(pid, SIGKILL);
+	return waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
+	       WTERMSIG(status) == SIGKILL;
+}
+
+/* @rounds VMMs, and the KiB available afterwards. */
+static long after_rounds(int dev, unsigned int rounds, bool *good)
+{
+	unsigned int i;
+	long left;
+
+	for (i = 0; i < rounds; i++)
+		*good &= round_of(dev, i);
+	settle();
+	left = available_kb();
+	printf("# %u rounds: %ld KiB available\n", rounds, left);
+	return left;
+}
+
+/*
+ * The host gives memory of ended processes back late and in lumps (thread stacks
+ * above all), so one batch says little.  What leaked never comes back, however many
+ * batches follow: one that ends where the first began shows that nothing did.
+ */
+#define BATCHES		8
+#define SLACK_KIB	2048
+
+int main(int argc, char **argv)
+{
+	int dev = start(argc, argv), users = module_users();
+	unsigned int i, rounds = argc > 2 ? atoi(argv[2]) : 200;
+	bool good = true, back = false;
+	long before;
+
+	/* The first rounds fill caches that are there to stay. */
+	for (i = 0; i < 20; i++)
+		good &= round_of(dev, i);
+	settle();
+	before = available_kb();
+	printf("# %ld KiB available\n", before);
+	for (i = 0; i < BATCHES && !back; i++)
+		back = after_rounds(dev, rounds, &good) >= before - SLACK_KIB;
+	for (i = 0; i < 50 && module_users() != users; i++)
+		nap(100);
+	ok(good, "every VMM ran until it was killed");
+	ok(module_users() == users, "the module has no users left");
+	ok(back, "memory is back");
+	return finish();
+}

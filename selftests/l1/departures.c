@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Known departures from the manual, each seen by running this image there. A
+ * case or part named here is skipped with the reason on that home and nowhere
+ * else; the rule itself is never relaxed.
+ *
+ * TCG, BOCHS and KVM mean: that is what the image itself runs on. ON_TCG and
+ * ON_BOCHS mean: that is the CPU below, whoever lies between. Only what a
+ * hypervisor cannot mend belongs there (an intercept the CPU does not have, state
+ * it does not switch), and it needs cpu=tcg or cpu=bochs on the command line.
+ * UNDER_BOCHS leaves out the bare CPU, where the case is met and must pass.
+ */
+#include "l1.h"
+
+#define TCG	HOME_TCG
+#define BOCHS	HOME_BOCHS
+#define KVM	HOME_KVM
+#define ON_TCG	HOME_ON_TCG
+#define ON_BOCHS HOME_ON_BOCHS
+#define UNDER_BOCHS HOME_UNDER_BOCHS
+
+#define VIRQ	"Bochs misses a virtual interrupt that is there at VMRUN"
+#define VMCBPTR	"Bochs takes the operand of L2's VMSAVE or VMLOAD for the VMCB"
+#define STALE	"Bochs reports an older event when the delivery of INTn or V_IRQ faults"
+#define GUEST_IF "Bochs masks physical interrupts by L2's IF"
+
+static const struct {
+	u32 homes;
+	const char *name;
+	const char *reason;
+} known[] = {
+	/* The instructions and MSRs */
+	{ TCG | BOCHS, "insn/vmrun_hsave_zero", "the emulators take VM_HSAVE_PA = 0" },
+	{ BOCHS, "insn/skinit_absent", "Bochs stops the machine at SKINIT" },
+	{ BOCHS, "insn/vm*_no_ram.device", "Bochs stops the machine at this I/O APIC access" },
+	{ KVM, "insn/vmload_addr32", "KVM ignores the address size" },
+	{ KVM, "insn/*_svme_off_cpl3", "KVM does not see the #GP that the CPU raises first" },
+	{ KVM, "insn/clgi_svme_off", "KVM leaves CLGI to the CPU's virtual GIF" },
+	{ KVM, "insn/stgi_svme_off", "KVM leaves STGI to the CPU's virtual GIF" },
+	{ TCG, "msr/efer_reserved", "TCG ignores reserved bits of EFER" },
+	{ BOCHS, "msr/vm_hsave_pa*", "Bochs takes any VM_HSAVE_PA" },
+	{ TCG | BOCHS, "msr/vm_cr_*", "the emulators have no VM_CR" },
+	{ BOCHS, "lock/vm_cr_lock", "the emulators have no VM_CR" },
+	{ KVM, "msr/vm_cr_svmdis", "KVM changes VM_CR although it answers #GP" },
+
+	/* Intercepts */
+	{ ON_TCG, "intercept/invd", "TCG does not look at the INVD intercept" },
+	{ ON_TCG, "intercept/xsetbv", "TCG does not look at the XSETBV intercept" },
+	{ ON_TCG, "intercept/mwait_armed", "TCG does not look at this intercept" },
+	{ ON_TCG, "intercept/icebp", "TCG has no ICEBP" },
+	{ ON_TCG, "intercept/intn.int3", "TCG takes INT3 for INTn" },
+	{ ON_TCG, "intercept/rdtscp", "TCG has RDTSC's intercept for it" },
+	{ ON_BOCHS, "intercept/shutdown", "Bochs stops the machine at a triple fault in L2" },
+	{ KVM, "intercept/vmmcall_off", "KVM takes L2's VMMCALL for L1's" },
+	{ ON_TCG, "exc/bp", "TCG takes INT3 for INTn" },
+	{ ON_TCG, "exc/ss", "TCG raises #GP for a non-canonical stack address" },
+	{ ON_TCG, "exc/ac", "TCG has no alignment check" },
+	{ ON_TCG, "exc/xm", "TCG has no SSE exceptions" },
+	{ ON_TCG, "exc/df", "TCG looks at the intercept before it makes #DF" },
+	{ ON_TCG, "*.error_code", "TCG scales the vector by 16 in the error code" },
+	{ ON_BOCHS, "*.cr2", "Bochs does not load CR2 at VMRUN and writes it before the exit" },
+	{ ON_BOCHS, "exc/db.dr6", "Bochs looks at the intercept before it writes DR6" },
+	{ ON_TCG, "ioio/*.asize", "TCG does not report the address size" },
+	{ ON_BOCHS, "ioio/*.cpl3", "Bochs looks at the intercept before IOPL" },
+	{ ON_TCG, "crdr/cr0_pg_no_pe", "TCG does not check values moved to CR0 and CR4" },
+	{ ON_BOCHS, "crdr/cr0_pg_no_pe", "Bochs stops the machine at this state" },
+	{ ON_TCG, "crdr/cr0_nw_no_cd", "TCG does not check values moved to CR0 and CR4" },
+	{ ON_TCG, "crdr/cr0_high", "TCG does not check values moved to CR0 and CR4" },
+	{ ON_TCG, "crdr/cr4_high", "TCG does not check values moved to CR0 and CR4" },
+	{ ON_TCG, "crdr/cr4_no_pae", "TCG does not check values moved to CR0 and CR4" },
+	{ TCG, "*/map_low_bits", "TCG does not ignore bits 11:0 of the address" },
+	{ ON_TCG, "msrpm/pat", "TCG has no guest PAT" },
+
+	/* Consistency checks */
+	{ TCG, "checks/exitcode_64_bits", "TCG writes 32 bits of EXITCODE" },
+	{ TCG | BOCHS, "checks/refused_unmodified",
+	  "the emulators write the save area at a failed VMRUN" },
+	{ TCG, "checks/ncr3_*", "TCG does not check nCR3" },
+	{ TCG | KVM, "checks/gpat_type", "TCG has no guest PAT, KVM does not check it" },
+	{ BOCHS, "checks/cr3_*", "Bochs does not check CR3 at VMRUN" },
+	{ BOCHS, "checks/*pm_out_of_range", "Bochs looks at the first page of the map only" },
+	{ BOCHS, "checks/eventinj_vector_31", "Bochs takes any vector below 32" },
+	{ TCG | BOCHS, "checks/eventinj_not_in_64bit_mode", "the emulators do not look at the mode" },
+	{ BOCHS, "checks/efer_lme_pg_no_pe", "Bochs stops the machine at this state" },
+	{ KVM, "checks/eventinj_*", "KVM leaves the check to the CPU, whose TCG writes 32 bits" },
+
+	/* Events and nested paging */
+	{ ON_BOCHS, "inject/soft_nrip", "Bochs does not use nRIP at injection" },
+	{ ON_BOCHS, "inject/npf_own_int", STALE },
+	/* On the bare CPU these meet no nested fault; with shadow tables below they do. */
+	{ UNDER_BOCHS, "inject/npf_own_gp", STALE },
+	{ UNDER_BOCHS, "intercept/intn", STALE },
+	{ UNDER_BOCHS, "modes/real_events", STALE },
+	{ UNDER_BOCHS, "vintr/if_clear", STALE },
+	{ UNDER_BOCHS, "vintr/vgif_holds", VIRQ },
+	{ ON_TCG, "inject/npf_own_gp", "TCG reports the first event, not the #GP it led to" },
+	{ ON_TCG, "vintr/priorities", "TCG delivers a virtual interrupt of V_TPR's own priority" },
+	{ ON_TCG, "vintr/cr8_opens", "TCG aborts when L2's CR8 write frees a virtual interrupt" },
+	{ ON_BOCHS, "vintr/delivered", VIRQ },
+	{ ON_BOCHS, "vintr/vectors", VIRQ },
+	{ ON_BOCHS, "vintr/priorities", VIRQ },
+	{ ON_BOCHS, "vintr/ign_tpr", VIRQ },
+	{ ON_BOCHS, "vintr/intercept", VIRQ },
+	{ ON_BOCHS, "vintr/shadow", VIRQ },
+	{ ON_BOCHS, "vintr/wakes_hlt", VIRQ },
+	{ ON_BOCHS, "intr/mask1_host0_guest1", GUEST_IF },
+	{ ON_BOCHS, "intr/mask1_host1_guest0", GUEST_IF },
+	{ ON_TCG, "vintr/shadow", "TCG enters L2 without the interrupt shadow of the VMCB" },
+	{ ON_BOCHS, "intr/tpr", GUEST_IF },
+	{ ON_BOCHS, "intr/arrives_running", GUEST_IF },
+	{ ON_BOCHS, "intr/wakes_hlt", GUEST_IF },
+	{ ON_BOCHS, "intr/not_lost", GUEST_IF },
+	{ TCG, "feat/tsc_offset_msr", "TCG cannot read the TSC as an MSR" },
+	{ ON_BOCHS, "feat/clean_bits.tpr", VIRQ },
+	{ ON_BOCHS, "feat/lbr_*", "Bochs announces LBR virtualization and has no LBR" },
+	{ BOCHS, "vmls/vmsave", VMCBPTR },
+	{ BOCHS, "vmls/vmload", VMCBPTR },
+	{ BOCHS, "vmls/vm*_no_ram", VMCBPTR },
+	{ ON_TCG, "modes/*_of_br*.of", "TCG takes INTO for INTn" },
+	{ ON_TCG, "modes/p32_task_switch*", "TCG does not look at the task switch intercept" },
+	{ TCG, "fatal/l2_triple_fault", "TCG exits with SHUTDOWN, intercepted or not" },
+	{ KVM, "modes/pae_pf_no_npt", "KVM refuses to enter this PAE L2 a second time" },
+	{ KVM, "modes/chain_no_npt", "KVM refuses to enter this PAE L2 a second time" },
+	{ KVM, "smp/race_eventinj", "KVM leaves the check to the CPU, whose TCG writes 32 bits" },
+	{ KVM, "vintr/if_clear", "KVM puts back the exception that TCG makes of a virtual interrupt" },
+	{ KVM, "vintr/vgif_holds", "KVM puts back the exception that TCG makes of a virtual interrupt" },
+	{ KVM, "vintr/wakes_hlt", "KVM does not end HLT for a virtual interrupt of L1's" },
+	{ KVM, "intr/mask1_host0_guest1", "KVM's own virtual interrupt, vector 0, reaches L2" },
+	{ KVM, "inject/npf_*_soft", "KVM without NRIPS loses an interrupted INTn" },
+	{ KVM, "inject/npf_own_int", "KVM without NRIPS loses an interrupted INTn" },
+	{ TCG, "npf/*.present", "TCG leaves P clear with a reserved bit" },
+};
+
+/* A '*' in a pattern stands for any text. */
+static bool matches(const char *pat, const char *name)
+{
+	for (; *pat; pat++, name++) {
+		if (*pat == '*')
+			return matches(pat + 1, name) || (*name && matches(pat, name + 1));
+		if (*pat != *name)
+			return false;
+	}
+	return !*name;
+}
+
+const char *departure(const char *name)
+{
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(known); i++)
+		if (known[i].homes & home && matches(known[i].name, name))
+			return known[i].reason;
+	return NULL;
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The other CPUs: INIT and SIPI to all, each takes the next index, enables SVM
+ * and halts until it is given work.
+ */
+#include "l1.h"
+
+extern u8 trampoline[], trampoline_end[];
+extern volatile u32 ap_next;
+
+u32 nr_cpus = 1;
+static volatile u32 ready = 1;
+
+static void svm_start(void)
+{
+	struct cpu *c = this_cpu();
+
+	if (rdmsr(MSR_VM_CR) & BIT(4))
+		return;
+	set_svme(true);
+	wrmsr(MSR_VM_HSAVE_PA, (u64)c->hsave);
+	vmsave_pa((u64)c->host_vmcb);
+}
+
+void ap_main(u32 id)
+{
+	struct cpu *c;
+
+	cpu_init(id);
+	c = this_cpu();
+	apic_init();
+	svm_start();
+	__atomic_add_fetch(&ready, 1, __ATOMIC_SEQ_CST);
+	for (;;) {
+		struct catch catch = {};
+
+		irq_off();
+		if (!c->work) {
+			__asm__ volatile("sti; hlt; cli" : : : "memory");
+			continue;
+		}
+		watchdog_arm();
+		c->catch = &catch;
+		c->test_catch = &catch;
+		catch_call(&catch, c->work, c->work_arg);
+		c->catch = NULL;
+		c->test_catch = NULL;
+		watchdog_stop();
+		svm_recover();
+		__atomic_store_n(&c->work, NULL, __ATOMIC_SEQ_CST);
+	}
+}
+
+void smp_call(u32 cpu, void (*fn)(void *), void *arg)
+{
+	struct cpu *c = cpu_at(cpu);
+
+	c->work_arg = arg;
+	__atomic_store_n(&c->work, fn, __ATOMIC_SEQ_CST);
+	apic_ipi(c->apic_id, 0x4000 | VEC_IPI);
+}
+
+void smp_wait(u32 cpu)
+{
+	while (cpu_at(cpu)->work)
+		cpu_relax();
+}
+
+void smp_init(void)
+{
+	char buf[8];
+	u32 want = MAX_CPUS, i;
+
+	if (arg_value("cpus", buf, sizeof(buf)))
+		want = buf[0] - '0';
+	/* Pages for all, before any of them may ask at the same time. */
+	for (i = 0; i < MAX_CPUS; i++) {
+		cpu_at(i)->hsave = alloc_page();
+		cpu_at(i)->host_vmcb = alloc_page();
+	}
+	svm_start();
+	if (want < 2 || home & HOME_BOCHS)
+		return;
+	memcpy((void *)TRAMPOLINE, trampoline, trampoline_end - trampoline);
+	apic_ipi(0, 0xc4500);
+	delay_us(10000);
+	apic_ipi(0, 0xc4600 | TRAMPOLINE >> 12);
+	for (i = 0; i < 100 && ready < want; i++)
+		delay_us(2000);
+	/* One that got an index is waited for, however slow the machine is. */
+	for (i = 0; i < 1000 && ready < ap_next && ready < MAX_CPUS; i++)
+		delay_us(2000);
+	nr_cpus = ready;
+}

@@ -1,0 +1,73 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# kill -9 of a VMM whose L1 is running L2s, over and over: nothing stays behind.
+# Each round lets the guest-hypervisor image run a little longer or shorter, so
+# that it dies in different places.
+#
+# usage: nested_kill.sh IMAGE [ROUNDS]
+
+image=${1:-l1.elf} rounds=${2:-200}
+
+echo "TAP version 13"
+skip() { echo "1..0 # SKIP $1"; exit 4; }
+[ -c /dev/kvm ] || skip "no /dev/kvm"
+[ -f "$image" ] || skip "no image $image"
+[ -r /sys/kernel/debug/nestor/nested_entries ] || skip "nestor is not loaded, or no debugfs"
+
+status=0
+nr=0
+ok() {
+	nr=$((nr + 1))
+	if [ "$1" = 0 ]; then echo "ok $nr $2"; else echo "not ok $nr $2"; status=1; fi
+}
+available() { sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo; }
+entries() { cat /sys/kernel/debug/nestor/nested_entries; }
+
+round() {
+	qemu-system-x86_64 -accel kvm -cpu host -M pc -m 64 -smp 2 -nodefaults -display none \
+		-serial null -no-reboot -kernel "$image" -append "tests=npf,tlb,race,smp" \
+		< /dev/null > /dev/null 2>&1 &
+	vmm=$!
+	usleep $((300000 + $1 % 20 * 40000))
+	kill -9 $vmm 2>/dev/null
+	wait $vmm 2>/dev/null
+}
+
+echo "1..4"
+# The first rounds fill caches that stay; they are not the measure.
+n=0
+while [ $n -lt 5 ]; do
+	n=$((n + 1))
+	round 19
+done
+echo 3 > /proc/sys/vm/drop_caches
+sleep 1
+before=$(available)
+start=$(entries)
+n=0
+while [ $n -lt "$rounds" ]; do
+	n=$((n + 1))
+	round $n
+done
+tries=0
+while [ "$(cat /sys/module/nestor/refcnt)" != 0 ] && [ $tries -lt 50 ]; do
+	tries=$((tries + 1))
+	usleep 100000
+done
+[ "$(cat /sys/module/nestor/refcnt)" = 0 ]
+ok $? "no VM is left after $rounds kills"
+ran=$(($(entries) - start))
+echo "# $ran nested entries"
+[ $ran -gt "$rounds" ]
+ok $? "the killed VMs ran nested"
+echo 3 > /proc/sys/vm/drop_caches
+sleep 1
+lost=$((before - $(available)))
+echo "# $lost KiB less memory"
+# A leak of one page of each VM would be 800 KiB; the counter itself wavers by more.
+[ $lost -lt 4096 ]
+ok $? "free memory is back"
+! dmesg | grep -E 'WARNING|BUG:|Oops|general protection'
+ok $? "no complaint in the kernel log"
+exit $status
