@@ -42,7 +42,8 @@ $(SERIES:%=module-%): module-%:
 	@xargs cp -u --parents --preserve=timestamps -t build/$*/src < build/$*/sources
 	@cd build/$*/src && find . -type f \( -name '*.[chS]' -o -name '*.def' \) ! -name '*.mod.c' -print | \
 		LC_ALL=C sort | LC_ALL=C comm -23 - ../sources | xargs -r rm -f
-	$(MAKE) -C "$$(lab/kernels --path headers $*)" M=$(CURDIR)/build/$*/src modules
+	$(MAKE) -C "$$(lab/kernels --path headers $*)" M=$(CURDIR)/build/$*/src \
+		CONFIG_DEBUG_INFO_BTF_MODULES= modules
 	@cmp -s build/$*/src/nestor.ko build/$*/nestor.ko || cp build/$*/src/nestor.ko build/$*/nestor.ko
 
 .PHONY: deps

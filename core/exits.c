@@ -293,6 +293,8 @@ static enum run_action (*const exit_table[NR_EXIT_REASONS])(struct nestor_vcpu *
 	[EXIT_INVALID] = handle_broken,
 	[EXIT_BUSY] = handle_broken,
 	[EXIT_UNKNOWN] = handle_broken,
+	/* A frontend asked for these, or L0 did and then has a handler here. */
+	[EXIT_VMX_INSN ... EXIT_MCE_ON_ENTRY] = handle_broken,
 };
 
 enum run_action handle_exit(struct nestor_vcpu *vcpu)

@@ -24,7 +24,9 @@
 #define GRP_PAT		(1u << 5)
 #define GRP_LBR		(1u << 6)	/* DEBUGCTL and last-branch registers */
 #define GRP_SYS		(1u << 7)	/* *guest_run.sys */
-#define GRP_ALL		0xffu
+#define GRP_ACTIVITY	(1u << 8)	/* activity state, NMI blocking, pending debug exceptions */
+#define GRP_PDPTE	(1u << 9)	/* pdpte[] of a guest with PAE paging */
+#define GRP_ALL		0x3ffu
 
 /* Control groups: bits of guest_run.ctl_dirty. */
 #define CTL_INTERCEPTS	(1u << 0)	/* intercept[], pause filter */
@@ -33,7 +35,10 @@
 #define CTL_ROOT	(1u << 3)	/* second-level root */
 #define CTL_VINTR	(1u << 4)	/* vintr */
 #define CTL_LBR		(1u << 5)	/* lbr_virt */
-#define CTL_ALL		0x3fu
+#define CTL_CR		(1u << 6)	/* cr0_mask, cr0_shadow, cr4_mask, cr4_shadow */
+#define CTL_VAPIC	(1u << 7)	/* vapic */
+#define CTL_TIMER	(1u << 8)	/* timer, timer_on */
+#define CTL_ALL		0x1ffu
 
 /*
  * Intercepts, one bit each.  The words and bits are those of the VMCB control
@@ -104,6 +109,13 @@ enum intercept_word { ICPT_CR, ICPT_DR, ICPT_EXCEPTION, ICPT_MISC1, ICPT_MISC2, 
 #define ICPT_INVPCID		(1u << 2)
 #define ICPT_MCOMMIT		(1u << 3)
 #define ICPT_TLBSYNC		(1u << 4)
+/* What only VT-x intercepts (SDM vol. 3, "VM-Execution Controls"); the same word. */
+#define ICPT_RDRAND		(1u << 16)
+#define ICPT_RDSEED		(1u << 17)
+#define ICPT_XSAVES		(1u << 18)	/* XSAVES and XRSTORS */
+#define ICPT_MTF		(1u << 19)	/* monitor trap flag */
+#define ICPT_NMI_WINDOW		(1u << 20)	/* exit as soon as no NMI is blocked */
+#define ICPT_UMWAIT		(1u << 21)	/* TPAUSE and UMWAIT are #UD without it */
 
 /*
  * MSRs that a guest may be allowed to touch without an exit: bit numbers of
@@ -192,10 +204,31 @@ enum exit_reason {
 	EXIT_INVALID,		/* the CPU refused the state: L0's bug, never the guest's */
 	EXIT_BUSY,
 	EXIT_UNKNOWN,		/* raw: the vendor's code */
+	/* What only VT-x has (SDM vol. 3, "VMX Basic Exit Reasons"). */
+	EXIT_VMX_INSN,		/* a VMX instruction; index: enum vmx_insn */
+	EXIT_GETSEC,
+	EXIT_SIPI,		/* index: vector */
+	EXIT_NMI_WINDOW,
+	EXIT_MTF,
+	EXIT_PREEMPTION_TIMER,
+	EXIT_TPR_THRESHOLD,
+	EXIT_APIC_ACCESS,
+	EXIT_APIC_WRITE,
+	EXIT_VIRTUAL_EOI,	/* index: vector */
+	EXIT_RDRAND, EXIT_RDSEED, EXIT_XSAVES, EXIT_XRSTORS, EXIT_ENCLS,
+	EXIT_UMWAIT, EXIT_TPAUSE,
+	EXIT_MCE_ON_ENTRY,
 	NR_EXIT_REASONS
 };
 
 #define MAX_INSN_LEN	15
+
+/* The VMX instructions that exit, index of EXIT_VMX_INSN. */
+enum vmx_insn {
+	INSN_VMCALL, INSN_VMCLEAR, INSN_VMLAUNCH, INSN_VMPTRLD, INSN_VMPTRST, INSN_VMREAD,
+	INSN_VMRESUME, INSN_VMWRITE, INSN_VMXOFF, INSN_VMXON, INSN_INVEPT, INSN_INVVPID,
+	INSN_VMFUNC, NR_VMX_INSNS
+};
 
 /**
  * struct guest_exit - one exit of the CPU
@@ -207,6 +240,11 @@ enum exit_reason {
  * @insn_len: number of bytes in @insn the CPU supplied (decode assists), 0 if none
  * @insn: instruction bytes
  * @vectoring: event whose delivery the exit interrupted (EXITINTINFO)
+ * @has_qual: @qual, @insn_info and @gla are the CPU's own; otherwise a frontend
+ *	that needs them derives them from the rest
+ * @qual: exit qualification, as VT-x defines it for the same event
+ * @insn_info: VM-exit instruction information, as VT-x defines it
+ * @gla: guest-linear address, where VT-x reports one
  * @raw: the vendor's own exit code, for messages only
  */
 struct guest_exit {
@@ -218,7 +256,36 @@ struct guest_exit {
 	u64 info2;
 	u64 next_rip;
 	struct guest_event vectoring;
+	bool has_qual;
+	u32 insn_info;
+	u64 qual;
+	u64 gla;
 	u64 raw;
+};
+
+/* SDM vol. 3, "Guest Non-Register State": activity state */
+enum guest_activity { ACTIVITY_ACTIVE, ACTIVITY_HLT, ACTIVITY_SHUTDOWN, ACTIVITY_WAIT_FOR_SIPI };
+
+/**
+ * struct guest_vapic - APIC virtualisation by the CPU (SDM vol. 3, "APIC
+ * Virtualization and Virtual Interrupts"); all false on a CPU without it
+ * @tpr_shadow: MOV CR8 works on the virtual-APIC page
+ * @access: accesses to @access_page are virtualised or exit
+ * @x2apic: RDMSR and WRMSR of 800H to 8FFH are virtualised
+ * @regs: APIC-register virtualisation
+ * @vid: virtual-interrupt delivery; @status and @eoi_exit count
+ * @threshold: TPR threshold, bits 3:0
+ * @page: virtual-APIC page
+ * @access_page: APIC-access page, an address below the second-level table
+ * @status: guest interrupt status, RVI in bits 7:0 and SVI in bits 15:8; read back on exit
+ * @eoi_exit: EOI-exit bitmap
+ */
+struct guest_vapic {
+	bool tpr_shadow, access, x2apic, regs, vid;
+	u8 threshold;
+	struct hpa page, access_page;
+	u16 status;
+	u64 eoi_exit[4];
 };
 
 /**
@@ -259,6 +326,22 @@ struct guest_exit {
  * @irq_window: CTL_VINTR; exit with EXIT_VINTR as soon as the guest can take an
  *	interrupt; overrides @vintr's interrupt while set
  * @lbr_virt: CTL_LBR
+ * @cr0_mask: CTL_CR; bits of CR0 that a frontend's guest hypervisor owns: the guest
+ *	reads them from @cr0_shadow and a write that differs from it exits
+ * @cr0_shadow: CTL_CR
+ * @cr4_mask: CTL_CR, as @cr0_mask for CR4
+ * @cr4_shadow: CTL_CR
+ * @pf_mask: CTL_INTERCEPTS; with ICPT_EXCEPTION's #PF: it exits when
+ *	(error code & @pf_mask) == @pf_match, and with the bit clear when they differ
+ * @pf_match: CTL_INTERCEPTS
+ * @tsc_ratio: CTL_TSC; guest's rate over the host's, 16.48 fixed point; 0 for 1
+ * @vapic: CTL_VAPIC
+ * @timer_on: CTL_TIMER; exit with EXIT_PREEMPTION_TIMER when @timer runs out
+ * @timer: CTL_TIMER; VMX-preemption timer, read back on exit
+ * @activity: group GRP_ACTIVITY, enum guest_activity
+ * @nmi_blocked: group GRP_ACTIVITY; blocking by NMI as the CPU tracks it
+ * @pending_dbg: group GRP_ACTIVITY; pending debug exceptions, as VT-x keeps them
+ * @pdpte: group GRP_PDPTE
  * @next_rip: value for nRIP when a software event is injected
  * @inject: event for the next entry; the backend clears .valid when it was taken
  * @exit: the last exit
@@ -292,6 +375,16 @@ struct guest_run {
 	struct guest_vintr vintr;
 	bool irq_window;
 	bool lbr_virt;
+	u64 cr0_mask, cr0_shadow, cr4_mask, cr4_shadow;
+	u32 pf_mask, pf_match;
+	u64 tsc_ratio;
+	struct guest_vapic vapic;
+	bool timer_on;
+	u32 timer;
+	u8 activity;
+	bool nmi_blocked;
+	u64 pending_dbg;
+	u64 pdpte[4];
 
 	u64 next_rip;
 	struct guest_event inject;

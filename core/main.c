@@ -35,8 +35,13 @@ const struct nested_ops *nested;
 static enum cpuhp_state cpuhp_state;
 static int cpu_on_error;
 
-/* In the order in which they are tried. */
-static const struct hw_ops *const backends[] = { &svm_hw_ops };
+/* Backends in the order in which they are tried, each with the frontend that L1 gets on it. */
+static const struct {
+	const struct hw_ops *hw;
+	const struct nested_ops *nested;
+} backends[] = {
+	{ &svm_hw_ops, &nsvm_ops },
+};
 
 static bool module_loaded(const char *name)
 {
@@ -73,10 +78,11 @@ static int find_backend(struct hw_problem *why)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(backends); i++) {
-		r = backends[i]->probe(&hw_caps, why);
+		r = backends[i].hw->probe(&hw_caps, why);
 		/* "Not this vendor" lets the next one try; any other answer is final. */
 		if (r != -ENODEV) {
-			hw = backends[i];
+			hw = backends[i].hw;
+			nested = nestor_nested ? backends[i].nested : &no_nested_ops;
 			break;
 		}
 	}
@@ -165,7 +171,6 @@ static int start(struct hw_problem *why)
 		return r;
 	why->cause = "out of memory";
 	why->remedy = "free some memory and load the module again";
-	nested = nestor_nested && hw_caps.root_is_npt ? &nsvm_ops : &no_nested_ops;
 	r = fpu_setup();
 	if (r)
 		return r;

@@ -93,6 +93,9 @@ enum guest_event_type {
 	EVENT_NMI = 2,
 	EVENT_EXCEPTION = 3,
 	EVENT_SOFT_INT = 4,	/* INTn */
+	EVENT_PRIV_EXCEPTION = 5,	/* INT1; VT-x tells it from others */
+	EVENT_SOFT_EXCEPTION = 6,	/* INT3 and INTO; the same */
+	EVENT_OTHER = 7,	/* VT-x: pending MTF VM exit */
 	/* Never injected; a frontend is asked about them. */
 	EVENT_SMI = 8,
 	EVENT_INIT = 9,

@@ -81,6 +81,8 @@ const struct exit_row nsvm_exit_table[NR_EXIT_REASONS] = {
 	[EXIT_INVALID] = OURS(0),
 	[EXIT_BUSY] = OURS(0),
 	[EXIT_UNKNOWN] = OURS(0),
+	/* AMD-V has no such exits. */
+	[EXIT_VMX_INSN ... EXIT_MCE_ON_ENTRY] = OURS(0),
 };
 
 bool exit_bit_wanted(const struct exit_row *row, u16 index, const struct vmcb12_snapshot *snap)

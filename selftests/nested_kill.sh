@@ -26,7 +26,7 @@ entries() { cat /sys/kernel/debug/nestor/nested_entries; }
 
 round() {
 	qemu-system-x86_64 -accel kvm -cpu host -M pc -m 64 -smp 2 -nodefaults -display none \
-		-serial null -no-reboot -kernel "$image" -append "tests=npf,tlb,race,smp" \
+		-serial null -no-reboot -kernel "$image" -append "tests=tlb,smp,npf" \
 		< /dev/null > /dev/null 2>&1 &
 	vmm=$!
 	usleep $((300000 + $1 % 20 * 40000))

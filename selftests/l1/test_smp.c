@@ -213,12 +213,18 @@ struct flip { u32 off; u64 mask; u64 ok_exit; };
 
 static volatile bool stop;
 static u64 *volatile flip_word;
-static u64 flip_mask;
+static u64 flip_to[2];
 
+/*
+ * Whole values in turn: what #VMEXIT itself writes to the field (V of EVENTINJ is
+ * cleared, V_IRQ read back) must not mix with them to a third one.
+ */
 static void flip_fn(void *arg)
 {
-	while (!stop) {
-		__atomic_xor_fetch(flip_word, flip_mask, __ATOMIC_SEQ_CST);
+	u32 i;
+
+	for (i = 0; !stop; i++) {
+		__atomic_store_n(flip_word, flip_to[i & 1], __ATOMIC_SEQ_CST);
 		cpu_relax();
 	}
 }
@@ -235,7 +241,8 @@ static void race(const void *arg)
 	*good = *l2.vmcb;
 	stop = false;
 	flip_word = (u64 *)((u8 *)l2.vmcb + f->off);
-	flip_mask = f->mask;
+	flip_to[0] = *flip_word;
+	flip_to[1] = *flip_word ^ f->mask;
 	smp_call(1, flip_fn, NULL);
 	for (i = 0; i < 3000; i++) {
 		u64 code;
