@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * nvmx: VT-x as L1 sees it.  A nested entry takes one function an arrow:
+ *
+ *   vmcs12 (and its bitmaps and MSR lists) -> snapshot -> check -> merge -> commit -> enter
+ *
+ * and an L2 exit goes back through the exit table: does L0 want it, does L1 want
+ * it, reflect.  It works on struct guest_run alone and never learns whose CPU is
+ * under it.
+ */
+#ifndef NESTOR_NVMX_NVMX_H
+#define NESTOR_NVMX_NVMX_H
+
+#include "core/nested_ops.h"
+#include "nvmx/caps.h"
+#include "nvmx/fields.h"
+#include "nvmx/vmcs12.h"
+
+#define NO_VMCS		(~0ull)
+
+/**
+ * struct nvmx - VT-x of one virtual processor
+ * @head: what core knows
+ * @l2: L2's run; shares L1's guest_msrs, has its own guest_sys
+ * @vmcs12: kernel copy of the current VMCS, contents meaningless while @current_ptr is NO_VMCS
+ * @vmxon: in VMX operation
+ * @vmxon_ptr: L1's address of the VMXON region
+ * @current_ptr: L1's address of the current VMCS, NO_VMCS for none
+ * @caps: capability MSRs
+ * @feature_control: IA32_FEATURE_CONTROL
+ *
+ * Owner: vcpu->lock.  L1's own state stays in vcpu->l1 while L2 runs, until the VM exit
+ * loads it from the host-state area.
+ */
+struct nvmx {
+	struct nested head;
+	struct guest_run l2;
+	struct vmcs12 *vmcs12;
+	bool vmxon;
+	u64 vmxon_ptr;
+	u64 current_ptr;
+	struct nvmx_caps caps;
+	u64 feature_control;
+};
+
+static inline struct nvmx *nvmx_of(struct nestor_vcpu *vcpu)
+{
+	return container_of(vcpu->nested, struct nvmx, head);
+}
+
+/* insn.c: instructions of L1 (and, reflected or not, of L2) */
+enum nested_result nvmx_insn(struct nestor_vcpu *vcpu);
+
+/* vmcs.c: the current VMCS and its region */
+int nvmx_vmcs_load(struct nestor_vcpu *vcpu, u64 gpa);
+void nvmx_vmcs_flush(struct nestor_vcpu *vcpu);
+
+/* enter.c */
+/** nvmx_launch() - VMLAUNCH (@launch) or VMRESUME with a current VMCS; all earlier checks of the
+ *  instruction itself have passed.  *error: VM-instruction error when it returns NESTED_OK.
+ */
+enum nested_result nvmx_launch(struct nestor_vcpu *vcpu, bool launch, u64 next_rip, u32 *error);
+/** nvmx_leave() - L1 is current again, L2 is forgotten, nothing is written to vmcs12 */
+void nvmx_leave(struct nestor_vcpu *vcpu);
+
+/* reflect.c */
+/**
+ * nvmx_reflect() - VM exit: save L2's state to vmcs12, load L1's from the host-state area
+ * @reason: basic exit reason (bit 31 is for failed entries)
+ * @qual: exit qualification
+ * @intr_info: VM-exit interruption information, 0 for none
+ * @error_code: its error code
+ * Instruction length, instruction information and IDT-vectoring are taken from the exit.
+ * Return: NESTED_BY_L1, always: vcpu->run is &vcpu->l1.
+ */
+enum nested_who nvmx_reflect(struct nestor_vcpu *vcpu, u32 reason, u64 qual, u32 intr_info,
+			     u32 error_code);
+
+/* exit.c, events.c, fault.c */
+enum nested_who nvmx_l2_exit(struct nestor_vcpu *vcpu);
+enum nested_who nvmx_l2_event(struct nestor_vcpu *vcpu, const struct guest_event *ev, u64 payload);
+bool nvmx_l2_irq_open(struct nestor_vcpu *vcpu);
+bool nvmx_soft_event_injected(struct nestor_vcpu *vcpu, const struct guest_event *ev);
+enum nested_who nvmx_l2_fault(struct nestor_vcpu *vcpu, struct l1_gpa *gpa, bool *mmio);
+enum nested_result nvmx_translate(struct nestor_vcpu *vcpu, struct l2_gpa from, u64 access,
+				  struct l1_gpa *to);
+
+/* tlb.c: INVEPT and INVVPID with checked operands; also what VM entries flush */
+void nvmx_invept(struct nestor_vcpu *vcpu, u64 type, u64 eptp);
+void nvmx_invvpid(struct nestor_vcpu *vcpu, u64 type, u16 vpid, u64 addr);
+void nvmx_flush(struct nestor_vcpu *vcpu);
+
+/* msr.c, caps.c */
+bool nvmx_get_msr(struct nestor_vcpu *vcpu, u32 msr, u64 *val, bool host, bool *fault);
+bool nvmx_set_msr(struct nestor_vcpu *vcpu, u32 msr, u64 val, bool host, bool *fault);
+void nvmx_cpuid(struct kvm_cpuid_entry2 *e);
+
+#endif
