@@ -33,12 +33,14 @@ enum nested_result {
  * @outcome: what L1 was told (exit code or VM-instruction error), frontend's numbering
  * @field: offset in the VMCB, or VMCS encoding, of the field at fault
  * @value: value found there
+ * @qual: what L1 was told beside it (VT-x: exit qualification), else 0
  * @aux: second value of checks on a pair of fields, else 0
  */
 struct verdict {
 	u32 check;
 	u32 field;
 	u64 outcome;
+	u64 qual;
 	u64 value;
 	u64 aux;
 	const char *name;
