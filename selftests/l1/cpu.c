@@ -135,17 +135,6 @@ void trap(struct regs *r)
 	      r->err, r->rip, r->cs, r->rsp, read_cr2(), r->rax);
 }
 
-void svm_recover(void)
-{
-	struct cpu *cpu = this_cpu();
-
-	if (!(rdmsr(MSR_EFER) & EFER_SVME))
-		return;
-	if (cpu->host_vmcb)
-		vmload_pa((u64)cpu->host_vmcb);
-	stgi();
-}
-
 int try_call(void (*fn)(void *arg), void *arg, struct fault *f)
 {
 	struct cpu *cpu = this_cpu();
@@ -156,7 +145,7 @@ int try_call(void (*fn)(void *arg), void *arg, struct fault *f)
 	cpu->catch = &c;
 	if (catch_call(&c, fn, arg)) {
 		vec = c.f.vec;
-		svm_recover();
+		vendor->recover();
 	}
 	cpu->catch = c.prev;
 	if (f)
@@ -180,11 +169,4 @@ int try_user(const void *code, u64 rax, struct fault *f)
 	int vec = try_call(user_fn, &u, f);
 
 	return vec == VEC_USER_DONE ? -1 : vec;
-}
-
-void set_svme(bool on)
-{
-	u64 efer = rdmsr(MSR_EFER) & ~EFER_SVME;
-
-	wrmsr(MSR_EFER, on ? efer | EFER_SVME : efer);
 }

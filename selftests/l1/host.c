@@ -10,7 +10,7 @@
 u32 home;
 const char *home_name = "strict";
 u64 cpu_features;
-u32 nr_asids, maxphys = 40;
+u32 maxphys = 40;
 char cmdline[512];
 
 extern u32 mb_magic, mb_info;
@@ -66,7 +66,7 @@ static void find_home(void)
 		if (r[1] == 0x54474354)		/* "TCGT" */
 			home = HOME_TCG;
 	} else if (host_bridge() == 0x12378086) {
-		/* An i440FX under an AMD CPU without a hypervisor bit. */
+		/* An i440FX under a CPU without a hypervisor bit. */
 		outw(0x510, 0);
 		if (inb(0x511) != 'Q')
 			home = HOME_BOCHS;
@@ -100,6 +100,7 @@ u32 random(void)
 	return state >> 16;
 }
 
+/* What both vendors have; F_ bits below 32 are the vendor's. */
 static void find_features(void)
 {
 	u32 r[4];
@@ -110,19 +111,12 @@ static void find_features(void)
 		maxphys = r[0] & 0xff;
 	}
 	cpuid(0x80000001, 0, r);
-	if (!(r[2] & BIT(2)))
-		return;
-	if (r[2] & BIT(12))
-		cpu_features |= F_SKINIT;
 	if (r[3] & BIT(27))
 		cpu_features |= F_RDTSCP;
 	if (r[3] & BIT(26))
 		cpu_features |= F_1G;
 	if (r[3] & BIT(20))
 		cpu_features |= F_NX;
-	cpuid(0x8000000a, 0, r);
-	cpu_features |= r[3];
-	nr_asids = r[1];
 	cpuid(1, 0, r);
 	if (r[2] & BIT(3))
 		cpu_features |= F_MONITOR;

@@ -146,7 +146,8 @@ struct cpu {
 	volatile u32 nmis;
 	volatile u32 last_irq;
 	volatile bool watchdog;
-	void *host_vmcb, *hsave;
+	void *host_vmcb, *hsave;	/* AMD-V */
+	void *vmxon;			/* VT-x */
 	u64 tss[16];
 	void (*volatile work)(void *arg);
 	void *work_arg;
@@ -174,7 +175,6 @@ void trap(struct regs *r);
 int try_call(void (*fn)(void *arg), void *arg, struct fault *f);
 /* Run code at CPL 3 until it faults or executes INT VEC_USER_DONE. */
 int try_user(const void *code, u64 rax, struct fault *f);
-void svm_recover(void);
 void set_svme(bool on);
 
 /* ---- local APIC and CPUs: apic.c, smp.c ---- */
@@ -221,7 +221,7 @@ const char *departure(const char *name);
 
 /* ---- tests: tap.c ---- */
 
-struct svm_test {
+struct l1_test {
 	const char *name;
 	u64 need;
 	void (*run)(const void *arg);
@@ -230,10 +230,35 @@ struct svm_test {
 
 struct test_group {
 	const char *name;
-	const struct svm_test *tests;
+	const struct l1_test *tests;
 	u32 nr;
 	bool by_name_only;
 };
+
+/*
+ * What the image does differently for AMD-V and VT-x. Only the groups of the
+ * extension that the CPU has are in the plan.
+ */
+struct vendor {
+	const char *name;
+	const struct test_group *const *groups;
+	u32 nr_groups;
+	/* Each CPU, once: switch the extension on. */
+	void (*cpu_start)(void);
+	/* After a fault or an unwound test: make the CPU wholly the host's again. */
+	void (*recover)(void);
+	/* Around each test; after() repairs what it may have switched off. */
+	void (*before)(void);
+	void (*after)(void);
+	const char *(*feature_name)(u64 lacking);
+	void (*banner)(void);
+};
+extern const struct vendor svm_vendor, vmx_vendor;
+extern const struct vendor *vendor;
+/* Set `vendor`; a reason when this CPU lets nothing be tested. */
+const char *find_vendor(void);
+const char *svm_find(void);
+const char *vmx_find(void);
 
 int run_tests(void);
 void t_fail(const char *file, int line, const char *f, ...) __printf(3, 4);

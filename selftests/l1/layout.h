@@ -35,4 +35,17 @@
 #define VEC_IPI2	0x71
 #define VEC_SPURIOUS	0xff
 
+#ifdef __ASSEMBLER__
+/*
+ * The call by which L2 comes back to L1: VMMCALL, which a VT-x CPU finds rewritten
+ * as VMCALL (the same length). Each is listed in section .l2_calls.
+ */
+.macro	l2_call
+77:	vmmcall
+	.pushsection .l2_calls, "a"
+	.long	77b
+	.popsection
+.endm
+#endif
+
 #endif

@@ -4,8 +4,28 @@
 
 void start_c(u32 id);
 
+const struct vendor *vendor;
+
+const char *find_vendor(void)
+{
+	u32 r[4];
+
+	cpuid(1, 0, r);
+	if (r[2] & BIT(5)) {
+		vendor = &vmx_vendor;
+		return vmx_find();
+	}
+	cpuid(0x80000001, 0, r);
+	if (r[2] & BIT(2)) {
+		vendor = &svm_vendor;
+		return svm_find();
+	}
+	return "this CPU has neither VT-x (CPUID 1 ECX bit 5) nor AMD-V (CPUID 80000001 ECX bit 2)";
+}
+
 void start_c(u32 id)
 {
+	const char *why;
 	int bad;
 
 	if (id) {
@@ -19,12 +39,9 @@ void start_c(u32 id)
 	cpu_init(0);
 	apic_init();
 	say("\nTAP version 13\n");
-	if (!(cpu_features & 0xffffffff) && !nr_asids) {
-		say("1..0 # SKIP this CPU has no AMD-V (CPUID 80000001 ECX bit 2)\n");
-		power_off(0);
-	}
-	if (rdmsr(MSR_VM_CR) & BIT(4)) {
-		say("1..0 # SKIP AMD-V is disabled by the firmware (VM_CR.SVMDIS)\n");
+	why = find_vendor();
+	if (why) {
+		say("1..0 # SKIP %s\n", why);
 		power_off(0);
 	}
 	smp_init();
@@ -32,8 +49,7 @@ void start_c(u32 id)
 		cpu_features |= F_SMP2;
 	if (nr_cpus >= 4)
 		cpu_features |= F_SMP4;
-	say("# home %s, %u CPUs, %u ASIDs, SVM features %llx, %u physical address bits\n",
-	    home_name, nr_cpus, nr_asids, cpu_features & 0xffffffff, maxphys);
+	vendor->banner();
 	bad = run_tests();
 	power_off(bad);
 }

@@ -16,9 +16,10 @@ usage: run-l1.sh [--accel kvm|tcg|bochs] [--smp N] [--mem MB] [--cpu MODEL] [--t
                  [--seed N] [TESTS]
 TESTS: group or group/test, comma-separated, all (default), or list. --host names the home
 whose known departures are skipped (kvm, tcg); by default that is tcg on bare TCG
-and kvm where the kvm_amd module holds /dev/kvm, else none are. --expect-reset is for
+and kvm where kvm_amd or kvm_intel holds /dev/kvm, else none are. --expect-reset is for
 the tests of group fatal, one at a time: the machine must reset in the test. --accel
-bochs boots it by GRUB on Bochs's zambezi (one CPU, whatever --smp says).
+bochs boots it by GRUB on Bochs (one CPU, whatever --smp says), whose --cpu is svm (the
+default: AMD-V, zambezi), vmx (VT-x, corei7_skylake_x) or a model of Bochs.
 USAGE
 	exit 2
 }
@@ -60,12 +61,16 @@ fi
 if [ "$accel" = bochs ]; then
 	command -v bochs >/dev/null 2>&1 || { echo "1..0 # SKIP no bochs"; exit 4; }
 	command -v grub-mkrescue >/dev/null 2>&1 || { echo "1..0 # SKIP no grub-mkrescue"; exit 4; }
+	case "$cpu" in
+	''|svm) cpu=zambezi ;;
+	vmx) cpu=corei7_skylake_x ;;
+	esac
 elif [ "$accel" = kvm ]; then
 	[ -c /dev/kvm ] || { echo "1..0 # SKIP no /dev/kvm"; exit 4; }
 	: "${cpu:=host}"
-	if [ -z "$host" ] && [ -d /sys/module/kvm_amd ] && [ ! -d /sys/module/nestor ]; then
-		host=kvm
-	fi
+	for module in kvm_amd kvm_intel; do
+		[ -z "$host" ] && [ -d /sys/module/$module ] && [ ! -d /sys/module/nestor ] && host=kvm
+	done
 else
 	: "${cpu:=max}"
 fi
@@ -100,7 +105,7 @@ multiboot /boot/l1.elf tests=$tests seed=$seed host=bochs
 boot
 GRUB
 	cat >"$tmp/rc" <<RC
-cpu: model=zambezi, ips=100000000, reset_on_triple_fault=0, ignore_bad_msrs=1
+cpu: model=$cpu, ips=100000000, reset_on_triple_fault=0, ignore_bad_msrs=1
 memory: guest=256, host=256
 romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
 vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The other CPUs: INIT and SIPI to all, each takes the next index, enables SVM
- * and halts until it is given work.
+ * The other CPUs: INIT and SIPI to all, each takes the next index, switches
+ * the extension on and halts until it is given work.
  */
 #include "l1.h"
 
@@ -11,17 +11,6 @@ extern volatile u32 ap_next;
 u32 nr_cpus = 1;
 static volatile u32 ready = 1;
 
-static void svm_start(void)
-{
-	struct cpu *c = this_cpu();
-
-	if (rdmsr(MSR_VM_CR) & BIT(4))
-		return;
-	set_svme(true);
-	wrmsr(MSR_VM_HSAVE_PA, (u64)c->hsave);
-	vmsave_pa((u64)c->host_vmcb);
-}
-
 void ap_main(u32 id)
 {
 	struct cpu *c;
@@ -29,7 +18,7 @@ void ap_main(u32 id)
 	cpu_init(id);
 	c = this_cpu();
 	apic_init();
-	svm_start();
+	vendor->cpu_start();
 	__atomic_add_fetch(&ready, 1, __ATOMIC_SEQ_CST);
 	for (;;) {
 		struct catch catch = {};
@@ -46,7 +35,7 @@ void ap_main(u32 id)
 		c->catch = NULL;
 		c->test_catch = NULL;
 		watchdog_stop();
-		svm_recover();
+		vendor->recover();
 		__atomic_store_n(&c->work, NULL, __ATOMIC_SEQ_CST);
 	}
 }
@@ -77,8 +66,9 @@ void smp_init(void)
 	for (i = 0; i < MAX_CPUS; i++) {
 		cpu_at(i)->hsave = alloc_page();
 		cpu_at(i)->host_vmcb = alloc_page();
+		cpu_at(i)->vmxon = alloc_page();
 	}
-	svm_start();
+	vendor->cpu_start();
 	if (want < 2 || home & HOME_BOCHS)
 		return;
 	memcpy((void *)TRAMPOLINE, trampoline, trampoline_end - trampoline);

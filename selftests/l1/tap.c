@@ -1,19 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Runs the selected tests and speaks TAP. Each test runs under a catch, with
- * a watchdog, and leaves control registers, EFER, GIF and memory as they were.
+ * a watchdog, and leaves control registers, EFER and memory as they were.
  */
 #include "l1.h"
-
-#define GROUP(n) \
-	extern const struct test_group group_##n;
-#include "groups.h"
-#undef GROUP
-
-#define GROUP(n) &group_##n,
-static const struct test_group *const groups[] = {
-#include "groups.h"
-};
 
 static volatile bool failed;
 static const char *volatile skipped;
@@ -50,45 +40,31 @@ bool t_departs(const char *part)
 	return why != NULL;
 }
 
-static const struct { u64 f; const char *name; } feature_names[] = {
-	{ F_NPT, "nested paging" }, { F_LBRV, "LBR virtualization" }, { F_SVML, "SVM lock" },
-	{ F_NRIPS, "NRIP save" }, { F_TSCRATE, "TSC ratio" }, { F_CLEAN, "VMCB clean bits" },
-	{ F_FLUSHASID, "flush by ASID" }, { F_DECODE, "decode assists" },
-	{ F_PAUSE, "pause filter" }, { F_PFTHRESH, "pause filter threshold" },
-	{ F_AVIC, "AVIC" }, { F_VLS, "virtual VMLOAD/VMSAVE" }, { F_VGIF, "virtual GIF" },
-	{ F_VNMI, "virtual NMI" }, { F_SKINIT, "SKINIT" }, { F_RDTSCP, "RDTSCP" },
-	{ F_MONITOR, "MONITOR/MWAIT" }, { F_XSAVE, "XSAVE" }, { F_1G, "1G pages" },
-	{ F_SMP2, "two CPUs" }, { F_SMP4, "four CPUs" }, { F_NX, "NX" },
-};
-
 static const char *lacks(u64 need)
 {
 	static char buf[80];
-	u32 i;
 
-	for (i = 0; i < ARRAY_SIZE(feature_names); i++)
-		if (need & ~cpu_features & feature_names[i].f) {
-			fmt(buf, sizeof(buf), "this CPU has no %s", feature_names[i].name);
-			return buf;
-		}
-	return NULL;
+	if (!(need & ~cpu_features))
+		return NULL;
+	fmt(buf, sizeof(buf), "this CPU has no %s", vendor->feature_name(need & ~cpu_features));
+	return buf;
 }
 
 static void call(void *arg)
 {
-	const struct svm_test *t = arg;
+	const struct l1_test *t = arg;
 
 	t->run(t->arg);
 }
 
-static void run_guarded(const struct svm_test *t)
+static void run_guarded(const struct l1_test *t)
 {
 	struct cpu *cpu = this_cpu();
 	u64 efer = rdmsr(MSR_EFER), cr0 = read_cr0(), cr4 = read_cr4();
 	u64 pat = rdmsr(MSR_PAT), mark;
 	struct catch c = {};
 
-	npt_default();
+	vendor->before();
 	mark = mem_mark();
 	cpu->catch = &c;
 	cpu->test_catch = &c;
@@ -96,10 +72,9 @@ static void run_guarded(const struct svm_test *t)
 	catch_call(&c, call, (void *)t);
 	irq_off();
 	wrmsr(MSR_EFER, efer);
-	wrmsr(MSR_VM_HSAVE_PA, (u64)cpu->hsave);
 	cpu->test_catch = NULL;
 	cpu->catch = NULL;
-	svm_recover();
+	vendor->recover();
 	watchdog_stop();
 	/* Take what is still pending, so that the next test does not. */
 	irq_on();
@@ -108,11 +83,12 @@ static void run_guarded(const struct svm_test *t)
 	write_cr0(cr0);
 	write_cr4(cr4);
 	wrmsr(MSR_PAT, pat);
+	vendor->after();
 	mem_reset(mark);
 }
 
 /* 0 pass, 1 fail, 2 skip */
-static int run_one(const struct test_group *g, const struct svm_test *t, u32 n)
+static int run_one(const struct test_group *g, const struct l1_test *t, u32 n)
 {
 	const char *why;
 
@@ -140,7 +116,7 @@ static int run_one(const struct test_group *g, const struct svm_test *t, u32 n)
 }
 
 /* tests=group,group/test,... ; none or "all" selects all but the fatal ones. */
-static bool selected(const struct test_group *g, const struct svm_test *t)
+static bool selected(const struct test_group *g, const struct l1_test *t)
 {
 	static char list[300];
 	char name[80];
@@ -165,9 +141,9 @@ static void list_tests(void)
 {
 	u32 i, j;
 
-	for (i = 0; i < ARRAY_SIZE(groups); i++)
-		for (j = 0; j < groups[i]->nr; j++)
-			say("# %s/%s\n", groups[i]->name, groups[i]->tests[j].name);
+	for (i = 0; i < vendor->nr_groups; i++)
+		for (j = 0; j < vendor->groups[i]->nr; j++)
+			say("# %s/%s\n", vendor->groups[i]->name, vendor->groups[i]->tests[j].name);
 	say("1..0 # SKIP only listed\n");
 }
 
@@ -182,14 +158,14 @@ int run_tests(void)
 		list_tests();
 		return 0;
 	}
-	for (i = 0; i < ARRAY_SIZE(groups); i++)
-		for (j = 0; j < groups[i]->nr; j++)
-			total += selected(groups[i], &groups[i]->tests[j]);
+	for (i = 0; i < vendor->nr_groups; i++)
+		for (j = 0; j < vendor->groups[i]->nr; j++)
+			total += selected(vendor->groups[i], &vendor->groups[i]->tests[j]);
 	say("1..%u\n", total);
-	for (i = 0; i < ARRAY_SIZE(groups); i++)
-		for (j = 0; j < groups[i]->nr; j++)
-			if (selected(groups[i], &groups[i]->tests[j]))
-				count[run_one(groups[i], &groups[i]->tests[j], ++n)]++;
+	for (i = 0; i < vendor->nr_groups; i++)
+		for (j = 0; j < vendor->groups[i]->nr; j++)
+			if (selected(vendor->groups[i], &vendor->groups[i]->tests[j]))
+				count[run_one(vendor->groups[i], &vendor->groups[i]->tests[j], ++n)]++;
 	say("# Totals: pass:%u fail:%u xfail:0 xpass:0 skip:%u error:0\n", count[0], count[1],
 	    count[2]);
 	return count[1] || !total;

@@ -258,7 +258,7 @@ static const struct check x_ghcb = SWEEP(c.ghcb, 0, 63);
 static const struct check x_shadow = SWEEP(c.int_state, 0, 63);
 static const struct check x_tsc = SWEEP(c.tsc_offset, 0, 63);
 
-static const struct svm_test tests[] = {
+static const struct l1_test tests[] = {
 	{ "exitcode_64_bits", 0, exitcode_64_bits, NULL },
 	{ "refused_unmodified", 0, refused_unmodified, NULL },
 	{ "efer_svme_zero", 0, refuse, &c_efer_svme },

@@ -291,7 +291,7 @@ static const struct sel sel_wp = { mv_cr0_write, CR0_WP, true };
 static const struct sel sel_cd = { mv_cr0_write, CR0_CD, true };
 static const struct sel sel_lmsw = { mv_lmsw, CR0_EM, true };
 
-static const struct svm_test tests[] = {
+static const struct l1_test tests[] = {
 #define DEF(n, ...) { #n, 0, move, &m_##n },
 	MOVES(DEF)
 #undef DEF

@@ -176,7 +176,7 @@ static void nested_gp(const void *arg)
 	CHECK_EQ(l2.vmcb->c.exitintinfo, EV_VALID | EV_EXC | V_UD);
 }
 
-static const struct svm_test tests[] = {
+static const struct l1_test tests[] = {
 	{ "de", 0, exception, &e_de },
 	{ "bp", 0, exception, &e_bp },
 	{ "ud", 0, exception, &e_ud },

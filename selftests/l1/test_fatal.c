@@ -30,7 +30,7 @@ static void l1_triple_fault(const void *arg)
 	FAIL("L1 goes on after its own triple fault");
 }
 
-static const struct svm_test tests[] = {
+static const struct l1_test tests[] = {
 	{ "l2_triple_fault", 0, l2_triple_fault, NULL },
 	{ "l1_triple_fault", 0, l1_triple_fault, NULL },
 };

@@ -239,7 +239,7 @@ static void tsc_ratio_reserved(const void *arg)
 	CHECK_EQ(rdmsr(MSR_TSC_RATIO), BIT(32));
 }
 
-static const struct svm_test tests[] = {
+static const struct l1_test tests[] = {
 	{ "clean_bits", F_NPT, clean_bits, NULL },
 	{ "clean_other_vmcb", 0, clean_other_vmcb, NULL },
 	{ "lbr_switch", F_LBRV, lbr_switch, NULL },

@@ -263,7 +263,7 @@ static const struct inj u_intr = { EV_INTR | 0x80, 0x80, true };
 static const struct inj u_pf = { EV_EXC | V_PF | EV_ERR | EV_ERRCODE(0x5), V_PF, true };
 static const struct inj u_bp = { EV_EXC | V_BP, V_BP, true };
 
-static const struct svm_test tests[] = {
+static const struct l1_test tests[] = {
 	{ "intr", 0, simple, &j_intr },
 	{ "intr_all", 0, all_intr, NULL },
 	{ "nmi", 0, simple, &j_nmi },

@@ -397,7 +397,7 @@ static const struct insn i_stgi = { do_stgi, user_stgi };
 static const struct insn i_clgi = { do_clgi, user_clgi };
 static const struct insn i_invlpga = { do_invlpga, user_invlpga };
 
-static const struct svm_test tests[] = {
+static const struct l1_test tests[] = {
 	{ "vmrun", 0, vmrun_basic, NULL },
 	{ "vmrun_gprs", 0, vmrun_gprs, NULL },
 	{ "vmrun_loop", 0, vmrun_loop, NULL },

@@ -304,7 +304,7 @@ static void not_tried(const void *arg)
 ROWS(DEF)
 #undef DEF
 
-static const struct svm_test tests[] = {
+static const struct l1_test tests[] = {
 #define DEF(n, text, need, ...) { #n, need, both, &row_##n },
 	ROWS(DEF)
 #undef DEF

@@ -284,7 +284,7 @@ M(m_101, true, false, true, false);
 M(m_110, true, true, false, true);
 M(m_111, true, true, true, true);
 
-static const struct svm_test tests[] = {
+static const struct l1_test tests[] = {
 	{ "mask0_host0_guest0", 0, masking, &m_000 },
 	{ "mask0_host0_guest1", 0, masking, &m_001 },
 	{ "mask0_host1_guest0", 0, masking, &m_010 },

@@ -185,7 +185,7 @@ static void skipped(const void *arg)
 FORMS(DEF)
 #undef DEF
 
-static const struct svm_test tests[] = {
+static const struct l1_test tests[] = {
 #define DEF(n, ...) { #n, 0, form, &f_##n },
 	FORMS(DEF)
 #undef DEF

@@ -249,7 +249,7 @@ MODE(compat, M_COMPAT);
 #define BOTH(s, f, m) \
 	{ s, F_NPT, f, &m##_np }, { s "_no_npt", 0, f, &m##_no }
 
-static const struct svm_test tests[] = {
+static const struct l1_test tests[] = {
 	BOTH("real_work", work, real),
 	BOTH("real_cpuid_io", cpuid_io, real),
 	BOTH("real_events", events, real),

@@ -134,7 +134,7 @@ static void vm_cr_lock(const void *arg)
 	set_svme(true);
 }
 
-static const struct svm_test tests[] = {
+static const struct l1_test tests[] = {
 	{ "cpuid", 0, cpuid_leaf, NULL },
 	{ "efer_svme", 0, efer_svme, NULL },
 	{ "efer_reserved", 0, efer_reserved, NULL },
@@ -146,7 +146,7 @@ static const struct svm_test tests[] = {
 
 const struct test_group group_msr = { "msr", tests, ARRAY_SIZE(tests), false };
 
-static const struct svm_test lock_tests[] = {
+static const struct l1_test lock_tests[] = {
 	{ "vm_cr_lock", F_SVML, vm_cr_lock, NULL },
 };
 

@@ -194,7 +194,7 @@ static void pat(const void *arg)
 	CHECK_EQ(rdmsr(MSR_PAT), host);
 }
 
-static const struct svm_test tests[] = {
+static const struct l1_test tests[] = {
 	{ "read_own_bit", 0, one_bit, (void *)0 },
 	{ "write_own_bit", 0, one_bit, (void *)1 },
 	{ "read_other_bits", 0, other_bits, (void *)0 },

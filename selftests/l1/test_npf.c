@@ -267,7 +267,7 @@ static const struct walk k_pt = { 1, false }, k_pd = { 2, false }, k_pdpt = { 3,
 	k_pml4 = { 4, false };
 static const struct walk k_ro_pt = { 1, true }, k_ro_pd = { 2, true }, k_ro_pdpt = { 3, true };
 
-static const struct svm_test tests[] = {
+static const struct l1_test tests[] = {
 	ROW3("pte_absent", np_pte, F_NPT),
 	ROW3("pde_absent", np_pde, F_NPT),
 	ROW3("pdpte_absent", np_pdpte, F_NPT),

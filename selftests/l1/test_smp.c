@@ -288,7 +288,7 @@ static const struct flip r_dr7 = { OFF(s.dr7), BIT(40), 0 };
 #define ON2(n, f) { n "_2", F_SMP2, f, (void *)2 }
 #define ON4(n, f) { n "_4", F_SMP4, f, (void *)4 }
 
-static const struct svm_test tests[] = {
+static const struct l1_test tests[] = {
 	ON2("own_l2s", own_l2s),
 	ON4("own_l2s", own_l2s),
 	ON2("shared_tables", shared_tables),

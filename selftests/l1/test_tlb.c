@@ -359,7 +359,7 @@ HOW(inv4, INVLPGA, L_4K);
 HOW(inv2, INVLPGA, L_2M);
 HOW(ncr3, NEW_NCR3, L_4K);
 
-static const struct svm_test tests[] = {
+static const struct l1_test tests[] = {
 	{ "flush_all_4k", F_NPT, remap, &all4 },
 	{ "flush_all_2m", F_NPT, remap, &all2 },
 	{ "flush_asid_4k", F_NPT | F_FLUSHASID, remap, &asid4 },

@@ -350,7 +350,7 @@ static void avic_bits(const void *arg)
 	}
 }
 
-static const struct svm_test tests[] = {
+static const struct l1_test tests[] = {
 	{ "delivered", 0, delivered, NULL },
 	{ "vectors", 0, vectors, NULL },
 	{ "if_clear", 0, if_clear, NULL },

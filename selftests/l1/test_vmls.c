@@ -190,7 +190,7 @@ static void virtual_not_offered(const void *arg)
 	canaries(&p);
 }
 
-static const struct svm_test tests[] = {
+static const struct l1_test tests[] = {
 	{ "vmsave", F_NPT, save, (void *)0 },
 	{ "vmload", F_NPT, load, (void *)0 },
 	{ "vmsave_bad_operand", F_NPT, bad_operand, ls_save },

@@ -72,7 +72,7 @@ l2_trap_stubs:
 l2_trap_common:
 	.globl	l2_trap_vmmcall
 l2_trap_vmmcall:
-	vmmcall
+	l2_call
 	.globl	l2_trap_resume
 l2_trap_resume:
 	addq	$16, %rsp
@@ -121,7 +121,7 @@ enter_user:
 	/* Where an L2 function returns to, and an L2 that never exits by itself. */
 	.globl	l2_done
 l2_done:
-	vmmcall
+	l2_call
 	jmp	l2_done
 	.globl	l2_spin
 l2_spin:

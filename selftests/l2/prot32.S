@@ -19,43 +19,43 @@ p32_work:
 	cld
 	rep stosl
 p32_work_end:
-	vmmcall
+	l2_call
 	.globl	p32_cpuid
 p32_cpuid:
 	cpuid
-	vmmcall
+	l2_call
 	.globl	p32_io
 p32_io:
 	inb	$0x80, %al
-	vmmcall
+	l2_call
 	.globl	p32_int
 p32_int:
 	int	$0x90
-	vmmcall
+	l2_call
 	.globl	p32_load
 p32_load:
 	movl	(%ebx), %eax
-	vmmcall
+	l2_call
 	.globl	p32_nop
 p32_nop:
 	nop
-	vmmcall
+	l2_call
 	.globl	p32_into
 p32_into:
 	into
-	vmmcall
+	l2_call
 	.globl	p32_bound
 p32_bound:
 	boundl	%eax, p32_limits
-	vmmcall
+	l2_call
 	.globl	p32_jmp_tss
 p32_jmp_tss:
 	ljmp	$0x50, $0
-	vmmcall
+	l2_call
 	.globl	p32_call_tss
 p32_call_tss:
 	lcall	$0x50, $0
-	vmmcall
+	l2_call
 
 	/* One CALL of five bytes a vector: the return address tells which. */
 	.globl	p32_stubs
@@ -65,7 +65,7 @@ p32_stubs:
 	.endr
 	.globl	p32_common
 p32_common:
-	vmmcall
+	l2_call
 
 	.data
 	.balign	16

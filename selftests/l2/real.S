@@ -28,27 +28,27 @@ real_work:
 	cld
 	rep stosw
 real_work_end:
-	vmmcall
+	l2_call
 	.globl	real_cpuid
 real_cpuid:
 	cpuid
-	vmmcall
+	l2_call
 	.globl	real_io
 real_io:
 	inb	$0x80, %al
-	vmmcall
+	l2_call
 	.globl	real_int
 real_int:
 	int	$0x90
-	vmmcall
+	l2_call
 	.globl	real_load
 real_load:
 	movw	(%bx), %ax
-	vmmcall
+	l2_call
 	.globl	real_nop
 real_nop:
 	nop
-	vmmcall
+	l2_call
 
 	/* One CALL of three bytes a vector: the return address tells which. */
 	.globl	real_stubs
@@ -58,7 +58,7 @@ real_stubs:
 	.endr
 	.globl	real_common
 real_common:
-	vmmcall
+	l2_call
 	.globl	real_return
 real_return:
 	addw	$2, %sp
@@ -76,7 +76,7 @@ real_data:
 	.globl	real_chain
 real_chain:
 	movl	$1, %ebx
-	vmmcall
+	l2_call
 	lgdtl	AT(chain_gdtr)
 	movl	%cr0, %eax
 	orb	$1, %al
@@ -90,7 +90,7 @@ chain32:
 	movw	%ax, %es
 	movw	%ax, %ss
 	movl	$2, %ebx
-	vmmcall
+	l2_call
 	/* 4M pages */
 	movl	%cr4, %eax
 	orl	$0x10, %eax
@@ -101,7 +101,7 @@ chain32:
 	orl	$0x80000000, %eax
 	movl	%eax, %cr0
 	movl	$3, %ebx
-	vmmcall
+	l2_call
 	movl	%cr0, %eax
 	andl	$0x7fffffff, %eax
 	movl	%eax, %cr0
@@ -115,7 +115,7 @@ chain32:
 	orl	$0x80000000, %eax
 	movl	%eax, %cr0
 	movl	$4, %ebx
-	vmmcall
+	l2_call
 	movl	%cr0, %eax
 	andl	$0x7fffffff, %eax
 	movl	%eax, %cr0
@@ -130,12 +130,12 @@ chain32:
 	orl	$0x80000000, %eax
 	movl	%eax, %cr0
 	movl	$5, %ebx
-	vmmcall
+	l2_call
 	ljmp	$0x18, $FLAT(chain64)
 	.code64
 chain64:
 	movl	$6, %ebx
-	vmmcall
+	l2_call
 	/* and out of it again */
 	ljmpl	*FLAT(chain_back)
 	.code32
@@ -148,7 +148,7 @@ chain_out:
 	andl	$0xfffffeff, %eax
 	wrmsr
 	movl	$7, %ebx
-	vmmcall
+	l2_call
 
 	.balign	8
 chain_back:
