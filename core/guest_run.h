@@ -320,6 +320,10 @@ struct guest_vapic {
  * @msr_write_pass: the same for WRMSR; CTL_MSR
  * @tsc_offset: added to the host's TSC; CTL_TSC
  * @root: second-level table (4-level, the vendor's format); CTL_ROOT
+ * @root_ad: CTL_ROOT; the CPU keeps accessed and dirty flags in @root, and so takes its own
+ *	accesses to the guest's page tables for writes (EPTP bit 6).  Set it exactly as
+ *	the guest hypervisor did in its own EPTP; needs hw_caps.root_ad.  false for L0's own
+ *	table.  NPT always does, and its backend does not look
  * @flush: drop this run's TLB entries before the next entry
  * @new_tag: use a fresh TLB tag for the next entry (a cheaper @flush)
  * @vintr: CTL_VINTR; tpr, irq and gif are read back on exit
@@ -341,7 +345,7 @@ struct guest_vapic {
  * @activity: group GRP_ACTIVITY, enum guest_activity
  * @nmi_blocked: group GRP_ACTIVITY; blocking by NMI as the CPU tracks it
  * @pending_dbg: group GRP_ACTIVITY; pending debug exceptions, as VT-x keeps them
- * @pdpte: group GRP_PDPTE
+ * @pdpte: group GRP_PDPTE; what a guest with PAE paging runs on, with hw_caps.pdpte_regs
  * @next_rip: value for nRIP when a software event is injected
  * @inject: event for the next entry; the backend clears .valid when it was taken
  * @exit: the last exit
@@ -371,6 +375,7 @@ struct guest_run {
 	u32 msr_read_pass, msr_write_pass;
 	u64 tsc_offset;
 	struct hpa root;
+	bool root_ad;
 	bool flush, new_tag;
 	struct guest_vintr vintr;
 	bool irq_window;

@@ -28,6 +28,9 @@ struct hw_caps {
 	u32 nr_tags;		/* TLB tags (ASIDs, VPIDs) */
 	u8 root_levels;		/* levels of the second-level table: 4 */
 	bool root_is_npt;	/* format of the second-level table: NPT, else EPT */
+	bool root_ad;		/* EPT: guest_run.root_ad works; else a frontend hides A/D flags */
+	bool exec_only;		/* second-level leaves may be execute-only; else it is hidden */
+	bool pdpte_regs;	/* PAE guests run on guest_run.pdpte, not on what is in memory */
 };
 
 /**

@@ -5,11 +5,13 @@
  * The tables of L1 are in L1's memory.  Those of L2 are at L2-physical addresses,
  * so each entry's address goes through the frontend's translate first, and so does
  * the final address; a nested page fault on the way has been reflected to L1 by
- * then, and the current run is L1.  Table accesses count as user writes for nested
- * paging, because they may set accessed bits (APM vol. 2, "Nested Table Walk").
+ * then, and the current run is L1.  A table that is read is told as a read and one that
+ * gets a bit set as a write; whether reads count as writes, too, is the second level's
+ * matter (pt_format.table_write).
  *
  * Memory that is not there reads as all ones, as on a bus where nobody answers.
  */
+#include "core/hw_ops.h"
 #include "core/nested_ops.h"
 #include "core/vcpu.h"
 #include "mmu/gva.h"
@@ -90,7 +92,7 @@ static int gva_read_entry(void *ctx, u64 addr, void *entry, unsigned int size)
 	struct gva_walk *w = ctx;
 	struct l1_gpa gpa;
 
-	if (to_l1(w->vcpu, addr, ACC_TABLE | ACC_WRITE | ACC_USER, &gpa)) {
+	if (to_l1(w->vcpu, addr, ACC_TABLE | ACC_USER, &gpa)) {
 		w->reflected = true;
 		return -EFAULT;
 	}
@@ -137,6 +139,10 @@ static int gva_walk(struct nestor_vcpu *vcpu, u64 gva, u32 access, u64 *phys,
 	int tries = 0;
 
 	guest_pt_format(run, vcpu, &fmt);
+	if (fmt.levels == 3 && hw_caps.pdpte_regs) {
+		run_need(run, GRP_PDPTE);
+		fmt.pdpte = run->pdpte;
+	}
 	fmt.smap &= smap_applies(run, access);
 	if (access & ACC_IMPLICIT)
 		access &= ~ACC_USER;
@@ -174,6 +180,25 @@ int gva_to_l1(struct nestor_vcpu *vcpu, u64 gva, u32 access, struct l1_gpa *gpa,
 		fault->reflected = true;
 		return -EFAULT;
 	}
+	return 0;
+}
+
+int guest_load_pdptes(struct nestor_vcpu *vcpu, u64 cr3, u64 pdpte[4])
+{
+	/* SDM, "PAE Paging": reserved in a PDPTE that is present */
+	u64 rsvd = GENMASK_ULL(63, 52) | GENMASK_ULL(8, 5) | GENMASK_ULL(2, 1) |
+		   (vcpu->cpuid.rsvd_gpa_bits & GENMASK_ULL(51, 12));
+	struct l1_gpa gpa;
+	int i;
+
+	if (to_l1(vcpu, cr3 & GENMASK_ULL(31, 5), ACC_USER, &gpa))
+		return -EFAULT;
+	/* 32 bytes, aligned: in one page, read once. */
+	if (gmem_read(vcpu, gpa, pdpte, 4 * sizeof(*pdpte)))
+		return -EINVAL;
+	for (i = 0; i < 4; i++)
+		if ((pdpte[i] & 1) && (pdpte[i] & rsvd))
+			return -EINVAL;
 	return 0;
 }
 

@@ -39,6 +39,14 @@ int gva_read(struct nestor_vcpu *vcpu, u64 gva, void *data, size_t len, u32 acce
 	     struct gva_fault *fault);
 int gva_write(struct nestor_vcpu *vcpu, u64 gva, const void *data, size_t len, u32 access,
 	      struct gva_fault *fault);
+/*
+ * guest_load_pdptes() - read and check the four PDPTEs at @cr3, as a move to CR3, a VM entry
+ * and the like do for a guest with PAE paging.  Through the second level it is a
+ * read of neither a table nor a final address (neither ACC_TABLE nor ACC_FINAL is told).
+ * 0: @pdpte is filled in; -EINVAL: one that is present has a reserved bit set; -EFAULT: a
+ * fault of the second level was reflected.  vm->srcu held, sleepable.
+ */
+int guest_load_pdptes(struct nestor_vcpu *vcpu, u64 cr3, u64 pdpte[4]);
 /* guest_pt_format() - format of the current run's own page tables, from CR0, CR4, EFER */
 void guest_pt_format(struct guest_run *run, const struct nestor_vcpu *vcpu, struct pt_format *fmt);
 

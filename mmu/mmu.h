@@ -66,9 +66,6 @@ bool gmem_is_ram(struct nestor_vcpu *vcpu, struct l1_gpa gpa, bool *readonly);
 
 /* Beside ACC_* of walk.h.  Not in the error code: a supervisor access that RFLAGS.AC does not excuse from SMAP. */
 #define ACC_IMPLICIT	(1u << 16)
-/* Where a nested fault happened, as in EXITINFO1 of #NPF. */
-#define ACC_FINAL	(1ull << 32)	/* the guest's final physical address */
-#define ACC_TABLE	(1ull << 33)	/* the guest's own page tables */
 
 /* What became of a second-level fault at an L1 address. */
 enum mmu_result {

@@ -106,7 +106,7 @@ static bool same_format(const struct pt_format *a, const struct pt_format *b)
 	       a->exec_only == b->exec_only && a->mbz8 == b->mbz8 &&
 	       a->large_2m == b->large_2m && a->large_1g == b->large_1g && a->wp == b->wp &&
 	       a->smep == b->smep && a->smap == b->smap && a->ad == b->ad &&
-	       a->rsvd_pa == b->rsvd_pa;
+	       a->table_write == b->table_write && a->rsvd_pa == b->rsvd_pa;
 }
 
 /* Bits of the root register that are ignored, not checked (APM: "nCR3"). */
@@ -283,6 +283,18 @@ void shadow_drop_tag(struct nestor_vcpu *vcpu, u32 tag)
 void shadow_drop_all(struct nestor_vcpu *vcpu)
 {
 	drop_roots(vcpu, true, 0);
+}
+
+void shadow_drop_root(struct nestor_vcpu *vcpu, struct l1_gpa root)
+{
+	struct mmu_shadow *s = vcpu->shadow;
+	u64 key = root.a & GENMASK_ULL(51, 12);
+	int i;
+
+	nested->flush(vcpu);
+	for (i = 0; i < SHADOW_ROOTS; i++)
+		if (s->roots[i].top && (s->roots[i].key & GENMASK_ULL(51, 12)) == key)
+			root_invalidate(vcpu, &s->roots[i]);
 }
 
 static void root_drop_gpa(struct nestor_vcpu *vcpu, struct shadow_root *sr, u64 gfn)

@@ -3,8 +3,10 @@
  * Shadow second-level tables: L1's NPT12/EPT12 composed with L0's slots.
  *
  * The shadow of a vCPU is a model of that processor's TLB: keyed by (root,
- * format, tag) with tag = L1's ASID/VPID, filled on fault, kept across transitions.
- * What the architecture lets a TLB keep the shadow may keep; an invalidation by
+ * format, tag), filled on fault, kept across transitions.  The tag is L1's ASID: AMD-V
+ * tags what it caches of the second level with it.  VT-x keeps guest-physical mappings by
+ * EPTP alone, whatever the VPID: there the tag is always 0, and EPTP's A/D bit is part of
+ * the format.  What the architecture lets a TLB keep the shadow may keep; an invalidation by
  * L1 drops it.  Every table has one owner, this vCPU's mmu_shadow.  An MMU
  * notifier or a slot change zaps by L1 address through a reverse map.
  */
@@ -27,6 +29,7 @@ void shadow_destroy(struct nestor_vcpu *vcpu);
  * The result stays valid until the next call of shadow_get() by this vCPU; an
  * invalidation leaves it valid.  Asks for a TLB flush when it is another root than
  * last time, because the backend knows L2 by one tag.  vm->srcu held, sleepable.
+ * With EPT below the shadow, guest_run.root_ad has to be @fmt->ad.
  */
 struct shadow_root *shadow_get(struct nestor_vcpu *vcpu, struct l1_gpa root,
 			       const struct pt_format *fmt, u32 tag, bool *fresh);
@@ -38,6 +41,12 @@ struct hpa shadow_root_hpa(const struct shadow_root *sr);
  */
 void shadow_drop_tag(struct nestor_vcpu *vcpu, u32 tag);
 void shadow_drop_all(struct nestor_vcpu *vcpu);
+/*
+ * shadow_drop_root() - what is cached of L1's table at @root, in every format and under every
+ * tag: INVEPT of one context goes by the table's address alone.  INVVPID drops nothing here:
+ * it is a flush of the hardware's tag for L2 (guest_run.flush).
+ */
+void shadow_drop_root(struct nestor_vcpu *vcpu, struct l1_gpa root);
 /* shadow_drop_gpa() - one L2 page under @tag (all roots of that tag) */
 void shadow_drop_gpa(struct nestor_vcpu *vcpu, u32 tag, struct l2_gpa gpa);
 
@@ -48,20 +57,25 @@ enum shadow_result {
 	SHADOW_MMIO,	/* L1's table leads to *gpa, which is no RAM (or read-only and written) */
 	SHADOW_ERROR,	/* VMM's mapping has no memory */
 	SHADOW_NOMEM,
+	SHADOW_LOG_FULL,	/* ACC_LOG_FULL, and L1's table would have been marked; it was not */
 };
 
 /*
  * shadow_fault() - EXIT_SECOND_LEVEL of L2 at @from.  @walk tells L1's walk, *gpa
- * L1's address (not with SHADOW_L1).  vm->srcu held, sleepable.
+ * L1's address (with SHADOW_MMIO and SHADOW_ERROR).  vm->srcu held, sleepable.
+ *
+ * Page-modification logging for L1: pass ACC_LOG_FULL in @access while L1's log has no
+ * room, and log @from's page whenever walk->dirtied is set afterwards, whatever the result.
  */
 enum shadow_result shadow_fault(struct nestor_vcpu *vcpu, struct shadow_root *sr,
-				struct l2_gpa from, u32 access, struct walk *walk, struct l1_gpa *gpa);
+				struct l2_gpa from, u64 access, struct walk *walk, struct l1_gpa *gpa);
 /*
  * shadow_walk() - walk L1's table only (software translation); sets A/D as hardware
- * would.  ACC_USER is implied.  WALK_TABLE_FAULT: L1 kept changing the entry; try again.
+ * would.  ACC_USER is implied; ACC_TABLE is a write where the format says so; for
+ * ACC_LOG_FULL see shadow_fault().  WALK_TABLE_FAULT: L1 kept changing the entry; try again.
  */
 enum walk_result shadow_walk(struct nestor_vcpu *vcpu, struct l1_gpa root, const struct pt_format *fmt,
-			     struct l2_gpa from, u32 access, struct walk *walk);
+			     struct l2_gpa from, u64 access, struct walk *walk);
 
 /*
  * shadow_audit() - check every table of this vCPU against the reverse map, the slots and

@@ -36,7 +36,7 @@ static const struct walk_ops l1_walk_ops = {
 };
 
 enum walk_result shadow_walk(struct nestor_vcpu *vcpu, struct l1_gpa root,
-			     const struct pt_format *fmt, struct l2_gpa from, u32 access,
+			     const struct pt_format *fmt, struct l2_gpa from, u64 access,
 			     struct walk *walk)
 {
 	u64 key = fmt->levels == 3 ? root.a & GENMASK_ULL(31, 5) :
@@ -44,9 +44,11 @@ enum walk_result shadow_walk(struct nestor_vcpu *vcpu, struct l1_gpa root,
 		  root.a & GENMASK_ULL(51, 12);
 
 	access |= ACC_USER;
+	if ((access & ACC_TABLE) && fmt->table_write)
+		access |= ACC_WRITE;
 	if (from.a >> walk_reach(fmt)) {
 		memset(walk, 0, sizeof(*walk));
-		walk->error = access & (ACC_WRITE | ACC_USER | (fmt->nx ? ACC_FETCH : 0));
+		walk->error = access & (ACC_WRITE | ACC_USER | (fmt->nx || fmt->ept ? ACC_FETCH : 0));
 		return WALK_FAULT;
 	}
 	return walk_table(fmt, key, from.a, access, &l1_walk_ops, vcpu, walk);
@@ -106,12 +108,11 @@ static void leaf_install(struct nestor_vcpu *vcpu, struct shadow_table *t, unsig
 
 	if (old) {
 		/*
-		 * Only a right to write may be added without a flush.  The same entry
-		 * again means that the CPU holds an older one: flush as well.
+		 * Only rights may be added without a flush.  The same entry again
+		 * means that the CPU holds an older one: flush as well.
 		 */
-		if (!sl_is_leaf(old, t->level) || sl_writable(mmu->fmt, old) ||
-		    !sl_writable(mmu->fmt, e) || sl_pfn(old) != sl_pfn(e) ||
-		    (old ^ e) & (mmu->fmt->noexec | mmu->fmt->exec))
+		if (!sl_is_leaf(old, t->level) || sl_pfn(old) != sl_pfn(e) ||
+		    !sl_more_rights(mmu->fmt, old, e))
 			*flush = true;
 		entry_clear(vcpu, t, i, gone);
 	}
@@ -133,13 +134,14 @@ static bool shadow_map(struct nestor_vcpu *vcpu, struct shadow_root *sr, u64 l2_
 	while (t->level > level)
 		t = child_get(vcpu, t, level_index(l2_gfn, t->level), walk, gone, &flush);
 	leaf_install(vcpu, t, level_index(l2_gfn, level), m->gfn & ~mask,
-		     sl_make_leaf(mmu->fmt, m->pfn & ~mask, level, write, walk->exec),
+		     sl_make_leaf(mmu->fmt, m->pfn & ~mask, level, walk->readable, write,
+				  walk->exec),
 		     l1e_at(sr, walk, level), gone, &flush);
 	return flush;
 }
 
 static enum shadow_result shadow_fill(struct nestor_vcpu *vcpu, struct shadow_root *sr,
-				      struct l2_gpa from, u32 access, const struct walk *walk,
+				      struct l2_gpa from, u64 access, const struct walk *walk,
 				      const struct host_map *m)
 {
 	struct nestor_mmu_vm *mmu = vcpu->vm->mmu;
@@ -191,23 +193,30 @@ static void debug_audit(struct nestor_vcpu *vcpu)
 }
 
 enum shadow_result shadow_fault(struct nestor_vcpu *vcpu, struct shadow_root *sr,
-				struct l2_gpa from, u32 access, struct walk *walk,
+				struct l2_gpa from, u64 access, struct walk *walk,
 				struct l1_gpa *gpa)
 {
 	enum shadow_result ret;
 	enum mmu_result res;
 	struct host_map m;
 
+	if ((access & ACC_TABLE) && sr->fmt.table_write)
+		access |= ACC_WRITE;
 	switch (shadow_walk(vcpu, l1_gpa(sr->key), &sr->fmt, from, access, walk)) {
 	case WALK_FAULT:
 		return SHADOW_L1;
 	case WALK_TABLE_FAULT:
 		/* L1 keeps changing the entry under the walk: let L2 try again. */
 		return SHADOW_MAPPED;
+	case WALK_LOG_FULL:
+		return SHADOW_LOG_FULL;
 	case WALK_OK:
 		break;
 	}
 	*gpa = l1_gpa(walk->addr);
+	/* A frontend that offers what the CPU cannot express has only itself to blame. */
+	if (!walk->readable && !hw_caps.exec_only)
+		return SHADOW_ERROR;
 	if (from.a >> PAGE_SHIFT >= MAX_GFN)
 		return SHADOW_ERROR;
 	if (gpa->a >> PAGE_SHIFT >= MAX_GFN)

@@ -23,17 +23,19 @@
  * struct sl_format - one format of second-level tables
  * @present: an entry is there when any of these is set
  * @table: entry that points to a table
- * @leaf: entry that maps memory, readable
+ * @leaf: set in every entry that maps memory
+ * @read: set in a readable leaf; part of @present in NPT, which has no others
  * @write: set in a writable leaf
  * @dirty: set along with @write, so that the CPU need not
  * @exec: set in an executable leaf
  * @noexec: set in one that is not
- * @accessed: set by the CPU on use; 0 where there is no such bit
+ * @accessed: set by the CPU on use; 0 where it need not have been
  */
 struct sl_format {
 	u64 present;
 	u64 table;
 	u64 leaf;
+	u64 read;
 	u64 write;
 	u64 dirty;
 	u64 exec;
@@ -74,16 +76,29 @@ static inline u64 sl_make_table(const struct sl_format *f, const u64 *pt)
 	return __sme_set(__pa(pt)) | f->table;
 }
 
-static inline u64 sl_make_leaf(const struct sl_format *f, u64 pfn, int level, bool write,
-			       bool exec)
+static inline u64 sl_make_leaf(const struct sl_format *f, u64 pfn, int level, bool read,
+			       bool write, bool exec)
 {
 	u64 e = __sme_set(pfn << PAGE_SHIFT) | f->leaf | f->accessed;
 
 	if (level > 1)
 		e |= SL_LARGE;
+	if (read)
+		e |= f->read;
 	if (write)
 		e |= f->write | f->dirty;
 	return e | (exec ? f->exec : f->noexec);
+}
+
+/* sl_more_rights() - does leaf @new have all rights of leaf @old, and others? */
+static inline bool sl_more_rights(const struct sl_format *f, u64 old, u64 new)
+{
+	u64 rights = f->read | f->write | f->exec;
+
+	/* Seen as rights, those that a set bit takes away are the wrong way round. */
+	old = (old & rights) | (~old & f->noexec);
+	new = (new & rights) | (~new & f->noexec);
+	return old != new && !(old & ~new);
 }
 
 /* sl_clear_bits() - atomically; returns what was set of @bits */

@@ -16,7 +16,8 @@
 const struct sl_format sl_npt = {
 	.present = BIT_ULL(0),
 	.table = BIT_ULL(0) | BIT_ULL(1) | BIT_ULL(2) | BIT_ULL(5),	/* P, R/W, U/S, A */
-	.leaf = BIT_ULL(0) | BIT_ULL(2),
+	.leaf = BIT_ULL(2),
+	.read = BIT_ULL(0),
 	.write = BIT_ULL(1),
 	.dirty = BIT_ULL(6),
 	.noexec = BIT_ULL(63),
@@ -25,9 +26,16 @@ const struct sl_format sl_npt = {
 
 const struct sl_format sl_ept = {
 	.present = 7,
-	.table = 7,			/* read, write, execute */
-	.leaf = BIT_ULL(0) | (6 << 3),	/* read, write-back */
+	/*
+	 * Accessed (bit 8) and dirty (9) are ignored unless EPTP turns them on; set from the
+	 * start they spare the CPU an update.  It is on for some shadow roots only, so what
+	 * a page's age is cannot be read from them: no @accessed.
+	 */
+	.table = 7 | BIT_ULL(8),	/* read, write, execute */
+	.leaf = (6 << 3) | BIT_ULL(6) | BIT_ULL(8),	/* write-back, ignore PAT: see ept.h */
+	.read = BIT_ULL(0),
 	.write = BIT_ULL(1),
+	.dirty = BIT_ULL(9),
 	.exec = BIT_ULL(2),
 };
 
@@ -174,7 +182,7 @@ enum table_change table_map(struct nestor_mmu_vm *mmu, u64 gfn, u64 pfn, int lev
 		pt = sl_child(*e);
 	}
 	change = table_set_leaf(mmu, &pt[level_index(gfn, level)],
-				sl_make_leaf(mmu->fmt, pfn & ~mask, level, write, true),
+				sl_make_leaf(mmu->fmt, pfn & ~mask, level, true, write, true),
 				level, gone);
 	return split == TABLE_FLUSH ? TABLE_FLUSH : change;
 }

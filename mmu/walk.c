@@ -178,6 +178,8 @@ static enum walk_result walk_fault(const struct pt_format *fmt, u32 access, u32 
 				   struct walk *out)
 {
 	out->error = why | (access & (ACC_WRITE | ACC_USER));
+	if (!(why & ACC_PRESENT) || (why & ACC_RSVD))
+		out->readable = out->writable = out->user = out->exec = false;
 	/* The fetch bit exists only where something can depend on it. */
 	if ((access & ACC_FETCH) && (fmt->nx || fmt->smep || fmt->ept))
 		out->error |= ACC_FETCH;
@@ -215,7 +217,9 @@ static enum walk_result walk_down(const struct pt_format *fmt, u64 root, u64 va,
 
 		out->table[level] = table;
 		out->at = entry_addr(fmt, level, table, va);
-		if (entry_read(fmt, ops, ctx, out->at, e)) {
+		if (is_pdpte(fmt, level) && fmt->pdpte) {
+			*e = fmt->pdpte[(out->at - table) / 8 & 3];
+		} else if (entry_read(fmt, ops, ctx, out->at, e)) {
 			out->table_fault = true;
 			return WALK_TABLE_FAULT;
 		}
@@ -241,7 +245,7 @@ static enum walk_result walk_down(const struct pt_format *fmt, u64 root, u64 va,
 	return WALK_OK;
 }
 
-/* Set accessed and dirty bits; 0, -EAGAIN or another -errno. */
+/* Set accessed and dirty bits; 0, -EAGAIN or another -errno, or 1: the log is full. */
 static int walk_mark(const struct pt_format *fmt, u32 access, const struct walk_ops *ops, void *ctx,
 		     u64 va, struct walk *out)
 {
@@ -257,11 +261,15 @@ static int walk_mark(const struct pt_format *fmt, u32 access, const struct walk_
 			new |= dirty;
 		if (new == old)
 			continue;
+		if (access & ACC_LOG_FULL)
+			return 1;
 		out->at = entry_addr(fmt, level, out->table[level], va);
 		err = ops->set_bits(ctx, out->at, old, new, fmt->entry_size);
 		if (err)
 			return err;
 		out->used[level] = new;
+		/* The leaf is the last, so nothing can fail after this. */
+		out->dirtied = new & ~old & dirty;
 	}
 	return 0;
 }
@@ -286,6 +294,8 @@ enum walk_result walk_table(const struct pt_format *fmt, u64 root, u64 va, u32 a
 			out->dirty = !fmt->ad || (out->entry & (fmt->ept ? EPT_D : PTE_D));
 			return WALK_OK;
 		}
+		if (err == 1)
+			return WALK_LOG_FULL;
 		if (err != -EAGAIN) {
 			out->table_fault = true;
 			return WALK_TABLE_FAULT;

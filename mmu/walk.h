@@ -15,6 +15,14 @@
 #define ACC_USER	(1u << 2)
 #define ACC_RSVD	(1u << 3)
 #define ACC_FETCH	(1u << 4)
+/*
+ * Not in the error code: no accessed or dirty flag may be set now, because the log that
+ * it would have to go to is full (SDM: "Page-Modification Logging").
+ */
+#define ACC_LOG_FULL	(1u << 17)
+/* Where a nested fault happened, as in EXITINFO1 of #NPF. */
+#define ACC_FINAL	(1ull << 32)	/* the guest's final physical address */
+#define ACC_TABLE	(1ull << 33)	/* the guest's own page tables */
 
 #define WALK_MAX_LEVELS	5
 
@@ -36,7 +44,11 @@
  * @smap: supervisor data accesses to user pages fault (CR4.SMAP, and RFLAGS.AC
  *	does not excuse this access)
  * @ad: set accessed and dirty bits
+ * @table_write: a second level: accesses to the guest's own page tables (ACC_TABLE) count
+ *	as writes (NPT always, EPT with accessed and dirty flags)
  * @rsvd_pa: physical-address bits that must be 0, within 51:12
+ * @pdpte: PAE: the four PDPTEs as the CPU loaded them with CR3, to be used instead of those
+ *	in memory; NULL: read them.  Not part of the format's identity
  *
  * APM vol. 2, "Page-Translation-Table Entry Fields" and "Nested Paging"; SDM vol. 3,
  * "Paging" and "The Extended Page Table Mechanism".
@@ -54,7 +66,9 @@ struct pt_format {
 	bool wp;
 	bool smep, smap;
 	bool ad;
+	bool table_write;
 	u64 rsvd_pa;
+	const u64 *pdpte;
 };
 
 /**
@@ -62,11 +76,15 @@ struct pt_format {
  * @addr: translated address
  * @entry: leaf entry, with the bits the walk has set
  * @level: 1: 4K, 2: 2M or 4M, 3: 1G
- * @readable: every level allows reading (always, but for EPT)
+ * @readable: every level allows reading (always, but for EPT).  This and the next three also on
+ *	WALK_FAULT, over all entries used: none when one of them was absent or malformed
+ *	(SDM: "Exit Qualification for EPT Violations")
  * @writable: every level allows writing
  * @user: every level allows user accesses (always, with EPT)
  * @exec: every level allows execution
  * @dirty: the leaf's D bit is set, or the walk keeps no such bits
+ * @dirtied: on WALK_OK: this walk has set it; with page-modification logging the page
+ *	has to be logged before the access is done
  * @error: on WALK_FAULT: page-fault error code, ACC_*.  ACC_RSVD of EPT: misconfiguration
  * @at: on either fault: address, in the tables' own space, of the entry at fault
  * @table_fault: reading or updating a table failed, not the leaf's permissions
@@ -80,7 +98,7 @@ struct walk {
 	u64 entry;
 	u8 level;
 	bool readable, writable, user, exec;
-	bool dirty;
+	bool dirty, dirtied;
 	u32 error;
 	u64 at;
 	bool table_fault;
@@ -94,6 +112,7 @@ enum walk_result {
 	WALK_OK,
 	WALK_FAULT,		/* page fault: walk.error */
 	WALK_TABLE_FAULT,	/* ops->read_entry refused; the callback has recorded why */
+	WALK_LOG_FULL,		/* ACC_LOG_FULL, and a flag has to be set; none was */
 };
 
 /**
@@ -108,7 +127,7 @@ struct walk_ops {
 };
 
 /*
- * walk_table() - translate @va for @access (ACC_WRITE, ACC_USER, ACC_FETCH).
+ * walk_table() - translate @va for @access (ACC_WRITE, ACC_USER, ACC_FETCH, ACC_LOG_FULL).
  *
  * @root: address of the root table, low bits already cleared.  Bits of @va above
  * walk_reach() are ignored: canonical form and range are the caller's to check.

@@ -25,6 +25,8 @@ void nsvm_pt_format(struct nestor_vcpu *vcpu, struct pt_format *fmt, u64 ncr3, u
 		/* Nested walks obey R/W whatever CR0.WP says. */
 		.wp = true,
 		.ad = true,
+		/* APM vol. 2, "Nested Table Walk" */
+		.table_write = true,
 		.rsvd_pa = vcpu->cpuid.rsvd_gpa_bits,
 	};
 	if (l1->efer & X_EFER_LMA) {
@@ -151,8 +153,8 @@ enum nested_result nsvm_translate(struct nestor_vcpu *vcpu, struct l2_gpa from, 
 		*to = l1_gpa(from.a);
 		return NESTED_OK;
 	}
-	if (shadow_walk(vcpu, l1_gpa(n->shadow_at), &n->fmt, from, npf_access(access),
-			&walk) == WALK_OK) {
+	if (shadow_walk(vcpu, l1_gpa(n->shadow_at), &n->fmt, from,
+			npf_access(access) | (access & ACC_TABLE), &walk) == WALK_OK) {
 		*to = l1_gpa(walk.addr);
 		return NESTED_OK;
 	}

@@ -245,7 +245,7 @@ struct mmu_notifier_ops {
 #define mmu_notifier_unregister(mn, mm)	((void)(mm), (mn)->ops->release(mn, mm))
 
 /* core/ */
-struct hw_caps { bool root_1g, root_2m, root_is_npt; };
+struct hw_caps { bool root_1g, root_2m, root_is_npt, exec_only; };
 extern struct hw_caps hw_caps;
 
 #define TLB_SIZE	64
