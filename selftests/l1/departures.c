@@ -129,6 +129,12 @@ static const struct {
 	{ KVM, "inject/npf_*_soft", "KVM without NRIPS loses an interrupted INTn" },
 	{ KVM, "inject/npf_own_int", "KVM without NRIPS loses an interrupted INTn" },
 	{ TCG, "npf/*.present", "TCG leaves P clear with a reserved bit" },
+
+	/* VT-x: the instructions and fields */
+	{ BOCHS, "vmx_insn/vmcs_no_ram.device", "Bochs stops the machine at this I/O APIC access" },
+	{ BOCHS, "vmx_insn/shadow_vmcs", "Bochs enters a shadow VMCS (Basic VM-Entry Checks)" },
+	{ BOCHS, "vmx_insn/inv*.high_bits", "Bochs looks at 32 bits of the type (INVEPT, INVVPID)" },
+	{ BOCHS, "vmx_insn/vmcall_root.current", "Bochs stops the machine at this VMCALL" },
 };
 
 /* A '*' in a pattern stands for any text. */

@@ -127,6 +127,8 @@ RC
 	cat "$tmp/serial"
 	# The last byte may still have been on its way when the power went.
 	echo
+	# What Bochs does not go on after; switching off is told that way too.
+	grep -a PANIC "$tmp/log" | grep -v 'soft power off' | sed 's/^/# /'
 }
 
 if [ "$accel" = bochs ]; then

@@ -1,3 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* One line a group of VT-x tests, in the order they run. */
 GROUP(insn)
+GROUP(fields)

@@ -65,6 +65,16 @@ u64 vmcs_new(void)
 	return pa;
 }
 
+void vmcs_drop(u64 pa)
+{
+	u32 id = this_cpu()->id;
+
+	if (nr_known[id] && known[id][nr_known[id] - 1] == pa)
+		nr_known[id]--;
+	if (vmclear(&pa) != VM_OK)
+		FAIL("VMCLEAR of %llx failed", pa);
+}
+
 static void clear_known(void *arg)
 {
 	u32 id = this_cpu()->id;

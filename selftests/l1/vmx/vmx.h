@@ -189,6 +189,8 @@ static inline void vw_clear(u32 field, u64 bits) { vw(field, vr(field) & ~bits);
 
 /* A page with the revision identifier; a VMCS is cleared and known to the clean-up. */
 u64 vmcs_new(void);
+/* VMCLEAR it and give its place among the known ones back; it is the last one made. */
+void vmcs_drop(u64 pa);
 void vmcs_forget_all(void);
 bool vmx_on(void);
 void vmx_off(void);
