@@ -26,7 +26,10 @@
 #define GRP_SYS		(1u << 7)	/* *guest_run.sys */
 #define GRP_ACTIVITY	(1u << 8)	/* activity state, NMI blocking, pending debug exceptions */
 #define GRP_PDPTE	(1u << 9)	/* pdpte[] of a guest with PAE paging */
-#define GRP_ALL		0x3ffu
+#define GRP_MSRS	(1u << 10)	/* *guest_run.msrs */
+#define GRP_ALL		0x7ffu
+/* Objects that two runs may share: each keeps its own marks. */
+#define GRP_SHARED	(GRP_SYS | GRP_MSRS)
 
 /* Control groups: bits of guest_run.ctl_dirty. */
 #define CTL_INTERCEPTS	(1u << 0)	/* intercept[], pause filter */
@@ -157,20 +160,33 @@ struct guest_vintr {
 };
 
 /**
- * struct guest_sys - the state that VMLOAD and VMSAVE move
+ * struct guest_sys - segments and system-call registers that VM entries and exits
+ * of VT-x switch and those of AMD-V do not
  * @fs: FS; @gs: GS; @ldtr: LDTR; @tr: TR
- * @kernel_gs_base: KernelGSbase MSR
- * @star: STAR; @lstar: LSTAR; @cstar: CSTAR; @sfmask: SFMASK
  * @sysenter_cs: SYSENTER_CS; @sysenter_esp: SYSENTER_ESP; @sysenter_eip: SYSENTER_EIP
  *
  * VMRUN and #VMEXIT leave this state alone, so with the AMD-V frontend L1 and
- * L2 share one object (guest_run.sys of both point at L1's).
+ * L2 share one object (guest_run.sys of both point at L1's); a VT-x L2 has its own.
  */
 struct guest_sys {
 	struct guest_seg fs, gs, ldtr, tr;
+	u64 sysenter_cs, sysenter_esp, sysenter_eip;
+	/* private: owned by guest_run.h and the backend */
+	bool avail, dirty;
+	void *hw;
+};
+
+/**
+ * struct guest_msrs - MSRs that no entry or exit of either vendor switches
+ * @kernel_gs_base: KernelGSbase
+ * @star: STAR; @lstar: LSTAR; @cstar: CSTAR; @sfmask: SFMASK
+ *
+ * L1 and L2 share one object with every frontend.  With guest_sys it is what
+ * VMLOAD and VMSAVE move.
+ */
+struct guest_msrs {
 	u64 kernel_gs_base;
 	u64 star, lstar, cstar, sfmask;
-	u64 sysenter_cs, sysenter_esp, sysenter_eip;
 	/* private: owned by guest_run.h and the backend */
 	bool avail, dirty;
 	void *hw;
@@ -311,8 +327,10 @@ struct guest_vapic {
  * @br_to: group GRP_LBR
  * @excp_from: group GRP_LBR
  * @excp_to: group GRP_LBR
- * @sys: state of VMLOAD/VMSAVE; group GRP_SYS; may be another run's
+ * @sys: group GRP_SYS; may be another run's
  * @sys_own: this run's own
+ * @msrs: group GRP_MSRS; may be another run's
+ * @msrs_own: this run's own
  * @intercept: CTL_INTERCEPTS
  * @pause_count: CTL_INTERCEPTS
  * @pause_thresh: CTL_INTERCEPTS, 0 for none
@@ -369,6 +387,8 @@ struct guest_run {
 	u64 debugctl, br_from, br_to, excp_from, excp_to;
 	struct guest_sys *sys;
 	struct guest_sys sys_own;
+	struct guest_msrs *msrs;
+	struct guest_msrs msrs_own;
 
 	u32 intercept[NR_ICPT_WORDS];
 	u16 pause_count, pause_thresh;
@@ -406,11 +426,12 @@ void hw_fetch(struct guest_run *run, u32 groups);
 /** run_need() - make the neutral copy of @groups current */
 static inline void run_need(struct guest_run *run, u32 groups)
 {
-	u32 missing = groups & ~run->avail & ~GRP_SYS;
+	u32 missing = groups & ~run->avail & ~GRP_SHARED;
 
-	/* The object is shared between runs, so it keeps its own mark. */
 	if ((groups & GRP_SYS) && !run->sys->avail)
 		missing |= GRP_SYS;
+	if ((groups & GRP_MSRS) && !run->msrs->avail)
+		missing |= GRP_MSRS;
 	if (missing)
 		hw_fetch(run, missing);
 }
@@ -418,11 +439,15 @@ static inline void run_need(struct guest_run *run, u32 groups)
 /** run_dirty() - tell that @groups were written; they must be current (or wholly written) */
 static inline void run_dirty(struct guest_run *run, u32 groups)
 {
-	run->avail |= groups & ~GRP_SYS;
-	run->dirty |= groups & ~GRP_SYS;
+	run->avail |= groups & ~GRP_SHARED;
+	run->dirty |= groups & ~GRP_SHARED;
 	if (groups & GRP_SYS) {
 		run->sys->avail = true;
 		run->sys->dirty = true;
+	}
+	if (groups & GRP_MSRS) {
+		run->msrs->avail = true;
+		run->msrs->dirty = true;
 	}
 }
 

@@ -10,24 +10,31 @@
 #include "core/irq.h"
 #include "core/msr_impl.h"
 
-/* Where a plain 64-bit register of VMLOAD/VMSAVE is kept. */
-static u64 *sys_reg(struct guest_sys *s, u32 index)
+/* Where a plain 64-bit register of the group *@grp is kept. */
+static u64 *sys_reg(struct guest_run *run, u32 index, u32 *grp)
 {
+	struct guest_msrs *m = run->msrs;
+	struct guest_sys *s = run->sys;
+
+	*grp = GRP_MSRS;
+	switch (index) {
+	case MSR_KERNEL_GS_BASE:
+		return &m->kernel_gs_base;
+	case MSR_STAR:
+		return &m->star;
+	case MSR_LSTAR:
+		return &m->lstar;
+	case MSR_CSTAR:
+		return &m->cstar;
+	case MSR_SYSCALL_MASK:
+		return &m->sfmask;
+	}
+	*grp = GRP_SYS;
 	switch (index) {
 	case MSR_FS_BASE:
 		return &s->fs.base;
 	case MSR_GS_BASE:
 		return &s->gs.base;
-	case MSR_KERNEL_GS_BASE:
-		return &s->kernel_gs_base;
-	case MSR_STAR:
-		return &s->star;
-	case MSR_LSTAR:
-		return &s->lstar;
-	case MSR_CSTAR:
-		return &s->cstar;
-	case MSR_SYSCALL_MASK:
-		return &s->sfmask;
 	case MSR_IA32_SYSENTER_CS:
 		return &s->sysenter_cs;
 	case MSR_IA32_SYSENTER_ESP:
@@ -42,16 +49,17 @@ int sys_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host)
 {
 	struct guest_run *run = vcpu->run;
 	const u64 *reg;
+	u32 grp;
 
 	if (index == MSR_EFER) {
 		run_need(run, GRP_CR);
 		*val = run->efer;
 		return 0;
 	}
-	run_need(run, GRP_SYS);
-	reg = sys_reg(run->sys, index);
+	reg = sys_reg(run, index, &grp);
 	if (!reg)
 		return -EINVAL;
+	run_need(run, grp);
 	*val = *reg;
 	return 0;
 }
@@ -60,6 +68,7 @@ int sys_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host)
 {
 	struct guest_run *run = vcpu->run;
 	u64 *reg;
+	u32 grp;
 
 	switch (index) {
 	case MSR_EFER:
@@ -75,12 +84,12 @@ int sys_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host)
 		if (!canonical(val))
 			return -EINVAL;
 	}
-	run_need(run, GRP_SYS);
-	reg = sys_reg(run->sys, index);
+	reg = sys_reg(run, index, &grp);
 	if (!reg)
 		return -EINVAL;
+	run_need(run, grp);
 	*reg = val;
-	run_dirty(run, GRP_SYS);
+	run_dirty(run, grp);
 	return 0;
 }
 

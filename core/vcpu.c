@@ -59,12 +59,13 @@ static void reset_segments(struct guest_run *run, bool init)
 	run->sys->tr = (struct guest_seg){ .attrib = 0x8b, .limit = 0xffff };
 	if (!init) {
 		struct guest_sys *s = run->sys;
+		struct guest_msrs *m = run->msrs;
 
-		s->kernel_gs_base = 0;
-		s->star = 0;
-		s->lstar = 0;
-		s->cstar = 0;
-		s->sfmask = 0;
+		m->kernel_gs_base = 0;
+		m->star = 0;
+		m->lstar = 0;
+		m->cstar = 0;
+		m->sfmask = 0;
 		s->sysenter_cs = 0;
 		s->sysenter_esp = 0;
 		s->sysenter_eip = 0;
@@ -165,6 +166,7 @@ struct nestor_vcpu *vcpu_create(struct nestor_vm *vm, u32 id)
 	vcpu->run = &vcpu->l1;
 	vcpu->l1.vcpu = vcpu;
 	vcpu->l1.sys = &vcpu->l1.sys_own;
+	vcpu->l1.msrs = &vcpu->l1.msrs_own;
 	vcpu->l1.root = mmu_root(vm);
 	vcpu->cpuid.maxphyaddr = 36;
 	vcpu->mp_state = id && vm->lapic_in_kernel ? KVM_MP_STATE_UNINITIALIZED :

@@ -146,6 +146,7 @@ static void commit(struct nestor_vcpu *vcpu, struct guest_run *merged)
 
 	fix_soft_rip(merged);
 	l2->sys = vcpu->l1.sys;
+	l2->msrs = vcpu->l1.msrs;
 	commit_controls(l2, merged);
 	commit_registers(l2, merged);
 	commit_gprs(l2, &vcpu->l1, merged);

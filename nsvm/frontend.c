@@ -26,6 +26,7 @@ static int nsvm_vcpu_init(struct nestor_vcpu *vcpu)
 	n->head.ops = &nsvm_ops;
 	n->l2.vcpu = vcpu;
 	n->l2.sys = &n->l2.sys_own;
+	n->l2.msrs = &n->l2.msrs_own;
 	n->l2.root = mmu_root(vcpu->vm);
 	n->l2.ctl_dirty = CTL_ALL;
 	forget(n);
@@ -35,6 +36,7 @@ static int nsvm_vcpu_init(struct nestor_vcpu *vcpu)
 	if (r)
 		return r;
 	n->l2.sys = vcpu->l1.sys;
+	n->l2.msrs = vcpu->l1.msrs;
 	return 0;
 }
 

@@ -112,6 +112,7 @@ static struct vmcb12_seg save_seg(const struct guest_seg *g)
 
 static enum nested_result do_vmload(struct nestor_vcpu *vcpu)
 {
+	struct guest_msrs *m = vcpu->run->msrs;
 	struct guest_sys *sys = vcpu->run->sys;
 	struct vmload_area a;
 	u64 gpa;
@@ -129,36 +130,37 @@ static enum nested_result do_vmload(struct nestor_vcpu *vcpu)
 	sys->gs.base = canonical48(a.gs.base);
 	sys->ldtr.base = canonical48(a.ldtr.base);
 	sys->tr.base = canonical48(a.tr.base);
-	sys->kernel_gs_base = canonical48(a.kernel_gs_base);
-	sys->star = a.star;
-	sys->lstar = canonical48(a.lstar);
-	sys->cstar = canonical48(a.cstar);
-	sys->sfmask = a.sfmask;
+	m->kernel_gs_base = canonical48(a.kernel_gs_base);
+	m->star = a.star;
+	m->lstar = canonical48(a.lstar);
+	m->cstar = canonical48(a.cstar);
+	m->sfmask = a.sfmask;
 	sys->sysenter_cs = a.sysenter_cs;
 	sys->sysenter_esp = canonical48(a.sysenter_esp);
 	sys->sysenter_eip = canonical48(a.sysenter_eip);
-	run_dirty(vcpu->run, GRP_SYS);
+	run_dirty(vcpu->run, GRP_SYS | GRP_MSRS);
 	return NESTED_OK;
 }
 
 static enum nested_result do_vmsave(struct nestor_vcpu *vcpu)
 {
+	const struct guest_msrs *m = vcpu->run->msrs;
 	const struct guest_sys *sys = vcpu->run->sys;
 	struct vmcb12_seg fs_gs[2], ldtr, tr;
 	u64 msrs[8], gpa;
 
 	if (vmcb_operand(vcpu, &gpa) != NESTED_OK)
 		return NESTED_GP;
-	run_need(vcpu->run, GRP_SYS);
+	run_need(vcpu->run, GRP_SYS | GRP_MSRS);
 	fs_gs[0] = save_seg(&sys->fs);
 	fs_gs[1] = save_seg(&sys->gs);
 	ldtr = save_seg(&sys->ldtr);
 	tr = save_seg(&sys->tr);
-	msrs[0] = sys->star;
-	msrs[1] = sys->lstar;
-	msrs[2] = sys->cstar;
-	msrs[3] = sys->sfmask;
-	msrs[4] = sys->kernel_gs_base;
+	msrs[0] = m->star;
+	msrs[1] = m->lstar;
+	msrs[2] = m->cstar;
+	msrs[3] = m->sfmask;
+	msrs[4] = m->kernel_gs_base;
 	msrs[5] = sys->sysenter_cs;
 	msrs[6] = sys->sysenter_esp;
 	msrs[7] = sys->sysenter_eip;

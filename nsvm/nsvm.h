@@ -20,7 +20,7 @@
 /**
  * struct nsvm - AMD-V of one virtual processor
  * @head: what core knows
- * @l2: L2's run; shares L1's guest_sys
+ * @l2: L2's run; shares L1's guest_sys and guest_msrs
  * @snap: the vmcb12 that L2 was entered with
  * @merged: where merge builds; only the fields that it fills mean anything
  * @fmt: format of L1's nested page table, from L1's mode at VMRUN

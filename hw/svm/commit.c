@@ -165,6 +165,33 @@ static void commit_regs(struct guest_run *run, u32 groups)
 	}
 }
 
+/* VMLOAD reads one page; with another run's guest_msrs these have to move to it. */
+static void move_msrs(struct svm_sys *home, struct vmcb *to)
+{
+	const struct vmcb_save *old = &home->msrs_at->s;
+	struct vmcb_save *new = &to->s;
+
+	new->kernel_gs_base = old->kernel_gs_base;
+	new->star = old->star;
+	new->lstar = old->lstar;
+	new->cstar = old->cstar;
+	new->sfmask = old->sfmask;
+	home->msrs_at = to;
+}
+
+static void commit_msrs(struct guest_msrs *msrs)
+{
+	struct svm_sys *home = msrs->hw;
+	struct vmcb_save *s = &home->msrs_at->s;
+
+	s->kernel_gs_base = msrs->kernel_gs_base;
+	s->star = msrs->star;
+	s->lstar = msrs->lstar;
+	s->cstar = msrs->cstar;
+	s->sfmask = msrs->sfmask;
+	msrs->dirty = false;
+}
+
 static void commit_sys(struct guest_sys *sys)
 {
 	struct svm_sys *home = sys->hw;
@@ -174,11 +201,6 @@ static void commit_sys(struct guest_sys *sys)
 	s->gs = sys->gs;
 	s->ldtr = sys->ldtr;
 	s->tr = sys->tr;
-	s->kernel_gs_base = sys->kernel_gs_base;
-	s->star = sys->star;
-	s->lstar = sys->lstar;
-	s->cstar = sys->cstar;
-	s->sfmask = sys->sfmask;
 	s->sysenter_cs = sys->sysenter_cs;
 	s->sysenter_esp = sys->sysenter_esp;
 	s->sysenter_eip = sys->sysenter_eip;
@@ -239,6 +261,7 @@ static void commit_tag(struct guest_run *run, struct svm_cpu *sc)
 
 void svm_commit(struct guest_run *run, struct svm_cpu *sc)
 {
+	struct svm_sys *home = run->sys->hw, *msrs = run->msrs->hw;
 	struct vmcb *vmcb = svm_ctx(run)->vmcb;
 
 	vmcb->s.rip = run->rip;
@@ -261,6 +284,10 @@ void svm_commit(struct guest_run *run, struct svm_cpu *sc)
 		commit_ctl(run, run->ctl_dirty);
 	if (run->sys->dirty)
 		commit_sys(run->sys);
+	if (unlikely(msrs->msrs_at != home->vmcb))
+		move_msrs(msrs, home->vmcb);
+	if (run->msrs->dirty)
+		commit_msrs(run->msrs);
 	commit_event(run);
 	run->dirty = 0;
 	run->ctl_dirty = 0;

@@ -36,15 +36,23 @@ static void fetch_sys(struct guest_sys *sys)
 	sys->gs = s->gs;
 	sys->ldtr = s->ldtr;
 	sys->tr = s->tr;
-	sys->kernel_gs_base = s->kernel_gs_base;
-	sys->star = s->star;
-	sys->lstar = s->lstar;
-	sys->cstar = s->cstar;
-	sys->sfmask = s->sfmask;
 	sys->sysenter_cs = s->sysenter_cs;
 	sys->sysenter_esp = s->sysenter_esp;
 	sys->sysenter_eip = s->sysenter_eip;
 	sys->avail = true;
+}
+
+static void fetch_msrs(struct guest_msrs *msrs)
+{
+	struct svm_sys *home = msrs->hw;
+	const struct vmcb_save *s = &home->msrs_at->s;
+
+	msrs->kernel_gs_base = s->kernel_gs_base;
+	msrs->star = s->star;
+	msrs->lstar = s->lstar;
+	msrs->cstar = s->cstar;
+	msrs->sfmask = s->sfmask;
+	msrs->avail = true;
 }
 
 void svm_fetch(struct guest_run *run, u32 groups)
@@ -73,7 +81,9 @@ void svm_fetch(struct guest_run *run, u32 groups)
 		fetch_lbr(run, s);
 	if (groups & GRP_SYS)
 		fetch_sys(run->sys);
-	run->avail |= groups & ~GRP_SYS;
+	if (groups & GRP_MSRS)
+		fetch_msrs(run->msrs);
+	run->avail |= groups & ~GRP_SHARED;
 }
 
 static void exit_in_range(struct guest_exit *x, u64 code)
@@ -173,6 +183,7 @@ void svm_read_exit(struct guest_run *run)
 	run->int_shadow = c->int_state & INT_SHADOW;
 	run->avail = 0;
 	run->sys->avail = false;
+	run->msrs->avail = false;
 
 	x->raw = c->exit_code;
 	read_reason(x, c->exit_code);

@@ -13,7 +13,8 @@
 #include "core/vcpu.h"
 #include "hw/svm/svm.h"
 
-static int svm_sys_alloc(struct guest_sys *sys)
+/* The page of VMLOAD and VMSAVE is home to both objects. */
+static int svm_sys_alloc(struct guest_run *run)
 {
 	struct svm_sys *home = kzalloc(sizeof(*home), GFP_KERNEL_ACCOUNT);
 
@@ -25,19 +26,28 @@ static int svm_sys_alloc(struct guest_sys *sys)
 		return -ENOMEM;
 	}
 	home->pa = virt_to_phys(home->vmcb);
-	sys->hw = home;
+	home->msrs_at = home->vmcb;
+	run->sys_own.hw = home;
+	run->msrs_own.hw = home;
 	return 0;
 }
 
-static void svm_sys_free(struct guest_sys *sys)
+static void svm_sys_free(struct guest_run *run)
 {
-	struct svm_sys *home = sys->hw;
+	struct svm_sys *home = run->sys_own.hw, *other = run->msrs ? run->msrs->hw : NULL;
 
 	if (!home)
 		return;
+	/* The owner of the MSRs outlives this run: take them along. */
+	if (other && other != home && other->msrs_at == home->vmcb) {
+		run_need(run, GRP_MSRS);
+		run_dirty(run, GRP_MSRS);
+		other->msrs_at = other->vmcb;
+	}
 	free_page((unsigned long)home->vmcb);
 	kfree(home);
-	sys->hw = NULL;
+	run->sys_own.hw = NULL;
+	run->msrs_own.hw = NULL;
 }
 
 void svm_run_free(struct guest_run *run)
@@ -52,7 +62,7 @@ void svm_run_free(struct guest_run *run)
 		kfree(ctx);
 		run->hw = NULL;
 	}
-	svm_sys_free(&run->sys_own);
+	svm_sys_free(run);
 }
 
 int svm_run_alloc(struct guest_run *run)
@@ -68,7 +78,7 @@ int svm_run_alloc(struct guest_run *run)
 	if (pgtable_l5_enabled())
 		ctx->top = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!ctx->vmcb || !ctx->msrpm || (pgtable_l5_enabled() && !ctx->top) ||
-	    svm_sys_alloc(&run->sys_own)) {
+	    svm_sys_alloc(run)) {
 		svm_run_free(run);
 		return -ENOMEM;
 	}

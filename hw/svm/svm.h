@@ -36,12 +36,16 @@ struct svm_ctx {
 };
 
 /**
- * struct svm_sys - hardware home of a struct guest_sys (guest_sys.hw)
+ * struct svm_sys - hardware home of a run's own guest_sys and guest_msrs (their .hw)
  * @vmcb: a VMCB of which only the VMLOAD/VMSAVE fields are used
+ * @pa: its physical address
+ * @msrs_at: where the values of guest_msrs are now: @vmcb, or that of a run that
+ *	shares the MSRs but not guest_sys
  */
 struct svm_sys {
 	struct vmcb *vmcb;
 	u64 pa;
+	struct vmcb *msrs_at;
 };
 
 /**

@@ -113,6 +113,7 @@ struct nestor_vm *host_vm(enum host_chip chip, unsigned int vcpus)
 		v->id = i;
 		v->run = &v->l1;
 		v->l1.sys = &v->l1.sys_own;
+		v->l1.msrs = &v->l1.msrs_own;
 		v->cpuid.has_x2apic = true;
 		v->cpuid.has_tsc_deadline = true;
 		v->kvm_run = calloc(1, sizeof(*v->kvm_run));
