@@ -9,6 +9,7 @@
 #define NESTOR_NSVM_VMCB12_H
 
 #include "core/types.h"
+#include "core/x86.h"
 
 #define VMCB12_SIZE		0x1000
 #define VMCB12_SAVE		0x400	/* state save area within the page */
@@ -202,31 +203,6 @@ static_assert(sizeof(struct vmcb12_save) == 0x298, "VMCB layout");
 #define VM_CR_LOCK		BIT_ULL(3)
 #define VM_CR_SVMDIS		BIT_ULL(4)
 #define VM_CR_VALID		0x1full
-
-/* Register bits that checks and merge look at */
-#define X_EFER_LME		BIT_ULL(8)
-#define X_EFER_LMA		BIT_ULL(10)
-#define X_EFER_NXE		BIT_ULL(11)
-#define X_EFER_SVME		BIT_ULL(12)
-#define X_CR0_PE		BIT_ULL(0)
-#define X_CR0_MP		BIT_ULL(1)
-#define X_CR0_TS		BIT_ULL(3)
-#define X_CR0_ET		BIT_ULL(4)
-#define X_CR0_WP		BIT_ULL(16)
-#define X_CR0_NW		BIT_ULL(29)
-#define X_CR0_CD		BIT_ULL(30)
-#define X_CR0_PG		BIT_ULL(31)
-#define X_CR4_PSE		BIT_ULL(4)
-#define X_CR4_PAE		BIT_ULL(5)
-#define X_CR4_LA57		BIT_ULL(12)
-#define X_RFLAGS_FIXED		BIT_ULL(1)
-#define X_RFLAGS_TF		BIT_ULL(8)
-#define X_RFLAGS_IF		BIT_ULL(9)
-#define X_RFLAGS_RF		BIT_ULL(16)
-#define X_RFLAGS_VM		BIT_ULL(17)
-#define X_RFLAGS_VALID		0x3f7fd5ull
-#define X_DR7_RESET		0x400ull
-#define X_DR6_FIXED		0xffff0ff0ull
 
 /**
  * struct vmcb12_snapshot - the one copy of what L1 asked for; nothing rereads the page
