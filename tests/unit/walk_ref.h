@@ -13,7 +13,7 @@ enum ref_kind { REF_LEGACY, REF_PAE, REF_LONG4, REF_LONG5, REF_EPT4 };
 
 struct ref_cpu {
 	enum ref_kind kind;
-	bool pse, gb_pages, nxe, wp, smep, smap, amd;
+	bool pse, gb_pages, nxe, wp, smep, smap, amd, exec_only;
 	int maxphys;
 };
 
@@ -78,9 +78,10 @@ static bool ref_is_leaf(const struct ref_cpu *c, int level, u64 e)
 	}
 }
 
-static bool ref_misconfigured(u64 e, bool leaf)
+static bool ref_misconfigured(const struct ref_cpu *c, u64 e, bool leaf)
 {
-	static const bool bad_rwx[8] = { false, false, true, false, true, false, true, false };
+	/* 2: write-only, 6: write and execute, 4: execute-only where that is not to be had */
+	bool bad_rwx[8] = { false, false, true, false, !c->exec_only, false, true, false };
 	static const bool bad_type[8] = { false, false, true, true, false, false, false, true };
 
 	return bad_rwx[e & 7] || (leaf && bad_type[(e >> 3) & 7]);
@@ -110,7 +111,7 @@ static int ref_walk(const struct ref_cpu *c, int levels, const u64 *e, u32 acces
 		if (v & ref_mbz(c, level, ps && level > 1))
 			return code | 1 | 8;
 		if (c->kind == REF_EPT4) {
-			if (ref_misconfigured(v, leaf))
+			if (ref_misconfigured(c, v, leaf))
 				return code | 1 | 8;
 			r = r && (v & 1);
 			w = w && (v & 2);
@@ -143,6 +144,16 @@ static int ref_walk(const struct ref_cpu *c, int levels, const u64 *e, u32 acces
 	if (!(access & 16) && u && c->smap)
 		return code | 1;
 	return -1;
+}
+
+/* Bits 5:3 of the exit qualification of a violation over the entries e[levels..last]. */
+static u64 ref_qual_rights(const u64 *e, int levels, int last)
+{
+	u64 all = 7;
+
+	for (int level = levels; level >= last; level--)
+		all &= e[level];
+	return all << 3;
 }
 
 #endif

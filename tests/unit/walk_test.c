@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "mmu/ept.h"
 #include "mmu/walk.h"
 #include "tap.h"
 #include "walk_ref.h"
@@ -96,6 +97,7 @@ static struct pt_format format_of(const struct ref_cpu *c)
 		.index_bits = legacy ? 10 : 9,
 		.nx = c->nxe && !legacy && c->kind != REF_EPT4,
 		.ept = c->kind == REF_EPT4,
+		.exec_only = c->exec_only,
 		.mbz8 = c->amd,
 		.large_2m = legacy ? c->pse : true,
 		.large_1g = c->gb_pages,
@@ -230,6 +232,10 @@ static bool agree(const struct ref_cpu *c, const struct pt_format *f, const u64 
 			r == WALK_FAULT && w.error == (u32)want;
 	if (ok && want >= 0 && ((want & 9) == 9 || !(want & 1)))
 		ok = w.at == slot_of(f, at, va);
+	/* A fault for good and not by the rights alone tells none. */
+	if (ok && want >= 0 && c->kind == REF_EPT4)
+		ok = ept_misconfigured(&w) == !!(want & 8) &&
+		     ept_rights_bits(&w) == (want & 8 ? 0 : ref_qual_rights(e, f->levels, at));
 	if (!ok)
 		tap_diag("%s access %#x: result %d error %#x level %d at %#llx, want %#x at level %d",
 			 kind_name[c->kind], access, r, w.error, w.level,
@@ -273,6 +279,7 @@ static void test_reserved(void)
 				c.pse = opt & 2;
 				c.gb_pages = kind != REF_PAE && (opt & 4);
 				c.amd = opt & 8;
+				c.exec_only = kind == REF_EPT4 && (opt & 1);
 				for (int leaf = 1; leaf <= max_leaf(&c); leaf++)
 					ok &= flip_all(&c, leaf);
 			}
@@ -325,6 +332,7 @@ static void test_lattice(void)
 			c.wp = opt & 2;
 			c.smep = opt & 4 && kind != REF_EPT4;
 			c.smap = opt & 8 && kind != REF_EPT4;
+			c.exec_only = opt & 4;
 			/* Five levels of small pages add nothing but time. */
 			for (int leaf = kind >= REF_LONG4 ? 2 : 1; leaf <= max_leaf(&c); leaf++)
 				ok &= lattice(&c, leaf);
@@ -334,6 +342,161 @@ static void test_lattice(void)
 	struct ref_cpu c = cpu_of(REF_LONG4);
 
 	tap_ok(lattice(&c, 1), "4-level: the lattice of permissions, down to 4K");
+}
+
+/* EPT: each rule by its name, so that a failure tells which (SDM: "EPT Misconfigurations"). */
+
+static struct walk ept_walk_with(const struct pt_format *f, int leaf, int level, u64 e, u32 access,
+				 enum walk_result *r)
+{
+	struct ref_cpu c = cpu_of(REF_EPT4);
+	u64 entries[6], va = va_of(f);
+	struct walk w;
+
+	build(&c, f, leaf, entries);
+	put(f, level, va, e);
+	*r = walk_table(f, 0x4000, va, access, &ops, &mem, &w);
+	return w;
+}
+
+static void ept_rule(const struct pt_format *f, int leaf, int level, u64 e, bool bad,
+		     const char *what)
+{
+	enum walk_result r;
+	struct walk w = ept_walk_with(f, leaf, level, e, 0, &r);
+	bool ok = bad ? r == WALK_FAULT && ept_misconfigured(&w) && w.at == slot_of(f, level, va_of(f)) :
+			r == WALK_OK;
+
+	tap_ok(ok, "EPT level %d: %s", level, what);
+}
+
+static void test_ept_rules(void)
+{
+	struct pt_format f = ept_format(0x4000 | 3 << 3 | 6, false, true, true, ~0ull << 40);
+	struct ref_cpu c = cpu_of(REF_EPT4);
+	u64 on[5], leaf4k = plain(&c, 1, true), leaf2m = plain(&c, 2, true), leaf1g = plain(&c, 3, true);
+
+	for (int level = 2; level <= 4; level++)
+		on[level] = plain(&c, level, false);
+	tap_ok(f.levels == 4 && !f.ad && !f.table_write && f.rsvd_pa == 0x000fff0000000000ull,
+	       "EPT: the format of an EPTP without A/D flags");
+	f = ept_format(0x4000 | 1 << 6 | 3 << 3 | 6, false, true, true, ~0ull << 40);
+	tap_ok(f.ad && f.table_write, "EPT: and with");
+
+	for (int level = 1; level <= 4; level++) {
+		u64 e = level > 1 ? on[level] : leaf4k;
+
+		ept_rule(&f, 1, level, (e & ~7ull) | 2, true, "writable but not readable");
+		ept_rule(&f, 1, level, (e & ~7ull) | 6, true, "writable and executable but not readable");
+		ept_rule(&f, 1, level, (e & ~7ull) | 4, true, "execute-only where it is not offered");
+		ept_rule(&f, 1, level, e | 1ull << 40, true, "the first address bit beyond the width");
+		ept_rule(&f, 1, level, e | 1ull << 51, true, "the last one");
+		ept_rule(&f, 1, level, e | 0x7ffull << 52, false, "bits 62:52 are ignored");
+		ept_rule(&f, 1, level, e | 1ull << 63, false, "so is bit 63");
+		ept_rule(&f, 1, level, e | 0xf00, false, "so are bits 11:8");
+	}
+	for (int level = 2; level <= 4; level++)
+		for (int bit = 3; bit <= 6; bit++)
+			ept_rule(&f, 1, level, on[level] | 1ull << bit, true,
+				 "bits 6:3 of an entry that leads to a table");
+	ept_rule(&f, 1, 4, on[4] | 0x80, true, "bit 7 at the top");
+	ept_rule(&f, 1, 1, leaf4k | 0xc0, false, "bits 7:6 of a 4K page: ignored, and ignore PAT");
+	for (unsigned int type = 0; type < 8; type++) {
+		bool bad = type == 2 || type == 3 || type == 7;
+
+		ept_rule(&f, 1, 1, (leaf4k & ~0x38ull) | type << 3, bad, "memory type");
+		ept_rule(&f, 2, 2, (leaf2m & ~0x38ull) | type << 3, bad, "memory type");
+		ept_rule(&f, 3, 3, (leaf1g & ~0x38ull) | type << 3, bad, "memory type");
+	}
+	for (int bit = 12; bit < 30; bit++) {
+		if (bit < 21)
+			ept_rule(&f, 2, 2, leaf2m | 1ull << bit, true, "a 2M page that is not aligned");
+		ept_rule(&f, 3, 3, leaf1g | 1ull << bit, true, "a 1G page that is not aligned");
+	}
+	f.large_1g = false;
+	ept_rule(&f, 3, 3, leaf1g, true, "a 1G page where it is not offered");
+	f.large_2m = false;
+	ept_rule(&f, 2, 2, leaf2m, true, "a 2M page where it is not offered");
+	f.exec_only = true;
+	ept_rule(&f, 1, 4, (on[4] & ~7ull) | 2, true, "writable but not readable, for all that");
+}
+
+static void ept_qual(const struct pt_format *f, int level, u64 e, u64 access, u64 want,
+		     const char *what)
+{
+	enum walk_result r;
+	struct walk w = ept_walk_with(f, 1, level, e, (u32)access, &r);
+	u64 got = ept_violation_qual(&w, access, f->ad);
+
+	if (!tap_ok(r == WALK_FAULT && !ept_misconfigured(&w) && got == want, "qualification: %s", what))
+		tap_diag("%#llx, want %#llx", (unsigned long long)got, (unsigned long long)want);
+}
+
+static void test_ept_qual(void)
+{
+	struct pt_format f = ept_format(0x4000, true, true, true, 0);
+	struct ref_cpu c = cpu_of(REF_EPT4);
+	u64 leaf = plain(&c, 1, true), pd = plain(&c, 2, false);
+
+	ept_qual(&f, 1, 0, ACC_FINAL, 0x181, "a read of what is not there");
+	ept_qual(&f, 2, 0, ACC_FINAL | ACC_WRITE, 0x182, "a write below a table that is not there");
+	ept_qual(&f, 4, 0xfffffffffffffff8, ACC_FINAL | ACC_FETCH, 0x184,
+		 "a fetch: of an absent entry all bits are ignored");
+	ept_qual(&f, 1, leaf & ~2ull, ACC_FINAL | ACC_WRITE, 0x1aa, "a write to a read-only page");
+	ept_qual(&f, 1, leaf & ~6ull, ACC_FINAL | ACC_WRITE, 0x18a, "and one that is not executable");
+	ept_qual(&f, 2, pd & ~4ull, ACC_FINAL | ACC_FETCH, 0x19c, "a fetch that the table above forbids");
+	ept_qual(&f, 1, leaf & ~3ull, ACC_FINAL, 0x1a1, "a read of an execute-only page");
+	ept_qual(&f, 1, leaf & ~3ull, ACC_FINAL | ACC_WRITE, 0x1a2, "a write to one");
+	ept_qual(&f, 2, pd & ~3ull, ACC_TABLE, 0x0a1, "a table of the guest on an execute-only page");
+	ept_qual(&f, 1, leaf & ~2ull, ACC_TABLE | ACC_WRITE, 0x0aa, "its accessed flag, page read-only");
+	ept_qual(&f, 1, leaf & ~3ull, 0, 0x021, "PDPTEs have no linear address");
+	f.ad = f.table_write = true;
+	ept_qual(&f, 1, leaf & ~2ull, ACC_TABLE | ACC_WRITE, 0x0ab, "with A/D flags: reads and writes");
+	/* Execute-only is fine for who executes. */
+	enum walk_result r;
+	struct walk w = ept_walk_with(&f, 1, 1, leaf & ~3ull, ACC_FETCH, &r);
+
+	tap_ok(r == WALK_OK && !w.readable && !w.writable && w.exec, "an execute-only page executes");
+}
+
+/* A walk that may set nothing, and one that tells what it has set. */
+static void test_log(void)
+{
+	for (int kind = REF_LONG4; kind <= REF_EPT4; kind += REF_EPT4 - REF_LONG4) {
+		struct ref_cpu c = cpu_of(kind);
+		struct pt_format f = format_of(&c);
+		u64 e[6], va = va_of(&f), root = f.levels * 0x1000;
+		const u32 wr = ACC_USER | ACC_WRITE;
+		struct walk w;
+
+		for (int leaf = 1; leaf <= 3; leaf++) {
+			bool ok;
+
+			build(&c, &f, leaf, e);
+			ok = walk_table(&f, root, va, ACC_USER | ACC_LOG_FULL, &ops, &mem, &w) ==
+			     WALK_LOG_FULL && !mem.sets;
+			ok &= walk_table(&f, root, va, ACC_USER, &ops, &mem, &w) == WALK_OK && !w.dirtied;
+			ok &= walk_table(&f, root, va, ACC_USER | ACC_LOG_FULL, &ops, &mem, &w) ==
+			      WALK_OK;
+			mem.sets = 0;
+			ok &= walk_table(&f, root, va, wr | ACC_LOG_FULL, &ops, &mem, &w) ==
+			      WALK_LOG_FULL && !mem.sets && !w.dirtied;
+			ok &= walk_table(&f, root, va, wr, &ops, &mem, &w) == WALK_OK && w.dirtied;
+			ok &= walk_table(&f, root, va, wr, &ops, &mem, &w) == WALK_OK && !w.dirtied;
+			ok &= walk_table(&f, root, va, wr | ACC_LOG_FULL, &ops, &mem, &w) == WALK_OK;
+			tap_ok(ok, "%s, leaf at level %d: a full log, and what is to be logged",
+			       kind_name[kind], leaf);
+		}
+		build(&c, &f, 1, e);
+		put(&f, 1, va, 0);
+		tap_ok(walk_table(&f, root, va, wr | ACC_LOG_FULL, &ops, &mem, &w) == WALK_FAULT,
+		       "%s: a fault comes before the log", kind_name[kind]);
+		build(&c, &f, 1, e);
+		f.ad = false;
+		tap_ok(walk_table(&f, root, va, wr | ACC_LOG_FULL, &ops, &mem, &w) == WALK_OK &&
+		       !w.dirtied && !mem.sets, "%s: without flags there is nothing to log",
+		       kind_name[kind]);
+	}
 }
 
 static bool marks_right(const struct ref_cpu *c, int leaf, u32 access, bool write)
@@ -467,6 +630,18 @@ static void test_pae_root(void)
 		      w.pdpte[i] == pdpte && w.level == 2;
 	}
 	tap_ok(ok, "PAE: the root's four entries, at the end of a page");
+
+	/* Loaded ones count, whatever the memory says; and nobody reads that. */
+	u64 loaded[4] = { 0, 0x2000 | 1, 0, 0x2000 | 1 };
+
+	memset(&mem, 0, sizeof(mem));
+	put(&f, 2, 1ull << 30 | 0x1a405678, plain(&c, 2, true));
+	f.pdpte = loaded;
+	ok = walk_table(&f, 0x3fe0, 1ull << 30 | 0x1a405678, 0, &ops, &mem, &w) == WALK_OK &&
+	     mem.reads == 1 && w.pdpte[1] == loaded[1];
+	ok &= walk_table(&f, 0x3fe0, 2ull << 30 | 0x1a405678, 0, &ops, &mem, &w) == WALK_FAULT &&
+	      mem.reads == 1 && !w.error;
+	tap_ok(ok, "PAE: the PDPTEs that the CPU has loaded");
 }
 
 /* Random entries and roots: nothing but the result may come of them (ASan, UBSan watch). */
@@ -500,6 +675,9 @@ int main(void)
 	test_translate();
 	test_reserved();
 	test_lattice();
+	test_ept_rules();
+	test_ept_qual();
+	test_log();
 	test_marks();
 	test_races();
 	test_refused_reads();
