@@ -29,6 +29,62 @@ static void __user *gmem_ptr(struct nestor_vcpu *vcpu, u64 gpa, bool write,
 	return (void __user *)(slot_hva(*slot, gpa >> PAGE_SHIFT) + (gpa & ~PAGE_MASK));
 }
 
+/*
+ * A processor reads and writes aligned quadwords in one piece, and L1's other
+ * processors count on it: no half of an old and half of a new value.  The string
+ * instructions behind copy_from_user() promise no such thing.  @n is a multiple of 8.
+ */
+static int read_words(u64 *data, const void __user *from, size_t n)
+{
+	const u64 __user *p = from;
+	size_t i;
+
+	if (!user_read_access_begin(p, n))
+		return -EFAULT;
+	for (i = 0; i < n / 8; i++)
+		unsafe_get_user(data[i], &p[i], fault);
+	user_read_access_end();
+	return 0;
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
+static int write_words(void __user *to, const u64 *data, size_t n)
+{
+	u64 __user *p = to;
+	size_t i;
+
+	if (!user_write_access_begin(p, n))
+		return -EFAULT;
+	for (i = 0; i < n / 8; i++)
+		unsafe_put_user(data[i], &p[i], fault);
+	user_write_access_end();
+	return 0;
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
+static bool whole_words(u64 gpa, const void *data, size_t n)
+{
+	return !((gpa | (unsigned long)data | n) & 7);
+}
+
+static int copy_in(void *data, const void __user *p, u64 gpa, size_t n)
+{
+	if (whole_words(gpa, data, n))
+		return read_words(data, p, n);
+	return copy_from_user(data, p, n) ? -EFAULT : 0;
+}
+
+static int copy_out(void __user *p, const void *data, u64 gpa, size_t n)
+{
+	if (whole_words(gpa, data, n))
+		return write_words(p, data, n);
+	return copy_to_user(p, data, n) ? -EFAULT : 0;
+}
+
 int gmem_read(struct nestor_vcpu *vcpu, struct l1_gpa gpa, void *data, size_t len)
 {
 	const struct mem_slot *slot;
@@ -37,7 +93,7 @@ int gmem_read(struct nestor_vcpu *vcpu, struct l1_gpa gpa, void *data, size_t le
 		size_t n = in_page(gpa.a, len);
 		void __user *p = gmem_ptr(vcpu, gpa.a, false, &slot);
 
-		if (!p || copy_from_user(data, p, n))
+		if (!p || copy_in(data, p, gpa.a, n))
 			return -EFAULT;
 		gpa.a += n;
 		data += n;
@@ -54,7 +110,7 @@ int gmem_write(struct nestor_vcpu *vcpu, struct l1_gpa gpa, const void *data, si
 		size_t n = in_page(gpa.a, len);
 		void __user *p = gmem_ptr(vcpu, gpa.a, true, &slot);
 
-		if (!p || copy_to_user(p, data, n))
+		if (!p || copy_out(p, data, gpa.a, n))
 			return -EFAULT;
 		slot_mark_dirty(slot, gpa.a >> PAGE_SHIFT);
 		gpa.a += n;

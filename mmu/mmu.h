@@ -47,7 +47,8 @@ int mmu_clear_dirty_log(struct nestor_vm *vm, const struct kvm_clear_dirty_log *
  * Access to L1's memory by copying, through the VMM's mapping; vm->srcu held,
  * sleepable, current->mm == vm->mm.  0, or -EFAULT when no slot (or no memory,
  * or a read-only slot on write) is there; nothing is half-written within a page.
- * Writes enter the dirty log.  Ranges may cross pages and slots.
+ * Writes enter the dirty log.  Ranges may cross pages and slots.  Aligned quadwords into
+ * or out of aligned memory are copied in one piece each, as a processor does.
  */
 int gmem_read(struct nestor_vcpu *vcpu, struct l1_gpa gpa, void *data, size_t len);
 int gmem_write(struct nestor_vcpu *vcpu, struct l1_gpa gpa, const void *data, size_t len);

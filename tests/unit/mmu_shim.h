@@ -200,6 +200,20 @@ unsigned long copy_to_user(void *to, const void *from, unsigned long n);
 #define __copy_to_user_inatomic copy_to_user
 #define pagefault_disable()	((void)0)
 #define pagefault_enable()	((void)0)
+/* A word at a time, each looked up like any user access. */
+#define user_read_access_begin(p, n)	((void)(n), true)
+#define user_read_access_end()		((void)0)
+#define user_write_access_begin(p, n)	((void)(n), true)
+#define user_write_access_end()		((void)0)
+#define unsafe_get_user(x, p, label) do { \
+	if (copy_from_user(&(x), (p), sizeof(*(p)))) \
+		goto label; \
+} while (0)
+#define unsafe_put_user(x, p, label) do { \
+	typeof(*(p)) __x = (x); \
+	if (copy_to_user((void *)(p), &__x, sizeof(__x))) \
+		goto label; \
+} while (0)
 #define __try_cmpxchg_user(p, old, new, label) ({ \
 	typeof(p) __h = user_ptr((unsigned long)(p), true); \
 	!__h ? -EFAULT : \
