@@ -22,7 +22,11 @@ ok() {
 	nr=$((nr + 1))
 	if [ "$1" = 0 ]; then echo "ok $nr $2"; else echo "not ok $nr $2"; status=1; fi
 }
-available() { sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo; }
+# Pages on a CPU's own free lists (tens of MiB) are free, too, and not in MemAvailable.
+available() {
+	awk '/^MemAvailable:/ { kib = $2 } $1 == "count:" { kib += 4 * $2 } END { print kib }' \
+		/proc/meminfo /proc/zoneinfo
+}
 entries() { cat /sys/kernel/debug/nestor/nested_entries; }
 
 round() {
@@ -72,8 +76,8 @@ echo 3 > /proc/sys/vm/drop_caches
 sleep 1
 lost=$((before - $(available)))
 echo "# $lost KiB less memory"
-# A leak of one page of each VM would be 800 KiB; the counter itself wavers by more.
-[ $lost -lt 4096 ]
+# The counter itself wavers by some hundred KiB.
+[ $lost -lt 2048 ]
 ok $? "free memory is back"
 ! dmesg | grep -E 'WARNING|BUG:|Oops|general protection'
 ok $? "no complaint in the kernel log"
