@@ -311,6 +311,7 @@ struct guest_vapic {
  * @rflags: hot
  * @cpl: hot
  * @int_shadow: interrupt shadow (MOV SS, STI); hot
+ * @mov_ss: @int_shadow is that of MOV SS or POP SS; hot, false where the CPU does not tell
  * @seg: ES, CS, SS, DS; group GRP_SEG
  * @gdtr: group GRP_DTABLE
  * @idtr: group GRP_DTABLE
@@ -379,7 +380,7 @@ struct guest_run {
 	u64 gpr[NR_GUEST_REGS];
 	u64 rip, rflags;
 	u8 cpl;
-	bool int_shadow;
+	bool int_shadow, mov_ss;
 
 	struct guest_seg seg[4];
 	struct guest_dtable gdtr, idtr;

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * merge: what L1 asked for in vmcs12 and what L0 needs become one guest_run; save is
+ * the way back.  Pure.
+ */
+#ifndef NESTOR_NVMX_MERGE_H
+#define NESTOR_NVMX_MERGE_H
+
+#include "core/guest_run.h"
+#include "nvmx/vmcs12.h"
+
+/**
+ * struct nvmx_policy - what L0 needs while L2 runs, as it stands for L1 now
+ * @intercept: the intercepts of L1's run
+ * @pause_count: L0's PAUSE filter, meaningful when @intercept has PAUSE
+ * @pause_thresh: its threshold
+ * @tsc_offset: host TSC to L1's
+ * @tsc_ratio: rate of L1's TSC over the host's, 16.48 fixed point; 0 for 1
+ */
+struct nvmx_policy {
+	u32 intercept[NR_ICPT_WORDS];
+	u16 pause_count, pause_thresh;
+	u64 tsc_offset, tsc_ratio;
+};
+
+/**
+ * struct nvmx_shared - registers that a VM entry leaves as L1 has them unless a control loads them
+ * @cr0: for ET, NW and CD, which no entry loads
+ * @efer: without "load IA32_EFER"
+ * @pat: without "load IA32_PAT"
+ * @dr7: without "load debug controls"
+ * @debugctl: the same
+ */
+struct nvmx_shared {
+	u64 cr0, efer, pat, dr7, debugctl;
+};
+
+/* Groups of guest state that vmcs12 holds; those of HOT fields are current after every exit. */
+#define VMCS12_GROUPS	(GRP_SEG | GRP_DTABLE | GRP_CR | GRP_DR | GRP_PAT | GRP_LBR | GRP_SYS | \
+			 GRP_ACTIVITY | GRP_PDPTE)
+#define VMCS12_HOT	(GRP_CR | GRP_ACTIVITY)
+/* Those that may stay in L2's run after an exit until L1 asks for a field of theirs. */
+#define VMCS12_LAZY	(VMCS12_GROUPS & ~VMCS12_HOT)
+
+/** nvmx_merge_controls() - intercepts, CR masks, page-fault filter, PAUSE filter, TSC of @out */
+void nvmx_merge_controls(const struct vmcs12 *v, const struct nvmx_policy *l0,
+			 struct guest_run *out);
+
+/** nvmx_merge_hot() - RIP, RSP, RFLAGS, interrupt shadow of @out */
+void nvmx_merge_hot(const struct vmcs12 *v, struct guest_run *out);
+
+/** nvmx_merge_state() - the register groups @groups of @out; GRP_SEG also gives CPL */
+void nvmx_merge_state(const struct vmcs12 *v, const struct nvmx_shared *l1, u32 groups,
+		      struct guest_run *out);
+
+/** nvmx_lazy_groups() - groups that an entry with vmcs12 loads whole and an exit saves whole */
+u32 nvmx_lazy_groups(const struct vmcs12 *v);
+
+/** nvmx_save_hot() - the reverse of nvmx_merge_hot() and GRP_ACTIVITY, at a VM exit */
+void nvmx_save_hot(struct vmcs12 *v, const struct guest_run *l2);
+
+/**
+ * nvmx_save_state() - guest-state fields of @groups from @l2, as far as the VM-exit
+ * controls save them
+ */
+void nvmx_save_state(struct vmcs12 *v, const struct guest_run *l2, u32 groups);
+
+/** nvmx_host_state() - L1's registers as "Loading Host State" leaves them; @l1 holds L2's era */
+void nvmx_host_state(const struct vmcs12 *v, const struct nvmx_shared *l2, struct guest_run *l1);
+
+/* Access rights: the VMCS's form and the packed one. */
+u16 nvmx_ar_decode(u32 ar);
+u32 nvmx_ar_encode(u16 attrib);
+
+/** nvmx_event_decode() - VM-entry interruption information; nvmx_event_encode() - and back */
+struct guest_event nvmx_event_decode(u32 info, u32 error);
+u32 nvmx_event_encode(const struct guest_event *ev);
+
+#endif
