@@ -53,6 +53,8 @@ void nvmx_merge_hot(const struct vmcs12 *v, struct guest_run *out);
 void nvmx_merge_state(const struct vmcs12 *v, const struct nvmx_shared *l1, u32 groups,
 		      struct guest_run *out);
 
+/** nvmx_saved_groups() - groups that an exit saves, by the VM-exit controls */
+u32 nvmx_saved_groups(const struct vmcs12 *v);
 /** nvmx_lazy_groups() - groups that an entry with vmcs12 loads whole and an exit saves whole */
 u32 nvmx_lazy_groups(const struct vmcs12 *v);
 
@@ -60,8 +62,8 @@ u32 nvmx_lazy_groups(const struct vmcs12 *v);
 void nvmx_save_hot(struct vmcs12 *v, const struct guest_run *l2);
 
 /**
- * nvmx_save_state() - guest-state fields of @groups from @l2, as far as the VM-exit
- * controls save them
+ * nvmx_save_state() - guest-state fields of @groups from @l2; the caller leaves out what the
+ * VM-exit controls do not save, but for EFER
  */
 void nvmx_save_state(struct vmcs12 *v, const struct guest_run *l2, u32 groups);
 

@@ -12,11 +12,28 @@
 #define NESTOR_NVMX_NVMX_H
 
 #include "core/nested_ops.h"
+#include "mmu/shadow.h"
 #include "nvmx/caps.h"
 #include "nvmx/fields.h"
+#include "nvmx/merge.h"
 #include "nvmx/vmcs12.h"
 
 #define NO_VMCS		(~0ull)
+
+/**
+ * struct nvmx_ept - the table that L2 runs on
+ * @on: L2 has EPT; the rest means something then
+ * @eptp: L1's EPTP
+ * @fmt: its format
+ *
+ * The shadow is looked for again only when @eptp changes: nobody else on this vCPU asks
+ * for shadows, so what shadow_get() gave stays valid till then.
+ */
+struct nvmx_ept {
+	bool on;
+	u64 eptp;
+	struct pt_format fmt;
+};
 
 /**
  * struct nvmx - VT-x of one virtual processor
@@ -28,6 +45,20 @@
  * @current_ptr: L1's address of the current VMCS, NO_VMCS for none
  * @caps: capability MSRs
  * @feature_control: IA32_FEATURE_CONTROL
+ * @merged: where merge builds; only the fields that it fills mean anything
+ * @policy: what the controls of @l2 were merged with
+ * @lazy: GRP_* whose guest-state fields are in @l2 and not in @vmcs12 since the last
+ *	exit, because L1 has not asked for them (nvmx_sync); L1 has not changed them either
+ * @msr_read_used: bits enum pass_msr that L2 was seen reading; L1's MSR bitmap is looked
+ *	at for these
+ * @msr_write_used: the same for writing
+ * @ept: second level of L2
+ * @vpid: VPID that the hardware's tag of @l2 was last used for, 0 for none
+ * @probing: software reads L2's memory on its own account: an EPT violation is not L1's
+ *	business
+ * @at_exit: an exit of L2 is being decided: run->exit is news
+ * @soft: software event that L1 injected, not known yet to be delivered
+ * @soft_at: the vCPU's count of world switches when it was given to the CPU
  *
  * Owner: vcpu->lock.  L1's own state stays in vcpu->l1 while L2 runs, until the VM exit
  * loads it from the host-state area.
@@ -41,6 +72,17 @@ struct nvmx {
 	u64 current_ptr;
 	struct nvmx_caps caps;
 	u64 feature_control;
+
+	struct guest_run merged;
+	struct nvmx_policy policy;
+	u32 lazy;
+	u32 msr_read_used, msr_write_used;
+	struct nvmx_ept ept;
+	u16 vpid;
+	bool probing;
+	bool at_exit;
+	struct guest_event soft;
+	u64 soft_at;
 };
 
 static inline struct nvmx *nvmx_of(struct nestor_vcpu *vcpu)
@@ -54,6 +96,16 @@ enum nested_result nvmx_insn(struct nestor_vcpu *vcpu);
 /* vmcs.c: the current VMCS and its region */
 int nvmx_vmcs_load(struct nestor_vcpu *vcpu, u64 gpa);
 void nvmx_vmcs_flush(struct nestor_vcpu *vcpu);
+
+/* sync.c */
+/**
+ * nvmx_sync() - bring the guest-state fields of @groups up to what L2 left behind
+ * For VMREAD and VMWRITE of field i: @groups is nvmx_field_groups(i), before the access.
+ * Before vmcs12 is written back, cleared or replaced: VMCS12_GROUPS.
+ */
+void nvmx_sync(struct nestor_vcpu *vcpu, u32 groups);
+/** nvmx_field_groups() - the GRP_* in which field @i may wait for nvmx_sync(), 0 for none */
+u32 nvmx_field_groups(enum vmcs12_index i);
 
 /* enter.c */
 /** nvmx_launch() - VMLAUNCH (@launch) or VMRESUME with a current VMCS; all earlier checks of the
@@ -75,6 +127,12 @@ void nvmx_leave(struct nestor_vcpu *vcpu);
  */
 enum nested_who nvmx_reflect(struct nestor_vcpu *vcpu, u32 reason, u64 qual, u32 intr_info,
 			     u32 error_code);
+
+/**
+ * nvmx_fail_entry() - VM exit of an entry that failed: INFO fields, host state; no guest state
+ * @reason: basic exit reason, 33 or 34; bit 31 is added
+ */
+void nvmx_fail_entry(struct nestor_vcpu *vcpu, u32 reason, u64 qual);
 
 /* exit.c, events.c, fault.c */
 enum nested_who nvmx_l2_exit(struct nestor_vcpu *vcpu);

@@ -152,21 +152,6 @@ void nvmx_merge_state(const struct vmcs12 *v, const struct nvmx_shared *l1, u32 
 	}
 }
 
-u32 nvmx_lazy_groups(const struct vmcs12 *v)
-{
-	u32 groups = VMCS12_LAZY;
-
-	/* What an entry does not load, or an exit does not save, is not L2's alone. */
-	if (!(v->entry_ctls & ENTRY_LOAD_DEBUG) || !(v->exit_ctls & EXIT_SAVE_DEBUG))
-		groups &= ~(GRP_DR | GRP_LBR);
-	if (!(v->entry_ctls & ENTRY_LOAD_PAT) || !(v->exit_ctls & EXIT_SAVE_PAT))
-		groups &= ~GRP_PAT;
-	/* Without EPT an entry reads them from memory. */
-	if (!(v->cpu_ctls & CPU_SECONDARY) || !(v->cpu_ctls2 & CPU2_EPT))
-		groups &= ~GRP_PDPTE;
-	return groups;
-}
-
 void nvmx_save_hot(struct vmcs12 *v, const struct guest_run *l2)
 {
 	u32 blocked = l2->nmi_blocked ? INTERRUPTIBILITY_NMI : 0;
@@ -192,9 +177,34 @@ static void save_sys(struct vmcs12 *v, const struct guest_sys *s)
 	v->guest_sysenter_eip = s->sysenter_eip;
 }
 
+u32 nvmx_saved_groups(const struct vmcs12 *v)
+{
+	u32 groups = VMCS12_GROUPS;
+
+	if (!(v->exit_ctls & EXIT_SAVE_DEBUG))
+		groups &= ~(GRP_DR | GRP_LBR);
+	if (!(v->exit_ctls & EXIT_SAVE_PAT))
+		groups &= ~GRP_PAT;
+	return groups;
+}
+
+u32 nvmx_lazy_groups(const struct vmcs12 *v)
+{
+	u32 groups = VMCS12_LAZY & nvmx_saved_groups(v);
+
+	/* What an entry does not load, or an exit does not save, is not L2's alone. */
+	if (!(v->entry_ctls & ENTRY_LOAD_DEBUG))
+		groups &= ~(GRP_DR | GRP_LBR);
+	if (!(v->entry_ctls & ENTRY_LOAD_PAT))
+		groups &= ~GRP_PAT;
+	/* Without EPT an entry reads them from memory. */
+	if (!(v->cpu_ctls & CPU_SECONDARY) || !(v->cpu_ctls2 & CPU2_EPT))
+		groups &= ~GRP_PDPTE;
+	return groups;
+}
+
 void nvmx_save_state(struct vmcs12 *v, const struct guest_run *l2, u32 groups)
 {
-	bool debug = v->exit_ctls & EXIT_SAVE_DEBUG;
 	unsigned int i;
 
 	if (groups & GRP_CR) {
@@ -215,11 +225,11 @@ void nvmx_save_state(struct vmcs12 *v, const struct guest_run *l2, u32 groups)
 	}
 	if (groups & GRP_SYS)
 		save_sys(v, l2->sys);
-	if ((groups & GRP_DR) && debug)
+	if (groups & GRP_DR)
 		v->guest_dr7 = l2->dr7;
-	if ((groups & GRP_LBR) && debug)
+	if (groups & GRP_LBR)
 		v->guest_debugctl = l2->debugctl;
-	if ((groups & GRP_PAT) && (v->exit_ctls & EXIT_SAVE_PAT))
+	if (groups & GRP_PAT)
 		v->guest_pat = l2->pat;
 	if (groups & GRP_PDPTE) {
 		v->guest_pdpte0 = l2->pdpte[0];
