@@ -18,6 +18,7 @@
 #include "core/cpuid.h"
 #include "core/fpu.h"
 #include "core/hw_ops.h"
+#include "core/nested_ops.h"
 #include "core/vcpu.h"
 
 #define DEFAULT_MAXPHYADDR	36
@@ -199,6 +200,8 @@ static void compute_cr4(struct vcpu_cpuid *c)
 		ok &= ~X86_CR4_SMAP;
 	if (!HAS(l7, ecx, 2))
 		ok &= ~X86_CR4_UMIP;
+	if (c->has_vmx)
+		ok |= X86_CR4_VMXE;
 	c->cr4_reserved = ~ok;
 }
 
@@ -245,7 +248,7 @@ static bool has_kvmclock(const struct vcpu_cpuid *c)
 	return false;
 }
 
-static void compute(struct vcpu_cpuid *c, bool nested)
+static void compute(struct vcpu_cpuid *c, enum nested_ext ext)
 {
 	const struct kvm_cpuid_entry2 *l1 = find(c, 1, 0), *l7 = find(c, 7, 0);
 	const struct kvm_cpuid_entry2 *x1 = find(c, 0x80000001, 0);
@@ -256,7 +259,8 @@ static void compute(struct vcpu_cpuid *c, bool nested)
 	/* Beyond 52 there are no address bits in any page table. */
 	c->maxphyaddr = clamp_t(u8, c->maxphyaddr, 32, 52);
 	c->rsvd_gpa_bits = GENMASK_ULL(63, c->maxphyaddr);
-	c->has_svm = nested && HAS(x1, ecx, 2);
+	c->has_svm = ext == NESTED_EXT_SVM && HAS(x1, ecx, 2);
+	c->has_vmx = ext == NESTED_EXT_VMX && HAS(l1, ecx, 5);
 	c->has_x2apic = HAS(l1, ecx, 21);
 	c->has_tsc_deadline = HAS(l1, ecx, 24);
 	c->has_pcid = HAS(l1, ecx, 17);
@@ -327,7 +331,7 @@ int cpuid_set(struct nestor_vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nr
 	cpuid_free(c);
 	c->entries = entries;
 	c->nr = nr;
-	compute(c, vcpu->vm->nested);
+	compute(c, vcpu->vm->nested ? nested->ext : NESTED_EXT_NONE);
 	return 0;
 }
 

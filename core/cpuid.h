@@ -18,7 +18,8 @@ struct nestor_vcpu;
  * @maxphyaddr: physical address width, 36 until CPUID says more
  * @cr4_reserved: CR4 bits that L1 may not set
  * @efer_reserved: EFER bits that L1 may not set
- * @has_svm: L1 sees SVM (CPUID 8000_0001 ECX[2], and the VM allows nesting)
+ * @has_svm: L1 sees SVM (CPUID 8000_0001 ECX[2], and the VM has that frontend)
+ * @has_vmx: L1 sees VMX (CPUID 1 ECX[5], and the VM has that frontend)
  * The has_* bits mirror CPUID bits.
  */
 struct vcpu_cpuid {
@@ -28,7 +29,7 @@ struct vcpu_cpuid {
 	u64 cr4_reserved;
 	u64 efer_reserved;
 	u64 rsvd_gpa_bits;	/* physical-address bits at and above maxphyaddr */
-	bool has_svm, has_x2apic, has_tsc_deadline, has_xsave, has_rdtscp;
+	bool has_svm, has_vmx, has_x2apic, has_tsc_deadline, has_xsave, has_rdtscp;
 	bool has_nx, has_1g, has_lm, has_spec_ctrl, has_pvclock, has_pcid;
 	bool amd;		/* vendor string is AMD's or Hygon's */
 };

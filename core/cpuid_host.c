@@ -45,8 +45,8 @@ struct feature_mask {
 static const struct feature_mask masks[] = {
 	/*
 	 * SSE3 PCLMUL SSSE3 FMA CX16 PCID SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE
-	 * AVX F16C RDRAND.  Not MONITOR (intercepted), VMX, PDCM (no PMU);
-	 * OSXSAVE follows CR4; TSC-deadline is told by a capability.
+	 * AVX F16C RDRAND.  Not MONITOR (intercepted), PDCM (no PMU); VMX is the
+	 * frontend's to say; OSXSAVE follows CR4; TSC-deadline is told by a capability.
 	 */
 	{ 1, 0, ECX, CPUID_1_ECX,
 	  B(0) | B(1) | B(9) | B(12) | B(13) | B(17) | B(19) | B(20) | B(22) | B(23) | B(25) |
@@ -196,6 +196,7 @@ static void fix_leaf1(struct kvm_cpuid_entry2 *e)
 {
 	/* Topology and APIC id are the VMM's. */
 	e->ebx &= 0x0000ff00;
+	nested->cpuid(e);
 	if (!fpu_supported_xcr0())
 		e->ecx &= ~(B(26) | B(28) | B(29) | B(12));
 	else if (!(fpu_supported_xcr0() & BIT_ULL(2)))
@@ -235,11 +236,7 @@ static void fix(struct kvm_cpuid_entry2 *e)
 		e->ebx &= 0xf0000000;
 		if (!(fpu_supported_xcr0() & BIT_ULL(2)))
 			e->ecx &= ~(B(11) | B(16));
-		if (nestor_nested)
-			e->ecx |= B(2);
 		nested->cpuid(e);
-		if (!nestor_nested)
-			e->ecx &= ~B(2);
 		break;
 	case 0x80000007:
 		e->eax = 0;
@@ -254,8 +251,7 @@ static void fix(struct kvm_cpuid_entry2 *e)
 		break;
 	case 0x8000000a:
 		clear_entry(e);
-		if (nestor_nested)
-			nested->cpuid(e);
+		nested->cpuid(e);
 		break;
 	case 0x8000001e:
 		clear_entry(e);	/* topology is the VMM's */

@@ -47,6 +47,8 @@ int cr0_write(struct nestor_vcpu *vcpu, u64 val)
 	efer = run->efer;
 	if (!cr0_bits_ok(val))
 		return -EINVAL;
+	if (run->cr0_must & ~val)
+		return -EINVAL;
 	/* ET is 1 and the reserved bits below 32 are 0, whatever is written. */
 	val = (val & CR0_KNOWN) | X86_CR0_ET;
 
@@ -102,7 +104,7 @@ int cr4_write(struct nestor_vcpu *vcpu, u64 val)
 
 	run_need(run, GRP_CR);
 	old = run->cr4;
-	if (val & vcpu->cpuid.cr4_reserved)
+	if ((val & vcpu->cpuid.cr4_reserved) || (run->cr4_must & ~val))
 		return -EINVAL;
 	if ((run->efer & EFER_LMA) &&
 	    (!(val & X86_CR4_PAE) || ((old ^ val) & X86_CR4_LA57)))

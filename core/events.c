@@ -154,7 +154,7 @@ void clear_injected(struct nestor_vcpu *vcpu)
 
 bool can_take_nmi(struct nestor_vcpu *vcpu)
 {
-	if (nested->blocked(vcpu))
+	if (nested->blocked(vcpu, EVENT_NMI))
 		return false;
 	/* L1 that takes NMIs of L2 for itself is not held by L2's state. */
 	return !vcpu->ev.nmi_masked && !vcpu->run->int_shadow;
@@ -164,7 +164,7 @@ bool can_take_irq(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *run = vcpu->run;
 
-	if (nested->blocked(vcpu))
+	if (nested->blocked(vcpu, EVENT_INTR))
 		return false;
 	if (vcpu_in_l2(vcpu))
 		return nested->l2_irq_open(vcpu);
@@ -181,7 +181,7 @@ bool has_wake_event(struct nestor_vcpu *vcpu)
 		return true;
 	if (test_bit(REQ_TRIPLE_FAULT, &vcpu->requests))
 		return true;
-	if (vcpu->apic && lapic_has_init_sipi(vcpu))
+	if (vcpu->apic && lapic_has_init_sipi(vcpu) && !nested->blocked(vcpu, EVENT_INIT))
 		return true;
 	/* L1's virtual interrupt for L2 wakes L2. */
 	if (vcpu_in_l2(vcpu) && vcpu->run->vintr.irq && (vcpu->run->rflags & X86_EFLAGS_IF))
@@ -252,7 +252,7 @@ static bool window_helps(struct nestor_vcpu *vcpu)
 {
 	const struct guest_run *run = vcpu->run;
 
-	if (nested->blocked(vcpu))
+	if (nested->blocked(vcpu, EVENT_INTR))
 		return false;
 	return !vcpu_in_l2(vcpu) || !(run->rflags & X86_EFLAGS_IF) || run->int_shadow;
 }
@@ -284,7 +284,7 @@ static void open_nmi_window(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *run = vcpu->run;
 
-	if (nested->blocked(vcpu))
+	if (nested->blocked(vcpu, EVENT_NMI))
 		return;		/* STGI exits, or VGIF is off while an NMI waits */
 	if (vcpu->ev.nmi_masked && !vcpu->ev.nmi_iret)
 		return;		/* IRET exits */

@@ -319,6 +319,8 @@ struct guest_vapic {
  * @cr3: group GRP_CR
  * @cr4: group GRP_CR
  * @efer: group GRP_CR, as the guest sees it
+ * @cr0_must: bits of CR0 that the guest cannot clear, by MOV to CR0 or otherwise: #GP
+ * @cr4_must: the same for CR4
  * @cr2: group GRP_CR2
  * @dr6: group GRP_DR
  * @dr7: group GRP_DR
@@ -385,6 +387,7 @@ struct guest_run {
 	struct guest_seg seg[4];
 	struct guest_dtable gdtr, idtr;
 	u64 cr0, cr3, cr4, efer, cr2, dr6, dr7, pat;
+	u64 cr0_must, cr4_must;
 	u64 debugctl, br_from, br_to, excp_from, excp_to;
 	struct guest_sys *sys;
 	struct guest_sys sys_own;

@@ -25,6 +25,18 @@ struct hw_caps {
 	bool vnmi;
 	bool root_1g, root_2m;	/* large second-level leaves */
 	bool spec_ctrl;		/* SPEC_CTRL exists and may be given to a guest */
+	/* What not every CPU has and a frontend may offer only with it. */
+	bool timer;		/* guest_run.timer works; bit @timer_rate of the TSC counts it down */
+	u8 timer_rate;
+	bool mtf;		/* ICPT_MTF */
+	bool unrestricted;	/* guests without paging and in real mode run as they are */
+	bool icpt_dtable;	/* exits on GDTR, IDTR, LDTR and TR, read and write */
+	bool icpt_rdtscp;	/* RDTSCP can be given to a guest and refused to another */
+	bool icpt_invpcid;	/* INVPCID, the same */
+	bool icpt_xsaves;	/* XSAVES and XRSTORS, the same */
+	bool icpt_rdrand, icpt_rdseed;
+	bool tpr_shadow, apic_access, x2apic_virt, apic_regs, vid;	/* struct guest_vapic */
+	bool root_exec_only;	/* a second-level leaf may be executable and not readable */
 	u32 nr_tags;		/* TLB tags (ASIDs, VPIDs) */
 	u8 root_levels;		/* levels of the second-level table: 4 */
 	bool root_is_npt;	/* format of the second-level table: NPT, else EPT */

@@ -262,8 +262,8 @@ void lapic_accept_events(struct nestor_vcpu *vcpu)
 
 	if (!apic || !READ_ONCE(apic->events))
 		return;
-	/* With GIF = 0 both stay latched; the frontend asks again when that ends. */
-	if (nested->blocked(vcpu))
+	/* Both stay latched; the frontend asks again when that ends. */
+	if (nested->blocked(vcpu, EVENT_INIT))
 		return;
 
 	if (test_bit(APIC_EV_INIT, &apic->events) && init_goes_elsewhere(vcpu))

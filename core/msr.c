@@ -102,14 +102,7 @@ int msr_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host)
 
 	if (d)
 		return d->get ? d->get(vcpu, index, val, host) : -EINVAL;
-	if (nested->get_msr(vcpu, index, val, host, &fault) && !fault)
-		return 0;
-	if (host && index == MSR_VM_HSAVE_PA) {
-		/* Listed, so it must be readable even where L1 has no SVM. */
-		*val = 0;
-		return 0;
-	}
-	return -EINVAL;
+	return nested->get_msr(vcpu, index, val, host, &fault) && !fault ? 0 : -EINVAL;
 }
 
 int msr_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host)
@@ -122,9 +115,7 @@ int msr_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host)
 		return d->set(vcpu, index, val, host);
 	if (d)
 		return host && !d->get(vcpu, index, &old, host) && old == val ? 0 : -EINVAL;
-	if (nested->set_msr(vcpu, index, val, host, &fault) && !fault)
-		return 0;
-	return host && index == MSR_VM_HSAVE_PA && val == 0 ? 0 : -EINVAL;
+	return nested->set_msr(vcpu, index, val, host, &fault) && !fault ? 0 : -EINVAL;
 }
 
 void msr_reset(struct nestor_vcpu *vcpu, bool init)
@@ -161,24 +152,24 @@ static const u32 save_list[] = {
 	MSR_KVM_SYSTEM_TIME_NEW, MSR_KVM_WALL_CLOCK_NEW,
 	MSR_MTRRdefType, MSR_K7_HWCR,
 	MSR_IA32_DEBUGCTLMSR,
-	/* The rest depends on the host: see msr_index_list(). */
-	0, 0, 0,
 };
 
-#define FIXED_MSRS	(ARRAY_SIZE(save_list) - 3)
+/* Beside the fixed lists: two of the host's, and the frontend's. */
+#define MORE_MSRS	(2 + 32)
 
 const u32 *msr_index_list(u32 *nr)
 {
-	static u32 list[ARRAY_SIZE(save_list)];
-	u32 n = FIXED_MSRS;
+	static u32 list[ARRAY_SIZE(save_list) + MORE_MSRS];
+	u32 n = ARRAY_SIZE(save_list), i;
 
 	/* Every caller writes the same, so racing ones do no harm. */
-	memcpy(list, save_list, FIXED_MSRS * sizeof(u32));
+	memcpy(list, save_list, sizeof(save_list));
 	if (boot_cpu_has(X86_FEATURE_RDTSCP))
 		list[n++] = MSR_TSC_AUX;
 	if (hw_caps.spec_ctrl)
 		list[n++] = MSR_IA32_SPEC_CTRL;
-	list[n++] = MSR_VM_HSAVE_PA;
+	for (i = 0; i < nested->nr_msrs && n < ARRAY_SIZE(list); i++)
+		list[n++] = nested->msrs[i];
 	*nr = n;
 	return list;
 }
@@ -187,8 +178,14 @@ static const u32 feature_list[] = { MSR_AMD64_DE_CFG, MSR_IA32_UCODE_REV };
 
 const u32 *msr_feature_index_list(u32 *nr)
 {
-	*nr = ARRAY_SIZE(feature_list);
-	return feature_list;
+	static u32 list[ARRAY_SIZE(feature_list) + MORE_MSRS];
+	u32 n = ARRAY_SIZE(feature_list), i;
+
+	memcpy(list, feature_list, sizeof(feature_list));
+	for (i = 0; i < nested->nr_feature_msrs && n < ARRAY_SIZE(list); i++)
+		list[n++] = nested->feature_msrs[i];
+	*nr = n;
+	return list;
 }
 
 int msr_feature_get(u32 index, u64 *val)
@@ -203,5 +200,5 @@ int msr_feature_get(u32 index, u64 *val)
 		       (u64)boot_cpu_data.microcode << 32 : boot_cpu_data.microcode;
 		return 0;
 	}
-	return -EINVAL;
+	return nested->feature_msr(index, val) ? 0 : -EINVAL;
 }

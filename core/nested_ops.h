@@ -12,12 +12,21 @@
 /* Who handles an L2 exit or event. */
 enum nested_who { NESTED_BY_L0, NESTED_BY_L1 };
 
+/* The extension that a frontend shows, by its CPUID bit. */
+enum nested_ext { NESTED_EXT_NONE, NESTED_EXT_SVM, NESTED_EXT_VMX };
+
 /**
  * struct nested_ops - a frontend
  * @name: "svm", "vmx" or "none"
+ * @ext: enum nested_ext
+ * @msrs: MSRs of the extension that a VMM saves and restores, for KVM_GET_MSR_INDEX_LIST
+ * @nr_msrs: how many
+ * @feature_msrs: MSRs that a VMM may read before there is a vCPU, for
+ *	KVM_GET_MSR_FEATURE_INDEX_LIST
+ * @nr_feature_msrs: how many
  * @vcpu_init: allocate vcpu->nested (first member of the frontend's own struct); -ENOMEM
  * @vcpu_free: the reverse
- * @reset: INIT or power-on: leave L2, forget everything
+ * @reset: INIT (@init) or power-on: leave L2, forget everything but what INIT spares
  * @insn: L1 executed a virtualisation instruction (exit reason of vcpu->run->exit
  *	is one of EXIT_VMRUN..EXIT_SKINIT, EXIT_INVLPGA, or #UD/#GP look-alikes);
  *	RIP still points at it.  With NESTED_OK the caller skips it.
@@ -34,7 +43,8 @@ enum nested_who { NESTED_BY_L0, NESTED_BY_L1 };
  *	says that it became an exception.
  * @l2_irq_open: L2 is current: could an external interrupt for L1 be recognised now?
  *	(V_INTR_MASKING and L1's RFLAGS.IF, else L2's RFLAGS.IF and interrupt shadow)
- * @blocked: what the frontend holds back from L1 itself (GIF = 0)
+ * @blocked: does the frontend hold events of type @what (enum guest_event_type) back
+ *	from L1 itself (GIF = 0; INIT in VMX root operation)?  SIPI counts as INIT.
  * @flush: this vCPU's hardware TLB entries of L2 must go before L2 runs again
  * @soft_event_injected: was @ev, a software interrupt or exception whose delivery to the
  *	current run an exit interrupted, injected by L1 (and not an instruction of L2)?
@@ -42,26 +52,31 @@ enum nested_who { NESTED_BY_L0, NESTED_BY_L1 };
  * @set_msr: the same, @host: written by the VMM. *fault is set for #GP.  It is also
  *	told of L1's new EFER before that is written, may refuse it with *fault, and
  *	answers false (EFER is core's)
+ * @feature_msr: most that this host can offer in one of @feature_msrs; false if it is none
  * @cpuid: cut or fill the extension's leaves of the supported CPUID
  * @translate: L2-physical to L1-physical for the software walker; returns
  *	NESTED_OK, or NESTED_EXITED after reflecting a nested page fault
  */
 struct nested_ops {
 	const char *name;
+	enum nested_ext ext;
+	const u32 *msrs, *feature_msrs;
+	u32 nr_msrs, nr_feature_msrs;
 	int (*vcpu_init)(struct nestor_vcpu *vcpu);
 	void (*vcpu_free)(struct nestor_vcpu *vcpu);
-	void (*reset)(struct nestor_vcpu *vcpu);
+	void (*reset)(struct nestor_vcpu *vcpu, bool init);
 	enum nested_result (*insn)(struct nestor_vcpu *vcpu);
 	enum nested_who (*l2_exit)(struct nestor_vcpu *vcpu);
 	enum nested_who (*l2_fault)(struct nestor_vcpu *vcpu, struct l1_gpa *gpa, bool *mmio);
 	enum nested_who (*l2_event)(struct nestor_vcpu *vcpu, const struct guest_event *ev,
 				    u64 payload);
 	bool (*l2_irq_open)(struct nestor_vcpu *vcpu);
-	bool (*blocked)(struct nestor_vcpu *vcpu);
+	bool (*blocked)(struct nestor_vcpu *vcpu, enum guest_event_type what);
 	void (*flush)(struct nestor_vcpu *vcpu);
 	bool (*soft_event_injected)(struct nestor_vcpu *vcpu, const struct guest_event *ev);
 	bool (*get_msr)(struct nestor_vcpu *vcpu, u32 msr, u64 *val, bool host, bool *fault);
 	bool (*set_msr)(struct nestor_vcpu *vcpu, u32 msr, u64 val, bool host, bool *fault);
+	bool (*feature_msr)(u32 msr, u64 *val);
 	void (*cpuid)(struct kvm_cpuid_entry2 *e);
 	enum nested_result (*translate)(struct nestor_vcpu *vcpu, struct l2_gpa from,
 					u64 access, struct l1_gpa *to);

@@ -22,7 +22,7 @@ static void none_vcpu_free(struct nestor_vcpu *vcpu)
 	vcpu->nested = NULL;
 }
 
-static void none_reset(struct nestor_vcpu *vcpu)
+static void none_reset(struct nestor_vcpu *vcpu, bool init)
 {
 }
 
@@ -54,7 +54,7 @@ static bool none_l2_irq_open(struct nestor_vcpu *vcpu)
 	return (vcpu->run->rflags & BIT(9)) && !vcpu->run->int_shadow;
 }
 
-static bool none_blocked(struct nestor_vcpu *vcpu)
+static bool none_blocked(struct nestor_vcpu *vcpu, enum guest_event_type what)
 {
 	return false;
 }
@@ -74,6 +74,11 @@ static bool none_get_msr(struct nestor_vcpu *vcpu, u32 msr, u64 *val, bool host,
 }
 
 static bool none_set_msr(struct nestor_vcpu *vcpu, u32 msr, u64 val, bool host, bool *fault)
+{
+	return false;
+}
+
+static bool none_feature_msr(u32 msr, u64 *val)
 {
 	return false;
 }
@@ -118,6 +123,7 @@ const struct nested_ops no_nested_ops = {
 	.soft_event_injected = none_soft_event_injected,
 	.get_msr = none_get_msr,
 	.set_msr = none_set_msr,
+	.feature_msr = none_feature_msr,
 	.cpuid = none_cpuid,
 	.translate = none_translate,
 };

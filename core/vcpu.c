@@ -111,7 +111,7 @@ static void reset_registers(struct nestor_vcpu *vcpu, bool init)
 
 void vcpu_reset(struct nestor_vcpu *vcpu, bool init)
 {
-	nested->reset(vcpu);
+	nested->reset(vcpu, init);
 	vcpu->run = &vcpu->l1;
 	memset(&vcpu->ev, 0, sizeof(vcpu->ev));
 	vcpu->singlestep_nmi = false;

@@ -50,7 +50,7 @@ static void nsvm_vcpu_free(struct nestor_vcpu *vcpu)
 }
 
 /* INIT and power-on: the processor is L1's again, GIF is set (APM: "Processor Initialization State"). */
-static void nsvm_reset(struct nestor_vcpu *vcpu)
+static void nsvm_reset(struct nestor_vcpu *vcpu, bool init)
 {
 	nsvm_leave(vcpu);
 	nsvm_use_vgif(vcpu, false);
@@ -59,8 +59,13 @@ static void nsvm_reset(struct nestor_vcpu *vcpu)
 	nsvm_of(vcpu)->l2.flush = true;
 }
 
+static const u32 msrs[] = { MSR_SVM_VM_HSAVE_PA };
+
 const struct nested_ops nsvm_ops = {
 	.name = "svm",
+	.ext = NESTED_EXT_SVM,
+	.msrs = msrs,
+	.nr_msrs = ARRAY_SIZE(msrs),
 	.vcpu_init = nsvm_vcpu_init,
 	.vcpu_free = nsvm_vcpu_free,
 	.reset = nsvm_reset,
@@ -74,6 +79,7 @@ const struct nested_ops nsvm_ops = {
 	.soft_event_injected = nsvm_soft_event_injected,
 	.get_msr = nsvm_get_msr,
 	.set_msr = nsvm_set_msr,
+	.feature_msr = nsvm_feature_msr,
 	.cpuid = nsvm_cpuid,
 	.translate = nsvm_translate,
 };

@@ -62,7 +62,7 @@ void nsvm_use_vgif(struct nestor_vcpu *vcpu, bool on)
 	intercept_gif(l1, on ? 0 : ICPT_STGI | ICPT_CLGI);
 }
 
-bool nsvm_blocked(struct nestor_vcpu *vcpu)
+bool nsvm_blocked(struct nestor_vcpu *vcpu, enum guest_event_type what)
 {
 	if (nsvm_gif(vcpu))
 		return false;

@@ -24,6 +24,12 @@ bool nsvm_get_msr(struct nestor_vcpu *vcpu, u32 msr, u64 *val, bool host, bool *
 	return true;
 }
 
+/* The extension's features are CPUID's to tell, not an MSR's. */
+bool nsvm_feature_msr(u32 msr, u64 *val)
+{
+	return false;
+}
+
 static bool svme(struct nestor_vcpu *vcpu)
 {
 	run_need(&vcpu->l1, GRP_CR);

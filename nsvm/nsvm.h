@@ -68,7 +68,7 @@ bool nsvm_gif(struct nestor_vcpu *vcpu);
 void nsvm_set_gif(struct nestor_vcpu *vcpu, bool on);
 /** nsvm_use_vgif() - let L1's STGI and CLGI act without an exit, if the backend can */
 void nsvm_use_vgif(struct nestor_vcpu *vcpu, bool on);
-bool nsvm_blocked(struct nestor_vcpu *vcpu);
+bool nsvm_blocked(struct nestor_vcpu *vcpu, enum guest_event_type what);
 /** nsvm_pull_vintr() - bring V_TPR, V_IRQ and V_GIF of the snapshot up to what L2's run has */
 void nsvm_pull_vintr(struct nestor_vcpu *vcpu);
 /** nsvm_set_l2_vgif() - L2's STGI or CLGI with virtual GIF that the hardware does not have */
@@ -130,6 +130,7 @@ void nsvm_invlpga(struct nestor_vcpu *vcpu, u64 addr, u32 asid);
 /* msr.c, caps.c */
 bool nsvm_get_msr(struct nestor_vcpu *vcpu, u32 msr, u64 *val, bool host, bool *fault);
 bool nsvm_set_msr(struct nestor_vcpu *vcpu, u32 msr, u64 val, bool host, bool *fault);
+bool nsvm_feature_msr(u32 msr, u64 *val);
 void nsvm_cpuid(struct kvm_cpuid_entry2 *e);
 
 #endif

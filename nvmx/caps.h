@@ -20,6 +20,7 @@ struct hw_caps;
  * @vmcs_enum: IA32_VMX_VMCS_ENUM
  * @ept_vpid: IA32_VMX_EPT_VPID_CAP
  * @vmfunc: IA32_VMX_VMFUNC; 0: not offered
+ * @fields: BIT(enum vmcs12_cap) of what the words above give a field to; derived from them
  *
  * The MSRs without TRUE in their name are these with the default1 class set.
  * A VMM may reduce them (KVM_SET_MSRS before the vCPU runs), never extend them.
@@ -28,6 +29,17 @@ struct nvmx_caps {
 	u64 basic, pin, cpu, cpu2, exit, entry, misc;
 	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	u64 vmcs_enum, ept_vpid, vmfunc;
+	u32 fields;
+};
+
+/**
+ * struct nvmx_cpu - what else L1's processor shows, on which the controls depend
+ * @cr4: bits of CR4 that may be 1, VMXE included
+ * @lm: CPUID shows long mode; the others the same for their instruction
+ */
+struct nvmx_cpu {
+	u64 cr4;
+	bool lm, rdtscp, invpcid, xsaves, rdrand, rdseed;
 };
 
 /* cap_may() - may all of these control bits be 1? */
@@ -65,7 +77,61 @@ static inline bool cap_may(u64 cap, u32 bits)
 #define MISC_VMWRITE_ALL	BIT_ULL(29)
 #define MISC_ZERO_LEN_INJECT	BIT_ULL(30)
 
+/* IA32_VMX_BASIC */
+#define BASIC_SIZE_SHIFT	32
+#define BASIC_SIZE		GENMASK_ULL(44, 32)
+#define BASIC_TYPE_SHIFT	50		/* memory type of VMCS accesses, as in PAT */
+#define BASIC_TYPE		GENMASK_ULL(53, 50)
+#define BASIC_INS_OUTS		BIT_ULL(54)	/* exits of INS and OUTS fill instruction information */
+#define BASIC_TRUE_CTLS		BIT_ULL(55)
+
+/* The capability MSRs */
+#define VMXMSR_BASIC		0x480u
+#define VMXMSR_PIN		0x481u
+#define VMXMSR_CPU		0x482u
+#define VMXMSR_EXIT		0x483u
+#define VMXMSR_ENTRY		0x484u
+#define VMXMSR_MISC		0x485u
+#define VMXMSR_CR0_FIXED0	0x486u
+#define VMXMSR_CR0_FIXED1	0x487u
+#define VMXMSR_CR4_FIXED0	0x488u
+#define VMXMSR_CR4_FIXED1	0x489u
+#define VMXMSR_VMCS_ENUM	0x48au
+#define VMXMSR_CPU2		0x48bu
+#define VMXMSR_EPT_VPID		0x48cu
+#define VMXMSR_TRUE_PIN		0x48du
+#define VMXMSR_TRUE_CPU		0x48eu
+#define VMXMSR_TRUE_EXIT	0x48fu
+#define VMXMSR_TRUE_ENTRY	0x490u
+#define VMXMSR_VMFUNC		0x491u
+
+/* Controls of the default1 classes: 1 in the MSRs without TRUE (appendix "Reserved Controls and Default Settings") */
+#define DEFAULT1_PIN		0x00000016u
+#define DEFAULT1_CPU		0x0401e172u
+#define DEFAULT1_EXIT		0x00036dffu
+#define DEFAULT1_ENTRY		0x000011ffu
+
 /** nvmx_caps_max() - the most that can be offered on this host; pure */
 void nvmx_caps_max(const struct hw_caps *hw, struct nvmx_caps *caps);
+
+/**
+ * nvmx_caps_fit() - what L1 finds: @offer without what @cpu does not show and without
+ * what depends on something that is not offered; pure.  @caps may be @offer.
+ */
+void nvmx_caps_fit(const struct nvmx_caps *offer, const struct nvmx_cpu *cpu,
+		   struct nvmx_caps *caps);
+
+/** nvmx_caps_get() - value of a capability MSR; false: L1 gets #GP; pure */
+bool nvmx_caps_get(const struct nvmx_caps *caps, u32 msr, u64 *val);
+
+/**
+ * nvmx_caps_set() - the VMM sets a capability MSR of @caps; pure
+ * @max: what this host can do
+ * Return: false, with nothing changed, when it would extend @max or is no value of that MSR.
+ */
+bool nvmx_caps_set(struct nvmx_caps *caps, const struct nvmx_caps *max, u32 msr, u64 val);
+
+/** nvmx_cap_row() - row @i of caps.def, for the table in Documentation; false behind the last */
+bool nvmx_cap_row(unsigned int i, const char **name, const char **word, const char **needs);
 
 #endif

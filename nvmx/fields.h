@@ -38,4 +38,10 @@ u64 vmcs12_mask(enum vmcs12_index i);
 u64 vmcs12_get(const struct vmcs12 *v, enum vmcs12_index i, bool high);
 void vmcs12_set(struct vmcs12 *v, enum vmcs12_index i, bool high, u64 val);
 
+/** vmcs12_cut() - a region that was just read: each field to its width, nothing is known to be checked */
+void vmcs12_cut(struct vmcs12 *v);
+
+/** vmcs12_highest() - IA32_VMX_VMCS_ENUM: the highest index of an existing field, in bits 9:1 */
+u64 vmcs12_highest(const struct nvmx_caps *caps);
+
 #endif

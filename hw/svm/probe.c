@@ -34,6 +34,9 @@ static void svm_read_caps(struct hw_caps *caps, u32 ebx, u32 edx)
 	caps->clean_bits = edx & SVM_CLEAN;
 	caps->pause_filter = edx & SVM_PAUSE;
 	caps->pause_threshold = caps->pause_filter && (edx & SVM_PAUSE_THRESH);
+	caps->unrestricted = true;
+	caps->icpt_dtable = true;
+	caps->icpt_rdtscp = true;
 	caps->root_2m = true;
 	caps->root_1g = boot_cpu_has(X86_FEATURE_GBPAGES);
 	caps->root_levels = 4;

@@ -64,7 +64,7 @@ void hw_fetch(struct guest_run *run, u32 groups)
 	run->avail |= groups;
 }
 
-static bool not_blocked(struct nestor_vcpu *vcpu)
+static bool not_blocked(struct nestor_vcpu *vcpu, enum guest_event_type what)
 {
 	return false;
 }
