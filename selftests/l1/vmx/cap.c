@@ -181,6 +181,7 @@ const char *caps_feature_name(u64 lacking)
 #define PROC(n)		caps_may_set(CTRL_PROC, BIT(n))
 #define PROC2(n)	caps_may_set(CTRL_PROC2, BIT(n))
 #define EXIT(n)		caps_may_set(CTRL_EXIT, BIT(n))
+#define CR3_TARGET(n)	((caps.misc >> 16 & 0x1ff) > (n) ? ALWAYS : OTHER)
 #define ENTRY(n)	caps_may_set(CTRL_ENTRY, BIT(n))
 
 int field_exists(u32 field)

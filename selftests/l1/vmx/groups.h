@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* One line a group of VT-x tests, in the order they run. */
 GROUP(insn)
+GROUP(fault)
 GROUP(fields)

@@ -120,7 +120,6 @@ static void guest_state(struct vl2 *l2, u64 rip)
 	vw(GUEST_SYSENTER_CS, 0);
 	vw(GUEST_SYSENTER_ESP, 0);
 	vw(GUEST_SYSENTER_EIP, 0);
-	vw(GUEST_SMBASE, 0);
 	if (caps_may_set(CTRL_ENTRY, ENTRY_LOAD_EFER))
 		vw(GUEST_EFER, rdmsr(MSR_EFER));
 	if (caps_may_set(CTRL_ENTRY, ENTRY_LOAD_PAT))
