@@ -136,9 +136,13 @@ static const struct {
 	{ BOCHS, "vmx_insn/inv*.high_bits", "Bochs looks at 32 bits of the type (INVEPT, INVVPID)" },
 	{ BOCHS, "vmx_insn/vmcall_root.current", "Bochs stops the machine at this VMCALL" },
 	{ BOCHS, "vmx_fault/operand_device.apic", "Bochs stops the machine at 64 bits of the APIC" },
+	{ KVM, "vmx_fault/operand_canonical.end", "KVM looks at the operand's first byte only" },
 	{ KVM, "vmx_fault/operand_device", "KVM ends the VM when the operand is in a device" },
 	{ KVM, "vmx_fields/*.GUEST_SMBASE", "KVM has no fields for SMM" },
 	{ KVM, "vmx_fields/*.EXIT_IO_R*", "KVM has no fields for SMM" },
+	{ ON_BOCHS, "vmx_exits/xsetbv.cpl3", "Bochs looks at the exit before CPL" },
+	{ ON_BOCHS, "vmx_exits/invpcid.cpl3", "Bochs looks at the exit before CPL" },
+	{ ON_BOCHS, "vmx_exits/rd*_info.size16", "Bochs reports 32 bits for 16" },
 	{ KVM, "vmx_fields/unsupported", "KVM has fields whose controls it does not offer" },
 };
 

@@ -3,3 +3,5 @@
 GROUP(insn)
 GROUP(fault)
 GROUP(fields)
+GROUP(exits)
+GROUP(l2vmx)
