@@ -99,6 +99,8 @@ static void guest_state(struct vl2 *l2, u64 rip)
 	vl2_seg(S_TR, SEL_TSS, 0x8b, 103, tss);
 	/* Its TSS and the stack for its traps from CPL 3 lie above. */
 	*(u64 *)(tss + 4) = (u64)l2->stack + 4 * PAGE_SIZE;
+	/* No I/O map */
+	*(u16 *)(tss + 102) = 104;
 	vw(GUEST_GDTR_BASE, gdt.base);
 	/* An exit made the host's limit 0xffff. */
 	vw(GUEST_GDTR_LIMIT, 12 * 8 - 1);
@@ -220,7 +222,8 @@ void vl2_run(struct vl2 *l2)
 	l2->reason = vr(EXIT_REASON);
 	if (!(l2->reason & R_ENTRY_FAILED))
 		l2->launched = 1;
-	if (read_cr0() != cr0 || read_cr3() != cr3 || read_cr4() != cr4 ||
+	/* CD and NW are not switched: what L2 wrote stays. */
+	if ((read_cr0() ^ cr0) & ~(CR0_CD | CR0_NW) || read_cr3() != cr3 || read_cr4() != cr4 ||
 	    rdmsr(MSR_EFER) != efer)
 		FAIL("host CR0, CR3, CR4 or EFER changed: %llx %llx %llx %llx", read_cr0(),
 		     read_cr3(), read_cr4(), rdmsr(MSR_EFER));
