@@ -169,9 +169,18 @@ static enum run_action handle_nested_insn(struct nestor_vcpu *vcpu)
 }
 
 /*
- * VMMCALL that nobody intercepts is #UD.  A VMM that shows KVM's CPUID leaves
- * promises hypercalls, of which there is none: each says so.
+ * A VMM that shows KVM's CPUID leaves promises hypercalls, of which there is
+ * none: each says so.
  */
+enum nested_result hypercall(struct nestor_vcpu *vcpu)
+{
+	if (vcpu_in_l2(vcpu) || !vcpu->cpuid.has_pvclock)
+		return NESTED_UD;
+	vcpu->run->gpr[REG_RAX] = -KVM_HC_ENOSYS;
+	return NESTED_OK;
+}
+
+/* VMMCALL that nobody intercepts is #UD. */
 static enum run_action handle_vmmcall(struct nestor_vcpu *vcpu)
 {
 	if (vcpu_in_l2(vcpu) || !vcpu->cpuid.has_pvclock)
@@ -294,7 +303,9 @@ static enum run_action (*const exit_table[NR_EXIT_REASONS])(struct nestor_vcpu *
 	[EXIT_BUSY] = handle_broken,
 	[EXIT_UNKNOWN] = handle_broken,
 	/* A frontend asked for these, or L0 did and then has a handler here. */
-	[EXIT_VMX_INSN ... EXIT_MCE_ON_ENTRY] = handle_broken,
+	[EXIT_VMX_INSN] = handle_nested_insn,
+	[EXIT_GETSEC] = handle_ud,
+	[EXIT_SIPI ... EXIT_MCE_ON_ENTRY] = handle_broken,
 };
 
 enum run_action handle_exit(struct nestor_vcpu *vcpu)

@@ -4,6 +4,7 @@
 #define NESTOR_CORE_EXITS_H
 
 #include "core/vcpu.h"
+#include "core/verdict.h"
 
 /** handle_exit() - the last exit of the current run; sleepable, vm->srcu held */
 enum run_action handle_exit(struct nestor_vcpu *vcpu);
@@ -12,5 +13,7 @@ enum run_action handle_cr(struct nestor_vcpu *vcpu);		/* core/exits_cr.c */
 enum run_action handle_dr(struct nestor_vcpu *vcpu);
 enum run_action handle_exception(struct nestor_vcpu *vcpu);	/* core/exits_excp.c */
 enum run_action handle_iret(struct nestor_vcpu *vcpu);
+/** hypercall() - VMCALL or VMMCALL of L1 that no extension takes: #UD where none was promised */
+enum nested_result hypercall(struct nestor_vcpu *vcpu);
 
 #endif

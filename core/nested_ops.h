@@ -84,6 +84,7 @@ struct nested_ops {
 
 extern const struct nested_ops *nested;
 extern const struct nested_ops nsvm_ops;
+extern const struct nested_ops nvmx_ops;
 extern const struct nested_ops no_nested_ops;
 
 struct nestor_vcpu;

@@ -5,6 +5,7 @@
  */
 #include <linux/slab.h>
 
+#include "core/exits.h"
 #include "core/nested_ops.h"
 
 static int none_vcpu_init(struct nestor_vcpu *vcpu)
@@ -28,7 +29,9 @@ static void none_reset(struct nestor_vcpu *vcpu, bool init)
 
 static enum nested_result none_insn(struct nestor_vcpu *vcpu)
 {
-	return NESTED_UD;
+	const struct guest_exit *x = &vcpu->run->exit;
+
+	return x->reason == EXIT_VMX_INSN && x->index == INSN_VMCALL ? hypercall(vcpu) : NESTED_UD;
 }
 
 static enum nested_who none_l2_exit(struct nestor_vcpu *vcpu)
