@@ -17,7 +17,8 @@
  * inject and hot are tried whenever anything changed.  CPU_SECONDARY is in a CTRL
  * field and RFLAGS.VM in a HOT one; both hardly ever change, so nvmx_check_entry()
  * remembers them and tries everything when they do.  The same goes for the
- * environment.  tests/unit/nvmx_checks_test.c holds this list to the truth: it changes
+ * environment, but for PDPTEs in memory and VTPR, which inject and hot look at.
+ * tests/unit/nvmx_checks_test.c holds this list to the truth: it changes
  * each field after a pass and compares with a check of everything.
  */
 #include "core/guest_run.h"
@@ -148,14 +149,27 @@ struct verdict nvmx_check(const struct vmcs12 *v, const struct nvmx_check_env *e
 	return (struct verdict){ .check = CHECK_none };
 }
 
+static u64 modes_of(const struct vmcs12 *v)
+{
+	return (v->cpu_ctls & CPU_SECONDARY) | (v->guest_rflags & X_RFLAGS_VM);
+}
+
+/* Is the last pass of no use? */
+static bool starts_over(const struct vmcs12 *v, const struct nvmx_check_env *e,
+			const struct nvmx_checked *last)
+{
+	return !last->valid || last->modes != modes_of(v) ||
+	       memcmp(&last->env, e, NVMX_CHECK_ENV_STABLE);
+}
+
 struct verdict nvmx_check_entry(struct vmcs12 *v, const struct nvmx_check_env *e,
 				struct nvmx_checked *last)
 {
-	u64 modes = (v->cpu_ctls & CPU_SECONDARY) | (v->guest_rflags & X_RFLAGS_VM);
-	u32 classes = v->dirty;
+	/* PDPTEs in memory and VTPR may have changed though no field did. */
+	u32 classes = v->dirty | BIT(VMCS_HOT);
 	struct verdict bad;
 
-	if (!last->valid || last->modes != modes || memcmp(&last->env, e, sizeof(*e)))
+	if (starts_over(v, e, last))
 		classes = VMCS12_DIRTY_ALL;
 	bad = nvmx_check(v, e, classes);
 	if (bad.check)
@@ -163,10 +177,26 @@ struct verdict nvmx_check_entry(struct vmcs12 *v, const struct nvmx_check_env *e
 	v->dirty = 0;
 	if (classes == VMCS12_DIRTY_ALL) {
 		last->env = *e;
-		last->modes = modes;
+		last->modes = modes_of(v);
 		last->valid = true;
 	}
 	return bad;
+}
+
+u32 nvmx_check_groups(const struct vmcs12 *v, const struct nvmx_check_env *e,
+		      const struct nvmx_checked *last)
+{
+	u32 groups = 0;
+
+	if ((v->dirty & (BIT(VMCS_GUEST) | BIT(VMCS_MODE))) || starts_over(v, e, last))
+		return GRP_ALL;
+	if (v->guest_activity == ACTIVITY_HLT)
+		groups |= GRP_SEG;
+	if (holds_debug(v))
+		groups |= GRP_LBR;
+	if (pae_paging(v))
+		groups |= GRP_PDPTE;
+	return groups;
 }
 
 bool nvmx_needs_pdptes(const struct vmcs12 *v)

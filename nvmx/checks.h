@@ -35,16 +35,18 @@ enum nvmx_check_outcome {
  * @perf_global_reserved: IA32_PERF_GLOBAL_CTRL bits that it does not have
  * @l1_efer: L1's EFER at the instruction
  * @current_ptr: L1's address of the VMCS
- * @pdpte: the four entries at the guest's CR3, read once; looked at with PAE paging without EPT
  * @link_word: first word of the VMCS that the link pointer names, read once; ~0 when it
  *	cannot be read, 0 when there is no link pointer
  * @va_bits: width of a linear address, 48 or 57
- * @vtpr: byte 80H of the virtual-APIC page, read once; looked at with a TPR shadow but
- *	without virtualised APIC accesses or virtual-interrupt delivery; otherwise 0
  * @has_rtm: L1's processor has RTM
  * @pad: 0
+ * @pdpte: the four entries at the guest's CR3, read once; looked at with PAE paging without
+ *	EPT; otherwise 0
+ * @vtpr: byte 80H of the virtual-APIC page, read once; looked at with a TPR shadow but
+ *	without virtualised APIC accesses or virtual-interrupt delivery; otherwise 0
  *
- * Compared as a block of memory: there is no hole in it.
+ * Compared as a block of memory up to @pdpte: there is no hole in it.  @pdpte and @vtpr
+ * change often; only the groups that are tried at every entry look at them.
  */
 struct nvmx_check_env {
 	const struct nvmx_caps *caps;
@@ -55,15 +57,16 @@ struct nvmx_check_env {
 	u64 perf_global_reserved;
 	u64 l1_efer;
 	u64 current_ptr;
-	u64 pdpte[4];
 	u32 link_word;
 	u8 va_bits;
-	u8 vtpr;
 	bool has_rtm;
-	u8 pad;
+	u8 pad[2];
+	u64 pdpte[4];
+	u8 vtpr;
 };
 
-static_assert(sizeof(struct nvmx_check_env) == 13 * 8, "no hole");
+#define NVMX_CHECK_ENV_STABLE	offsetof(struct nvmx_check_env, pdpte)
+static_assert(NVMX_CHECK_ENV_STABLE == 9 * 8, "no hole");
 
 /**
  * struct nvmx_checked - under which conditions the current VMCS last passed all checks
@@ -104,12 +107,22 @@ struct verdict nvmx_check(const struct vmcs12 *v, const struct nvmx_check_env *e
 /**
  * nvmx_check_entry() - nvmx_check() of what may have changed since @last, which it keeps
  *
- * @v->dirty and a change of @e decide.  When all passes, @v->dirty is 0 and @last is
+ * @v->dirty and a change of @e decide; PDPTEs in memory and VTPR are looked at each time.  When all passes, @v->dirty is 0 and @last is
  * filled in; a failure leaves both alone.  Clear @last->valid when other capabilities
  * are put behind the same pointer.
  */
 struct verdict nvmx_check_entry(struct vmcs12 *v, const struct nvmx_check_env *e,
 				struct nvmx_checked *last);
+
+/**
+ * nvmx_check_groups() - GRP_* of guest state that the checks of this entry look at
+ *
+ * For a caller that leaves fields of @v as they were before L2 ran: those of the result
+ * have to be current when nvmx_check_entry() is called.  The checks of RIP look at CS.L
+ * at every entry; the caller sees to that.
+ */
+u32 nvmx_check_groups(const struct vmcs12 *v, const struct nvmx_check_env *e,
+		      const struct nvmx_checked *last);
 
 /* What the snapshot has to read for the environment. */
 /** nvmx_needs_pdptes() - does @v enter a guest with PAE paging whose PDPTEs are in memory at CR3? */

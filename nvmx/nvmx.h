@@ -143,6 +143,15 @@ enum nested_who nvmx_l2_fault(struct nestor_vcpu *vcpu, struct l1_gpa *gpa, bool
 enum nested_result nvmx_translate(struct nestor_vcpu *vcpu, struct l2_gpa from, u64 access,
 				  struct l1_gpa *to);
 
+/* msr_list.c */
+/**
+ * nvmx_msrs_load() - MSR-load list of an entry or exit, on the current run
+ * Return: 0, or the number of the entry that failed, counted from 1
+ * nvmx_msrs_store() - MSR-store list of an exit, the same
+ */
+u32 nvmx_msrs_load(struct nestor_vcpu *vcpu, u64 gpa, u32 count);
+u32 nvmx_msrs_store(struct nestor_vcpu *vcpu, u64 gpa, u32 count);
+
 /* tlb.c: INVEPT and INVVPID with checked operands; also what VM entries flush */
 void nvmx_invept(struct nestor_vcpu *vcpu, u64 type, u64 eptp);
 void nvmx_invvpid(struct nestor_vcpu *vcpu, u64 type, u16 vpid, u64 addr);
