@@ -154,6 +154,36 @@ void host_map_used(struct nestor_mmu_vm *mmu, const struct host_map *m)
 	slot_mark_dirty(m->slot, m->gfn);
 }
 
+/* The host's page at hand, as a 4K leaf; only while no invalidation is under way. */
+static bool host_page_known(struct nestor_mmu_vm *mmu, bool write, struct host_map *m)
+{
+	m->slot = slot_find(slots_get(mmu), m->gfn);
+	if (!m->slot || mmu->inval_count)
+		return false;
+	m->hva = slot_hva(m->slot, m->gfn);
+	m->writable = write && slot_writable(m->slot) && !m->slot->dirty;
+	m->level = LEVEL_4K;
+	if (get_user_pages_fast_only(m->hva, 1, m->writable ? FOLL_WRITE : 0, &m->page) != 1) {
+		m->page = NULL;
+		return false;
+	}
+	m->pfn = page_to_pfn(m->page);
+	host_map_used(mmu, m);
+	host_map_put(m);
+	return true;
+}
+
+bool host_map_known(struct nestor_mmu_vm *mmu, u64 gfn, bool write, bool may_look,
+		    struct host_map *m)
+{
+	lockdep_assert_held(&mmu->lock);
+	m->gfn = gfn;
+	/* L0's leaf is kept true by the notifier, and whoever made it writable marked the page. */
+	m->level = table_lookup(mmu, gfn, &m->pfn, &m->writable);
+	m->looked = !m->level;
+	return m->level || (may_look && host_page_known(mmu, write, m));
+}
+
 static enum mmu_result fault_map(struct nestor_vcpu *vcpu, const struct host_map *m)
 {
 	struct nestor_mmu_vm *mmu = vcpu->vm->mmu;

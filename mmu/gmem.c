@@ -102,6 +102,31 @@ int gmem_read(struct nestor_vcpu *vcpu, struct l1_gpa gpa, void *data, size_t le
 	return 0;
 }
 
+int gmem_diff(struct nestor_vcpu *vcpu, struct l1_gpa gpa, const u64 *was, struct gmem_diff *diff)
+{
+	const struct mem_slot *slot;
+	const u64 __user *p = gmem_ptr(vcpu, gpa.a, false, &slot);
+	unsigned int i, nr = 0;
+
+	if (!p || !user_read_access_begin(p, PAGE_SIZE))
+		return -EFAULT;
+	for (i = 0; i < PT_ENTRIES; i++) {
+		u64 old = READ_ONCE(was[i]), now;
+
+		unsafe_get_user(now, &p[i], fault);
+		if (likely(now == old) || !old)
+			continue;
+		diff->index[nr] = i;
+		diff->now[nr++] = now;
+	}
+	user_read_access_end();
+	diff->nr = nr;
+	return 0;
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
 int gmem_write(struct nestor_vcpu *vcpu, struct l1_gpa gpa, const void *data, size_t len)
 {
 	const struct mem_slot *slot;

@@ -161,6 +161,7 @@ void notifier_unregister(struct nestor_mmu_vm *mmu);
  * @level: largest leaf that slot, host mapping and CPU allow
  * @writable: the host mapping and the slot may be written
  * @seq: inval_seq before the page was looked up
+ * @looked: it came from the host's page tables
  */
 struct host_map {
 	const struct slot_set *set;
@@ -170,16 +171,41 @@ struct host_map {
 	struct page *page;
 	u64 pfn;
 	int level;
-	bool writable;
+	bool writable, looked;
 	unsigned long seq;
 };
 
+/*
+ * host_map_known() - the frame, level and writability alone, without sleeping: from L0's table
+ * or else, with @may_look, from the host's page tables if they have it at hand (with @write:
+ * for writing if the slot allows it).  false: not this way.  Under lock, and good until it
+ * is dropped.  If m->writable comes back true the page is already marked as written.
+ */
+bool host_map_known(struct nestor_mmu_vm *mmu, u64 gfn, bool write, bool may_look,
+		    struct host_map *m);
 /* host_map_get() - MMU_MAPPED with *@m filled in (m->page NULL: try again), or why not */
 enum mmu_result host_map_get(struct nestor_vcpu *vcpu, u64 gfn, bool write, struct host_map *m);
 bool host_map_stale(struct nestor_mmu_vm *mmu, const struct host_map *m, int level);
 /* host_map_used() - a leaf was made of it: tell the host and the dirty log */
 void host_map_used(struct nestor_mmu_vm *mmu, const struct host_map *m);
 void host_map_put(struct host_map *m);
+
+/**
+ * struct gmem_diff - the quadwords of a page that are not what they were
+ * @index: which; @now: what they are now, in the same order
+ * @nr: how many
+ */
+struct gmem_diff {
+	unsigned int nr;
+	u16 index[PT_ENTRIES];
+	u64 now[PT_ENTRIES];
+};
+
+/*
+ * gmem_diff() - compare the page at @gpa with @was, reading each quadword once and leaving out
+ * those that were 0.  0 or -EFAULT, as gmem_read().
+ */
+int gmem_diff(struct nestor_vcpu *vcpu, struct l1_gpa gpa, const u64 *was, struct gmem_diff *diff);
 
 /* zap.c: both kinds of table at once; lock held; true: TLBs have to be flushed */
 bool zap_gfns(struct nestor_mmu_vm *mmu, u64 start, u64 end, struct list_head *gone);

@@ -4,8 +4,8 @@
  *
  * The shadow is a model of the processor's TLB, and an invalidation by L1 only
  * means that what L1 has changed must not be used any more.  So it marks the roots of
- * that tag stale, and before a stale root is used again it is compared with
- * L1's tables (shadow_sync.c): what L1 did not touch stays.
+ * that tag stale, and what a stale root maps is compared with L1's tables before L2
+ * uses it again (shadow_sync.c): what L1 did not touch stays.
  *
  * A guest hypervisor without flush-by-ASID flushes by taking the next ASID.  A
  * root of another tag over the same table is therefore taken over, as if stale,
@@ -43,7 +43,7 @@ static void table_empty_slowly(struct nestor_vcpu *vcpu, struct shadow_table *t,
 		if (!READ_ONCE(t->spt[i]))
 			continue;
 		/* Children are this thread's own: no lock to follow them. */
-		if (t->level > 2 && shadow_is_child(mmu->fmt, t, i))
+		if (t->level > 2 && shadow_is_child(t, i))
 			table_empty_slowly(vcpu, t->slot[i].child, gone);
 		spin_lock(&mmu->lock);
 		entry_clear(vcpu, t, i, gone);
@@ -94,7 +94,6 @@ void shadow_destroy(struct nestor_vcpu *vcpu)
 	for (i = 0; i < SHADOW_ROOTS; i++)
 		root_free(vcpu, &s->roots[i]);
 	spare_drop(s);
-	kfree(s->buf);
 	kfree(s);
 	vcpu->shadow = NULL;
 }
@@ -306,7 +305,7 @@ static void root_drop_gpa(struct nestor_vcpu *vcpu, struct shadow_root *sr, u64 
 	spin_lock(&mmu->lock);
 	for (;;) {
 		i = level_index(gfn, t->level);
-		if (!shadow_is_child(mmu->fmt, t, i))
+		if (!shadow_is_child(t, i))
 			break;
 		t = t->slot[i].child;
 	}

@@ -5,8 +5,8 @@
  * Walks every root and checks what the other files promise: each table is
  * reached once, from the parent it names, and counted; each leaf is in the
  * reverse map under the frame it maps; that frame has a slot; the leaf has no
- * right that the slot or the dirty log withholds; and its page is the one the VMM
- * has mapped there now.  The last holds at any time under mmu->lock outside an
+ * right that the slot or the dirty log withholds, and no bit that its format does not
+ * give it; and its page is the one the VMM has mapped there now.  The last holds at any time under mmu->lock outside an
  * invalidation, because the host announces a change before it makes it.
  */
 #include <linux/bitops.h>
@@ -58,6 +58,21 @@ static void audit_page(struct audit *a, struct shadow_table *t, unsigned int i,
 	put_page(page);
 }
 
+/* A leaf is what sl_make_leaf() makes, but for the bits that the CPU and the log change. */
+static void audit_format(struct audit *a, struct shadow_table *t, unsigned int i)
+{
+	const struct sl_format *f = a->mmu->fmt;
+	u64 e = t->spt[i], may = f->dirty | f->accessed;
+	u64 like = sl_make_leaf(f, sl_pfn(e), t->level, e & f->read, sl_writable(f, e),
+				sl_executable(f, e));
+
+	if ((e ^ like) & ~may)
+		bad(a, t, i, "leaf has bits that nobody gave it");
+	/* An EPT misconfiguration on the CPU, if it were so. */
+	if (!(e & f->read) && (sl_writable(f, e) || !hw_caps.exec_only))
+		bad(a, t, i, "leaf is not readable");
+}
+
 static void audit_leaf(struct audit *a, struct shadow_table *t, unsigned int i)
 {
 	u64 e = t->spt[i], gfn = t->slot[i].gfn, pages = level_pages(t->level);
@@ -79,6 +94,7 @@ static void audit_leaf(struct audit *a, struct shadow_table *t, unsigned int i)
 		if (slot->dirty && (pages > 1 || !test_bit(gfn - slot->base, slot->dirty)))
 			bad(a, t, i, "writable, and not in the dirty log");
 	}
+	audit_format(a, t, i);
 	audit_page(a, t, i, slot);
 }
 
@@ -86,7 +102,7 @@ static void audit_child(struct audit *a, struct shadow_table *t, unsigned int i)
 {
 	struct shadow_table *c = t->slot[i].child;
 
-	if (!c || sl_child(t->spt[i]) != c->spt)
+	if (!c || (!shadow_is_off(t, i) && sl_child(t->spt[i]) != c->spt))
 		bad(a, t, i, "entry and child disagree");
 	else if (c->parent != t || c->index != i || c->root != t->root ||
 		 c->level != t->level - 1)
@@ -97,25 +113,26 @@ static void audit_child(struct audit *a, struct shadow_table *t, unsigned int i)
 static void audit_table(struct audit *a, struct shadow_table *t)
 {
 	const struct sl_format *f = a->mmu->fmt;
-	unsigned int i, leaves = 0;
+	unsigned int i, leaves = 0, on = 0;
 
 	a->tables++;
 	for (i = 0; i < PT_ENTRIES; i++) {
 		if (shadow_is_leaf(f, t, i)) {
 			leaves++;
 			audit_leaf(a, t, i);
-		} else if (shadow_is_child(f, t, i)) {
+		} else if (shadow_is_child(t, i)) {
 			int before = a->errors;
 
+			on += !shadow_is_off(t, i);
 			audit_child(a, t, i);
 			if (a->errors == before)
 				audit_table(a, t->slot[i].child);
-		} else if (t->spt[i] || !hlist_unhashed(&t->slot[i].node)) {
+		} else if (t->spt[i] || t->l1e[i] || !hlist_unhashed(&t->slot[i].node)) {
 			bad(a, t, i, "empty entry is not empty");
 		}
 	}
-	if (leaves != t->nr_leaves)
-		bad(a, t, 0, "number of leaves is wrong");
+	if (leaves != t->nr_leaves || on != t->nr_on)
+		bad(a, t, 0, "number of leaves or children is wrong");
 }
 
 /* The tables and leaves of the whole VM add up to what the reverse map counts. */

@@ -34,7 +34,6 @@ struct shadow_table;
  * @node: in the reverse map, for a leaf
  * @gfn: leaf: L1 frame it maps, aligned to its size
  * @child: not a leaf: the table
- * @l1e: L1's entry this one was made of, as it was then; 0 below a leaf of L1
  */
 struct shadow_slot {
 	struct hlist_node node;
@@ -42,11 +41,29 @@ struct shadow_slot {
 		u64 gfn;
 		struct shadow_table *child;
 	};
-	u64 l1e;
 };
 
-#define SLOTS_ORDER	2
-static_assert(sizeof(struct shadow_slot) * PT_ENTRIES == PAGE_SIZE << SLOTS_ORDER);
+/**
+ * struct shadow_block - the slots of a table, and what they were made of
+ * @slot: a slot an entry
+ * @l1e: L1's entry it was made of, as it was then; 0 below a leaf of L1, and where nothing
+ *	is mapped.  Apart from the slots, because it is compared as a page
+ *
+ * Naturally aligned; page->private of its first page is the table.
+ */
+struct shadow_block {
+	struct shadow_slot slot[PT_ENTRIES];
+	u64 l1e[PT_ENTRIES];
+};
+
+#define BLOCK_ORDER	2
+static_assert(sizeof(struct shadow_block) == PAGE_SIZE << BLOCK_ORDER);
+
+/*
+ * An entry whose child is kept, but out of the CPU's reach until it was compared with
+ * L1's tables.  No address stays in it: a CPU may speculate with entries that are not present.
+ */
+#define SHADOW_OFF	BIT_ULL(11)
 
 /**
  * struct shadow_table - one page of entries
@@ -56,8 +73,10 @@ static_assert(sizeof(struct shadow_slot) * PT_ENTRIES == PAGE_SIZE << SLOTS_ORDE
  * @index: see @parent
  * @level: 1 to ROOT_LEVEL
  * @nr_leaves: leaves in this page
+ * @nr_on: children that the CPU can reach from this page
  * @spt: the page the CPU reads
- * @slot: PT_ENTRIES slots, naturally aligned; the block's page->private is this table
+ * @slot: PT_ENTRIES slots, part of a shadow_block
+ * @l1e: the same block's
  * @l1_table: L1-physical address of the table of L1 it mirrors entry by entry, or
  *	NO_TABLE: all of it lies below one leaf of L1, or formats do not match
  */
@@ -68,8 +87,10 @@ struct shadow_table {
 	u16 index;
 	u8 level;
 	u16 nr_leaves;
+	u16 nr_on;
 	u64 *spt;
 	struct shadow_slot *slot;
+	u64 *l1e;
 	u64 l1_table;
 };
 
@@ -81,7 +102,8 @@ struct shadow_table {
  * @tag: L1's ASID or VPID
  * @old_tag: tag this root was taken over from; valid with @moved
  * @moved: see @old_tag
- * @stale: L1 invalidated it since it was last compared with L1's tables
+ * @stale: L1 invalidated it since it was last used
+ * @ahead: tables to compare beside the next one that is, see shadow_sync.c
  * @nr_tables: tables, the top included
  * @used: mmu_shadow.clock at the last use
  */
@@ -91,6 +113,7 @@ struct shadow_root {
 	struct pt_format fmt;
 	u32 tag, old_tag;
 	bool moved, stale;
+	unsigned int ahead;
 	unsigned int nr_tables;
 	u64 used;
 };
@@ -103,7 +126,10 @@ struct shadow_root {
  * @nr_tables: tables of all roots
  * @spare: tables ready for use, SHADOW_SPARE of them before a fault is handled
  * @nr_spare: how many
- * @buf: one page of L1's table while it is compared
+ * @diff: what a table of L1 has that differs from what it had
+ * @window: entries filled in around the last fault of a 4K page, see shadow_fill.c
+ * @window_start: first frame of L2 in them
+ * @window_end: the first one after them
  * @faults: counts leaves filled in, for the audit of a debug build
  */
 struct mmu_shadow {
@@ -113,7 +139,9 @@ struct mmu_shadow {
 	unsigned int nr_tables;
 	struct list_head spare;
 	unsigned int nr_spare;
-	u64 *buf;
+	struct gmem_diff diff;
+	unsigned int window;
+	u64 window_start, window_end;
 	unsigned int faults;
 };
 
@@ -139,6 +167,45 @@ bool shadow_make_room(struct nestor_vcpu *vcpu, struct shadow_root *keep);
 
 /* shadow_sync.c: compare with L1's tables, keep what still holds */
 void shadow_revalidate(struct nestor_vcpu *vcpu, struct shadow_root *sr);
+/* shadow_refresh() - bring back what is kept on the way to @gfn; true: that was all that was missing */
+bool shadow_refresh(struct nestor_vcpu *vcpu, struct shadow_root *sr, u64 gfn, u64 access,
+		    const struct walk *walk);
+/* l1e_same() - does what was made of L1's entry @old hold for @new? */
+bool l1e_same(const struct shadow_root *sr, u64 old, u64 new);
+
+/* What a slot at @level was made of, as far as it can be compared later. */
+u64 l1e_at(const struct shadow_root *sr, const struct walk *walk, int level);
+/* Which table of L1 a shadow table at @level mirrors. */
+u64 l1_table_at(const struct shadow_root *sr, const struct walk *walk, int level);
+
+/* shadow_fill.c */
+#define FILL_MAX	64u
+
+/**
+ * struct shadow_fill - one fault being filled in
+ * @vcpu: whose; @sr: where; @gfn: L2's frame; @access: ACC_*
+ * @walk: L1's, successful
+ * @first: entry of the 4K table at which the window of neighbours begins
+ * @nr: entries in it, 0 for none
+ * @above: see walk_above()
+ * @l1e: L1's entries for the window, read once
+ */
+struct shadow_fill {
+	struct nestor_vcpu *vcpu;
+	struct shadow_root *sr;
+	u64 gfn, access;
+	const struct walk *walk;
+	unsigned int first, nr;
+	struct walk above;
+	u64 l1e[FILL_MAX];
+};
+
+void fill_begin(struct shadow_fill *f, struct nestor_vcpu *vcpu, struct shadow_root *sr, u64 gfn,
+		u64 access, const struct walk *walk);
+/* fill_known() - from L0's table; false: it does not map the frame, or not for writing */
+bool fill_known(struct shadow_fill *f);
+/* fill_page() - from the host's page, unless that is stale */
+void fill_page(struct shadow_fill *f, const struct host_map *m);
 
 /* shadow_rmap.c */
 int rmap_init(struct nestor_mmu_vm *mmu);
@@ -147,7 +214,7 @@ void rmap_del(struct nestor_mmu_vm *mmu, struct shadow_table *t, struct shadow_s
 
 static inline struct shadow_table *slot_table(const struct shadow_slot *slot)
 {
-	unsigned long block = (unsigned long)slot & ~((PAGE_SIZE << SLOTS_ORDER) - 1);
+	unsigned long block = (unsigned long)slot & ~((PAGE_SIZE << BLOCK_ORDER) - 1);
 
 	return (struct shadow_table *)page_private(virt_to_page((void *)block));
 }
@@ -160,12 +227,17 @@ static inline bool shadow_is_leaf(const struct sl_format *f, const struct shadow
 	return sl_present(f, e) && sl_is_leaf(e, t->level);
 }
 
-static inline bool shadow_is_child(const struct sl_format *f, const struct shadow_table *t,
-				   unsigned int i)
+/* A child, whether the CPU can reach it or not */
+static inline bool shadow_is_child(const struct shadow_table *t, unsigned int i)
 {
 	u64 e = READ_ONCE(t->spt[i]);
 
-	return sl_present(f, e) && !sl_is_leaf(e, t->level);
+	return e && !sl_is_leaf(e, t->level);
+}
+
+static inline bool shadow_is_off(const struct shadow_table *t, unsigned int i)
+{
+	return READ_ONCE(t->spt[i]) == SHADOW_OFF;
 }
 
 /* Can L1's tables of this format be compared with the shadow page by page? */

@@ -18,7 +18,7 @@ static void shadow_table_free(struct shadow_table *t)
 	free_page((unsigned long)t->spt);
 	if (t->slot) {
 		set_page_private(virt_to_page(t->slot), 0);
-		free_pages((unsigned long)t->slot, SLOTS_ORDER);
+		free_pages((unsigned long)t->slot, BLOCK_ORDER);
 	}
 	kfree(t);
 }
@@ -26,16 +26,21 @@ static void shadow_table_free(struct shadow_table *t)
 static struct shadow_table *shadow_table_alloc(void)
 {
 	struct shadow_table *t = kzalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
+	struct shadow_block *block;
 
 	if (!t)
 		return NULL;
 	t->spt = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	t->slot = (void *)__get_free_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO, SLOTS_ORDER);
-	if (!t->spt || !t->slot) {
+	block = (void *)__get_free_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO, BLOCK_ORDER);
+	if (block) {
+		t->slot = block->slot;
+		t->l1e = block->l1e;
+	}
+	if (!t->spt || !block) {
 		shadow_table_free(t);
 		return NULL;
 	}
-	set_page_private(virt_to_page(t->slot), (unsigned long)t);
+	set_page_private(virt_to_page(block), (unsigned long)t);
 	return t;
 }
 
@@ -92,7 +97,7 @@ void leaf_clear(struct nestor_mmu_vm *mmu, struct shadow_table *t, unsigned int 
 	xchg(&t->spt[i], 0);
 	rmap_del(mmu, t, &t->slot[i]);
 	t->slot[i].gfn = 0;
-	t->slot[i].l1e = 0;
+	WRITE_ONCE(t->l1e[i], 0);
 	t->nr_leaves--;
 }
 
@@ -111,6 +116,7 @@ struct shadow_table *child_add(struct nestor_vcpu *vcpu, struct shadow_table *t,
 	c->root->nr_tables++;
 	vcpu->shadow->nr_tables++;
 	t->slot[i].child = c;
+	t->nr_on++;
 	WRITE_ONCE(t->spt[i], sl_make_table(mmu->fmt, c->spt));
 	return c;
 }
@@ -127,12 +133,14 @@ void entry_clear(struct nestor_vcpu *vcpu, struct shadow_table *t, unsigned int 
 		leaf_clear(mmu, t, i);
 		return;
 	}
-	if (!shadow_is_child(mmu->fmt, t, i))
+	if (!shadow_is_child(t, i))
 		return;
 	c = t->slot[i].child;
+	if (!shadow_is_off(t, i))
+		t->nr_on--;
 	WRITE_ONCE(t->spt[i], 0);
 	t->slot[i].child = NULL;
-	t->slot[i].l1e = 0;
+	t->l1e[i] = 0;
 	table_empty(vcpu, c, gone);
 	c->root->nr_tables--;
 	vcpu->shadow->nr_tables--;

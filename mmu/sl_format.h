@@ -61,6 +61,11 @@ static inline bool sl_writable(const struct sl_format *f, u64 e)
 	return e & f->write;
 }
 
+static inline bool sl_executable(const struct sl_format *f, u64 e)
+{
+	return (e & f->exec) || (f->noexec && !(e & f->noexec));
+}
+
 static inline u64 sl_pfn(u64 e)
 {
 	return (e & SL_PA & ~sme_me_mask) >> PAGE_SHIFT;

@@ -162,6 +162,27 @@ unsigned int table_need(struct nestor_mmu_vm *mmu, u64 gfn, int level)
 	return l - level;
 }
 
+int table_lookup(struct nestor_mmu_vm *mmu, u64 gfn, u64 *pfn, bool *writable)
+{
+	u64 *pt = mmu->root;
+	int l;
+
+	lockdep_assert_held(&mmu->lock);
+	for (l = ROOT_LEVEL; l >= LEVEL_4K; l--) {
+		u64 e = READ_ONCE(pt[level_index(gfn, l)]);
+
+		if (!sl_present(mmu->fmt, e))
+			return 0;
+		if (sl_is_leaf(e, l)) {
+			*pfn = sl_pfn(e) + (gfn & (level_pages(l) - 1));
+			*writable = sl_writable(mmu->fmt, e);
+			return l;
+		}
+		pt = sl_child(e);
+	}
+	return 0;
+}
+
 enum table_change table_map(struct nestor_mmu_vm *mmu, u64 gfn, u64 pfn, int level, bool write,
 			    struct table_cache *c, struct list_head *gone)
 {

@@ -35,6 +35,9 @@ unsigned int table_need(struct nestor_mmu_vm *mmu, u64 gfn, int level);
 enum table_change table_map(struct nestor_mmu_vm *mmu, u64 gfn, u64 pfn, int level, bool write,
 			    struct table_cache *c, struct list_head *gone);
 
+/* table_lookup() - the leaf around @gfn: its level, *pfn the frame of @gfn itself; 0: none */
+int table_lookup(struct nestor_mmu_vm *mmu, u64 gfn, u64 *pfn, bool *writable);
+
 /* [start, end) in guest frames; true: a TLB may hold more rights than the table now */
 bool table_zap(struct nestor_mmu_vm *mmu, u64 start, u64 end, struct list_head *gone);
 bool table_protect(struct nestor_mmu_vm *mmu, u64 start, u64 end);

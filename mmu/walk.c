@@ -204,6 +204,14 @@ static bool permitted(const struct pt_format *fmt, u32 access, const struct walk
 	return !(w->user && !fetch && fmt->smap);
 }
 
+static void rights_and(struct walk *w, const struct entry *d)
+{
+	w->readable &= d->r;
+	w->writable &= d->w;
+	w->user &= d->u;
+	w->exec &= d->x;
+}
+
 /* Collect entries from the root to the leaf. */
 static enum walk_result walk_down(const struct pt_format *fmt, u64 root, u64 va, u32 access,
 				  const struct walk_ops *ops, void *ctx, struct walk *out)
@@ -230,10 +238,7 @@ static enum walk_result walk_down(const struct pt_format *fmt, u64 root, u64 va,
 			return walk_fault(fmt, access, 0, out);
 		if (d.bad)
 			return walk_fault(fmt, access, ACC_PRESENT | ACC_RSVD, out);
-		out->readable &= d.r;
-		out->writable &= d.w;
-		out->user &= d.u;
-		out->exec &= d.x;
+		rights_and(out, &d);
 		if (d.leaf)
 			break;
 		table = d.next;
@@ -272,6 +277,38 @@ static int walk_mark(const struct pt_format *fmt, u32 access, const struct walk_
 		out->dirtied = new & ~old & dirty;
 	}
 	return 0;
+}
+
+void walk_above(const struct pt_format *fmt, const struct walk *w, struct walk *above)
+{
+	int level;
+
+	*above = *w;
+	above->readable = above->writable = above->user = above->exec = true;
+	for (level = fmt->levels; level > 1; level--) {
+		struct entry d = entry_decode(fmt, level, w->used[level]);
+
+		rights_and(above, &d);
+	}
+}
+
+bool walk_sibling(const struct pt_format *fmt, const struct walk *above, u64 entry,
+		  struct walk *out)
+{
+	struct entry d = entry_decode(fmt, 1, entry);
+
+	if (!d.present || d.bad || (fmt->ad && !(entry & (fmt->ept ? EPT_A : PTE_A))))
+		return false;
+	out->level = 1;
+	out->readable = above->readable;
+	out->writable = above->writable;
+	out->user = above->user;
+	out->exec = above->exec;
+	rights_and(out, &d);
+	out->addr = d.next;
+	out->entry = entry;
+	out->dirty = !fmt->ad || (entry & (fmt->ept ? EPT_D : PTE_D));
+	return fmt->ept ? out->readable || out->exec : out->user;
 }
 
 enum walk_result walk_table(const struct pt_format *fmt, u64 root, u64 va, u32 access,

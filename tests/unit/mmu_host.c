@@ -306,21 +306,28 @@ void host_collapse(struct nestor_mmu_vm *mmu, unsigned int block)
 	invalidate(mmu, block * 512, 512, true);
 }
 
-void host_init(void)
+void host_reset(void)
 {
-	size_t size = (size_t)ARENA_PAGES * PAGE_SIZE, align = 2u << 20;
-	char *map = mmap(NULL, size + align, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	unsigned int i;
 
-	assert(map != MAP_FAILED);
-	arena = (char *)(((unsigned long)map + align - 1) & ~(align - 1));
-	page_array = calloc(ARENA_PAGES, sizeof(*page_array));
-	ASAN_POISON_MEMORY_REGION(arena, (size_t)TABLE_PAGES * PAGE_SIZE);
+	memset(block_used, 0, sizeof(block_used));
 	for (i = 0; i < FRAMES; i++)
 		owner[i] = -1;
 	for (i = 0; i < HOST_PAGES; i++)
 		frame_set(i, i);
 	for (i = 0; i < HOST_BLOCKS; i++)
 		host_huge[i] = i % 4 != 3;
+}
+
+void host_init(void)
+{
+	size_t size = (size_t)ARENA_PAGES * PAGE_SIZE, align = 2u << 20;
+	char *map = mmap(NULL, size + align, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	assert(map != MAP_FAILED);
+	arena = (char *)(((unsigned long)map + align - 1) & ~(align - 1));
+	page_array = calloc(ARENA_PAGES, sizeof(*page_array));
+	ASAN_POISON_MEMORY_REGION(arena, (size_t)TABLE_PAGES * PAGE_SIZE);
+	host_reset();
 }

@@ -11,6 +11,8 @@
 #define HOST_HVA	0x7e0000000000ul
 
 void host_init(void);
+/* Every page back to its place, while there is no VM */
+void host_reset(void);
 /* Which page of the VMM has @pfn, -1: none any more */
 int host_frame_owner(u64 pfn);
 /* Move one page (a huge one is split), or gather a block into one huge page. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Models that mmu/ is tested against; see mmu_model.h. */
+#include "mmu/ept.h"
 #include "mmu_model.h"
 
 struct nestor_vm vm;
@@ -12,11 +13,34 @@ struct hpa cur_hpa[NR_VCPUS];
 const char *failed;
 unsigned int faults, maps;
 
-const struct pt_format fmt = {
-	.name = "NPT", .levels = 4, .entry_size = 8, .index_bits = 9, .nx = true,
-	.large_2m = true, .large_1g = true, .wp = true, .ad = true,
-	.rsvd_pa = 0x000fff0000000000ull,
+const struct model_format model_npt = {
+	.pt = {
+		.name = "NPT", .levels = 4, .entry_size = 8, .index_bits = 9, .nx = true,
+		.large_2m = true, .large_1g = true, .wp = true, .ad = true, .table_write = true,
+		.rsvd_pa = 0x000fff0000000000ull,
+	},
+	.sl_npt = true, .table = 7, .all = 7, .a = 0x20, .d = 0x40,
 };
+
+const struct model_format model_ept_ad = {
+	.pt = {
+		.name = "EPT with flags", .levels = 4, .entry_size = 8, .index_bits = 9,
+		.ept = true, .exec_only = true, .large_2m = true, .large_1g = true, .ad = true,
+		.table_write = true, .rsvd_pa = 0x000fff0000000000ull,
+	},
+	.table = 7, .all = 7 | 6 << 3, .a = 0x100, .d = 0x200,
+};
+
+const struct model_format model_ept_plain = {
+	.pt = {
+		.name = "EPT without flags", .levels = 4, .entry_size = 8, .index_bits = 9,
+		.ept = true, .large_2m = true, .large_1g = true,
+		.rsvd_pa = 0x000fff0000000000ull,
+	},
+	.table = 7, .all = 7, .a = 0x100, .d = 0x200,
+};
+
+const struct model_format *mf = &model_npt;
 
 /* Glue that core/ provides. */
 
@@ -101,21 +125,56 @@ u64 table_gfn(unsigned int root, int level, unsigned int n)
 	return 1 + 16 * root + (level == 1 ? 3 + n : 4u - level);
 }
 
+/* What one entry of @npt or else EPT allows, RD | WR | EX; 0: it is not there. */
+static unsigned int entry_rights(bool npt, u64 e)
+{
+	if (!npt)
+		return e & 7;
+	/* A nested walk is a user access: without P and U/S there is nothing. */
+	return (e & 5) != 5 ? 0 : RD | (e & 2) | (e >> 63 ? 0 : EX);
+}
+
+/* The reverse of it */
+u64 model_leaf(u64 gfn, unsigned int rights)
+{
+	u64 e = gfn << 12 | (mf->all & ~7ull);
+
+	if (!mf->pt.ept)
+		return e | (rights ? 5 : 0) | (rights & WR) | (rights & EX ? 0 : 1ull << 63);
+	return e | rights;
+}
+
+/* By the figures, not by the walker. */
+static bool entry_bad(int level, u64 e)
+{
+	bool leaf = level == 1 || (e & E_PS);
+	unsigned int type = e >> 3 & 7;
+
+	if (e & mf->pt.rsvd_pa)
+		return true;
+	if (!mf->pt.ept)
+		return false;
+	return (e & 3) == 2 || ((e & 7) == 4 && !mf->pt.exec_only) || (!leaf && (e & 0x78)) ||
+	       (leaf && (type == 2 || type == 3 || type == 7));
+}
+
 struct l2_map l1_translate(unsigned int root, unsigned int page)
 {
-	struct l2_map m = { .ok = true, .write = true };
+	struct l2_map m = { .ok = true, .rights = RD | WR | EX, .accessed = true };
 	u64 at = table_gfn(root, 4, 0);
 
 	for (int level = 4; level >= 1; level--) {
 		u64 e = *l1_entry(at, (page >> (9 * (level - 1))) & 511);
+		unsigned int r = entry_rights(!mf->pt.ept, e);
 
-		if ((e & (E_P | E_U)) != (E_P | E_U) || (e & fmt.rsvd_pa))
-			return (struct l2_map){ .ok = false };
-		m.write &= !!(e & E_W);
+		if (!r || entry_bad(level, e))
+			return (struct l2_map){ .bad = r };
+		m.rights &= r;
+		m.accessed &= !!(e & mf->a);
 		at = (e & GENMASK_ULL(51, 12)) >> 12;
 		if (level == 1 || (e & E_PS)) {
 			m.gfn = at + (page & ((1u << (9 * (level - 1))) - 1));
-			m.dirty = e & E_D;
+			m.dirty = e & mf->d;
 			return m;
 		}
 	}
@@ -127,14 +186,14 @@ static void remember(struct history *h, struct l2_map m)
 	if (!m.ok || h->any)
 		return;
 	for (int i = 0; i < h->n; i++)
-		if (h->h[i].gfn == m.gfn && h->h[i].write == m.write)
+		if (h->h[i].gfn == m.gfn && h->h[i].rights == m.rights)
 			return;
 	if (h->n == HISTORY) {
 		h->any = true;
 		return;
 	}
 	h->h[h->n].gfn = m.gfn;
-	h->h[h->n++].write = m.write;
+	h->h[h->n++].rights = m.rights;
 }
 
 void l1_edited(unsigned int root, unsigned int first, unsigned int n)
@@ -159,35 +218,38 @@ void forget(int v, unsigned int tag)
 		}
 }
 
-static bool was_allowed(int v, unsigned int page, u64 gfn, bool write)
+static bool was_allowed(int v, unsigned int page, u64 gfn, unsigned int acc)
 {
 	const struct history *h = &history[v][cur_root[v]][cur_tag[v]][page];
 
 	for (int i = 0; i < h->n; i++)
-		if (h->h[i].gfn == gfn && (h->h[i].write || !write))
+		if (h->h[i].gfn == gfn && (h->h[i].rights & acc))
 			return true;
 	return h->any;
 }
 
 /* The CPU: a walk of the table that mmu/ built. */
-bool hw_walk(struct hpa root, u64 gfn, bool write, u64 *pfn, bool *can_write)
+bool hw_walk(struct hpa root, u64 gfn, unsigned int acc, u64 *pfn, unsigned int *rights)
 {
 	u64 *pt = __va(root.a);
 
+	*rights = RD | WR | EX;
 	for (int level = 4; level >= 1; level--) {
 		u64 *p = &pt[level_index(gfn, level)], e = READ_ONCE(*p);
+		unsigned int r = entry_rights(mf->sl_npt, e);
 
-		if ((e & (E_P | E_U)) != (E_P | E_U))
+		if (!r)
 			return false;
+		*rights &= r;
+		/* The only leaves there should be: write-back, PAT ignored. */
+		if (!mf->sl_npt)
+			FAIL_UNLESS((e & 3) != 2 && ((e & 7) != 4 || hw_caps.exec_only) &&
+				    (e & 0x78) == (level == 1 || (e & E_PS) ? 0x70 : 0),
+				    "the CPU met an EPT misconfiguration");
 		if (level == 1 || (e & E_PS)) {
-			if (write && !(e & E_W))
-				return false;
 			*pfn = sl_pfn(e) + (gfn & (level_pages(level) - 1));
-			*can_write = e & E_W;
-			return true;
+			return *rights & acc;
 		}
-		if (!(e & E_W))
-			return false;
 		pt = __va(sl_pfn(e) << 12);
 	}
 	return false;
@@ -201,22 +263,22 @@ struct tlb_entry *tlb_find(struct nestor_vcpu *v, u64 gfn, u32 tag)
 	return NULL;
 }
 
-/* Through the TLB: true, and where; a write through an entry that forbids it walks again. */
-bool cpu_access(struct nestor_vcpu *v, struct hpa root, u64 gfn, u32 tag, bool write,
-		       u64 *pfn)
+/* Through the TLB: true, and where; an access that an entry forbids walks again. */
+bool cpu_access(struct nestor_vcpu *v, struct hpa root, u64 gfn, u32 tag, unsigned int acc,
+		u64 *pfn)
 {
 	struct tlb_entry *e = tlb_find(v, gfn, tag);
-	bool can_write;
+	unsigned int rights;
 
-	if (e && (e->write || !write)) {
+	if (e && (e->rights & acc)) {
 		*pfn = e->pfn;
 		return true;
 	}
-	if (!hw_walk(root, gfn, write, pfn, &can_write))
+	if (!hw_walk(root, gfn, acc, pfn, &rights))
 		return false;
 	if (!e)
 		e = &v->tlb[random() % TLB_SIZE];
-	*e = (struct tlb_entry){ true, can_write, gfn, *pfn, tag };
+	*e = (struct tlb_entry){ true, rights, gfn, *pfn, tag };
 	return true;
 }
 
@@ -229,7 +291,7 @@ static void check_write(u64 gfn, int page)
 		written[page] = true;
 }
 
-static void check_l2(int v, unsigned int page, bool write, u64 pfn)
+static void check_l2(int v, unsigned int page, unsigned int acc, u64 pfn)
 {
 	int host = host_frame_owner(pfn);
 	bool found = false;
@@ -242,23 +304,25 @@ static void check_l2(int v, unsigned int page, bool write, u64 pfn)
 
 		if (!slots[i].there || host < first || host >= first + n)
 			continue;
-		if (was_allowed(v, page, gfn, write)) {
+		if (was_allowed(v, page, gfn, acc)) {
 			found = true;
-			if (write)
+			if (acc == WR)
 				check_write(gfn, host);
 		}
 	}
 	FAIL_UNLESS(found, "L2 reached what L1's table did not give since the flush");
 }
 
-static void check_dirty_bit(int v, unsigned int page)
+static void check_flags(int v, unsigned int page, unsigned int acc)
 {
 	const struct history *h = &history[v][cur_root[v]][cur_tag[v]][page];
 	struct l2_map m = l1_translate(cur_root[v], page);
 
-	/* Only where L1 has changed nothing since its flush is the bit owed. */
-	if (!h->edited)
-		FAIL_UNLESS(m.ok && m.dirty, "a write did not set L1's dirty bit");
+	/* Only where L1 has changed nothing since its flush are they owed. */
+	if (h->edited || !mf->pt.ad)
+		return;
+	FAIL_UNLESS(m.ok && m.accessed, "an access did not set L1's accessed bits");
+	FAIL_UNLESS(acc != WR || m.dirty, "a write did not set L1's dirty bit");
 }
 
 struct shadow_root *use_root(int v, unsigned int root, unsigned int tag)
@@ -267,7 +331,7 @@ struct shadow_root *use_root(int v, unsigned int root, unsigned int tag)
 	struct shadow_root *sr;
 	bool fresh;
 
-	sr = shadow_get(vcpu, l1_gpa(table_gfn(root, 4, 0) << 12 | (random() & 0xfff)), &fmt, tag,
+	sr = shadow_get(vcpu, l1_gpa(table_gfn(root, 4, 0) << 12 | (random() & 0xfff)), &mf->pt, tag,
 			&fresh);
 	FAIL_UNLESS(sr, "no root");
 	if (!sr)
@@ -281,37 +345,63 @@ struct shadow_root *use_root(int v, unsigned int root, unsigned int tag)
 	return sr;
 }
 
-static void l2_fault(int v, struct shadow_root *sr, unsigned int page, bool write, bool *done)
+static void check_reflected(struct l2_map m, unsigned int acc, const struct walk *w)
 {
-	struct l2_map m = l1_translate(cur_root[v], page);
+	FAIL_UNLESS(!m.ok || !(m.rights & acc), "L1 was told of a fault it did not make");
+	if (!mf->pt.ept)
+		return;
+	FAIL_UNLESS(ept_misconfigured(w) == m.bad, "violation or misconfiguration: the wrong one");
+	FAIL_UNLESS(ept_rights_bits(w) == (u64)m.rights << 3, "a violation tells the wrong rights");
+}
+
+static u64 access_bits(unsigned int acc)
+{
+	return acc == WR ? ACC_WRITE : acc == EX ? ACC_FETCH : 0;
+}
+
+static void l2_fault(int v, struct shadow_root *sr, unsigned int page, unsigned int acc, bool *done)
+{
+	struct l2_map m = l1_translate(cur_root[v], page), after;
+	u64 full = random() % 4 ? 0 : ACC_LOG_FULL;
 	const struct model_slot *s;
 	struct l1_gpa gpa;
 	struct walk walk;
 
 	faults++;
-	switch (shadow_fault(&vcpus[v], sr, l2_gpa((u64)page << 12), write ? ACC_WRITE : 0, &walk,
+	switch (shadow_fault(&vcpus[v], sr, l2_gpa((u64)page << 12), access_bits(acc) | full, &walk,
 			     &gpa)) {
 	case SHADOW_L1:
-		FAIL_UNLESS(!m.ok || (write && !m.write), "L1 was told of a fault it did not make");
+		check_reflected(m, acc, &walk);
 		*done = true;
 		break;
 	case SHADOW_MMIO:
 		s = model_slot(m.gfn);
 		FAIL_UNLESS(m.ok && gpa.a >> 12 == m.gfn &&
-			    (!s || (write && (s->r.flags & KVM_MEM_READONLY))),
+			    (!s || (acc == WR && (s->r.flags & KVM_MEM_READONLY))),
 			    "memory was taken for MMIO");
 		*done = true;
 		break;
 	case SHADOW_MAPPED:
 		maps++;
 		break;
+	case SHADOW_LOG_FULL:
+		FAIL_UNLESS(full && mf->pt.ad && (m.rights & acc) &&
+			    (!m.accessed || (acc == WR && !m.dirty)), "the log was no matter");
+		*done = true;
+		break;
 	default:
 		FAIL_UNLESS(false, "a fault ended in an error");
 		*done = true;
 	}
+	after = l1_translate(cur_root[v], page);
+	FAIL_UNLESS(walk.dirtied == (!m.dirty && after.dirty), "what is to be logged is not told");
+	FAIL_UNLESS(!full || (m.accessed == after.accessed && m.dirty == after.dirty),
+		    "a flag was set with the log full");
+	FAIL_UNLESS(mf->pt.ad || (m.accessed == after.accessed && m.dirty == after.dirty),
+		    "a flag was set that L1 did not ask for");
 }
 
-void l2_access(int v, unsigned int page, bool write)
+void l2_access(int v, unsigned int page, unsigned int acc)
 {
 	struct nestor_vcpu *vcpu = &vcpus[v];
 	bool done = false;
@@ -324,13 +414,12 @@ void l2_access(int v, unsigned int page, bool write)
 				vcpu->tlb[n].valid &= vcpu->tlb[n].tag == 1;
 			vcpu->flush = false;
 		}
-		if (cpu_access(vcpu, cur_hpa[v], page, 0, write, &pfn)) {
-			check_l2(v, page, write, pfn);
-			if (write)
-				check_dirty_bit(v, page);
+		if (cpu_access(vcpu, cur_hpa[v], page, 0, acc, &pfn)) {
+			check_l2(v, page, acc, pfn);
+			check_flags(v, page, acc);
 			return;
 		}
-		l2_fault(v, sr, page, write, &done);
+		l2_fault(v, sr, page, acc, &done);
 	}
 	FAIL_UNLESS(done, "L2 makes no progress");
 }
@@ -340,7 +429,7 @@ void l1_access(int v, u64 gfn, bool write)
 	u64 pfn;
 
 	for (int i = 0; i < 4; i++) {
-		if (cpu_access(&vcpus[v], mmu_root(&vm), gfn, 1, write, &pfn)) {
+		if (cpu_access(&vcpus[v], mmu_root(&vm), gfn, 1, write ? WR : RD, &pfn)) {
 			int page = gfn_host_page(gfn);
 
 			FAIL_UNLESS(page >= 0 && host_frame_owner(pfn) == page,

@@ -17,20 +17,36 @@
 #define TABLE_GFNS	64
 #define HISTORY		6
 
-#define E_P	1ull
-#define E_W	2ull
-#define E_U	4ull
-#define E_A	0x20ull
-#define E_D	0x40ull
+/* An access, and the right to it: the bits of an EPT entry. */
+#define RD	1u
+#define WR	2u
+#define EX	4u
+
+/**
+ * struct model_format - how L1's tables and the CPU's look in this run
+ * @pt: what mmu/ is told
+ * @sl_npt: the CPU's are NPT, else EPT
+ * @table: entry that leads to a table
+ * @all: leaf that allows everything
+ * @a: accessed; @d: dirty
+ */
+struct model_format {
+	struct pt_format pt;
+	bool sl_npt;
+	u64 table, all, a, d;
+};
+
+extern const struct model_format model_npt, model_ept_ad, model_ept_plain;
+extern const struct model_format *mf;
+
 #define E_PS	0x80ull
-#define E_ALL	(E_P | E_W | E_U)
 
 /* What L1's table gave a page since the last flush of a tag. */
 struct history {
 	u8 n;
 	bool any;	/* too much to remember */
 	bool edited;	/* L1 touched the entry at all */
-	struct { u64 gfn; bool write; } h[HISTORY];
+	struct { u64 gfn; u8 rights; } h[HISTORY];
 };
 
 struct model_slot {
@@ -39,7 +55,8 @@ struct model_slot {
 };
 
 struct l2_map {
-	bool ok, write, dirty;
+	bool ok, bad, dirty, accessed;
+	unsigned int rights;
 	u64 gfn;
 };
 
@@ -51,7 +68,6 @@ extern bool written[HOST_PAGES];	/* pages of the VMM, since the last dirty log *
 /* What each vCPU runs on */
 extern unsigned int cur_root[NR_VCPUS], cur_tag[NR_VCPUS];
 extern struct hpa cur_hpa[NR_VCPUS];
-extern const struct pt_format fmt;
 /* The first thing that was wrong */
 extern const char *failed;
 extern unsigned int faults, maps;
@@ -66,12 +82,13 @@ u64 table_gfn(unsigned int root, int level, unsigned int n);
 struct l2_map l1_translate(unsigned int root, unsigned int page);
 void l1_edited(unsigned int root, unsigned int first, unsigned int n);
 void forget(int v, unsigned int tag);
-bool hw_walk(struct hpa root, u64 gfn, bool write, u64 *pfn, bool *can_write);
+bool hw_walk(struct hpa root, u64 gfn, unsigned int acc, u64 *pfn, unsigned int *rights);
 struct tlb_entry *tlb_find(struct nestor_vcpu *v, u64 gfn, u32 tag);
-bool cpu_access(struct nestor_vcpu *v, struct hpa root, u64 gfn, u32 tag, bool write,
-		       u64 *pfn);
+bool cpu_access(struct nestor_vcpu *v, struct hpa root, u64 gfn, u32 tag, unsigned int acc,
+		u64 *pfn);
 struct shadow_root *use_root(int v, unsigned int root, unsigned int tag);
-void l2_access(int v, unsigned int page, bool write);
+u64 model_leaf(u64 gfn, unsigned int rights);
+void l2_access(int v, unsigned int page, unsigned int acc);
 void l1_access(int v, u64 gfn, bool write);
 
 #endif

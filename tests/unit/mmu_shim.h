@@ -263,7 +263,7 @@ struct hw_caps { bool root_1g, root_2m, root_is_npt, exec_only; };
 extern struct hw_caps hw_caps;
 
 #define TLB_SIZE	64
-struct tlb_entry { bool valid, write; u64 l2_gfn, pfn; u32 tag; };
+struct tlb_entry { bool valid; u8 rights; u64 l2_gfn, pfn; u32 tag; };
 struct nestor_vcpu {
 	struct nestor_vm *vm;
 	u32 id;
