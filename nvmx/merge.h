@@ -14,12 +14,14 @@
  * @intercept: the intercepts of L1's run
  * @pause_count: L0's PAUSE filter, meaningful when @intercept has PAUSE
  * @pause_thresh: its threshold
+ * @pad: 0, so that two can be compared as memory
  * @tsc_offset: host TSC to L1's
  * @tsc_ratio: rate of L1's TSC over the host's, 16.48 fixed point; 0 for 1
  */
 struct nvmx_policy {
 	u32 intercept[NR_ICPT_WORDS];
 	u16 pause_count, pause_thresh;
+	u32 pad;
 	u64 tsc_offset, tsc_ratio;
 };
 

@@ -14,6 +14,7 @@
 #include "core/nested_ops.h"
 #include "mmu/shadow.h"
 #include "nvmx/caps.h"
+#include "nvmx/checks.h"
 #include "nvmx/fields.h"
 #include "nvmx/merge.h"
 #include "nvmx/vmcs12.h"
@@ -52,6 +53,8 @@ struct nvmx_ept {
  * @msr_read_used: bits enum pass_msr that L2 was seen reading; L1's MSR bitmap is looked
  *	at for these
  * @msr_write_used: the same for writing
+ * @checked: when the current VMCS last passed its checks
+ * @activity: activity state in which L2 is or was entered, enum guest_activity
  * @ept: second level of L2
  * @vpid: VPID that the hardware's tag of @l2 was last used for, 0 for none
  * @probing: software reads L2's memory on its own account: an EPT violation is not L1's
@@ -77,6 +80,8 @@ struct nvmx {
 	struct nvmx_policy policy;
 	u32 lazy;
 	u32 msr_read_used, msr_write_used;
+	struct nvmx_checked checked;
+	u8 activity;
 	struct nvmx_ept ept;
 	u16 vpid;
 	bool probing;
@@ -143,7 +148,11 @@ enum nested_who nvmx_l2_fault(struct nestor_vcpu *vcpu, struct l1_gpa *gpa, bool
 enum nested_result nvmx_translate(struct nestor_vcpu *vcpu, struct l2_gpa from, u64 access,
 				  struct l1_gpa *to);
 
-/* msr_list.c */
+/** nvmx_select_root() - point L2's run at the table it is to run on and see to its TLB tag; -ENOMEM */
+int nvmx_select_root(struct nestor_vcpu *vcpu);
+/** nvmx_ept_format() - how the table that @eptp names is read */
+void nvmx_ept_format(struct nestor_vcpu *vcpu, u64 eptp, struct pt_format *fmt);
+
 /**
  * nvmx_msrs_load() - MSR-load list of an entry or exit, on the current run
  * Return: 0, or the number of the entry that failed, counted from 1

@@ -171,6 +171,7 @@ static_assert(sizeof(struct vmcs12) <= VMCS12_SIZE, "vmcs12 fits its region");
 #define INTERRUPTIBILITY_ENCLAVE BIT(4)
 
 /* Segment access rights: the VMCS's form (SDM: "Guest Register State") */
+#define VMCS_AR_L		BIT(13)
 #define VMCS_AR_UNUSABLE	BIT(16)
 
 /* Exit reason, bit 31 */

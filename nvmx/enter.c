@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VMLAUNCH and VMRESUME: snapshot, check, merge, commit.  Nothing of L1 or L2 changes
+ * before the checks on controls and host state have passed, and no guest state before
+ * those on it have.
+ *
+ * It is the hot path's first half: controls are merged again only when L1 or L0 changed
+ * one, and groups of registers that L1 did not touch since the exit stay as they are.
+ */
+#include "core/events.h"
+#include "core/hw_ops.h"
+#include "core/trace.h"
+#include "core/x86.h"
+#include "nvmx/bitmaps.h"
+#include "nvmx/exit_table.h"
+#include "nvmx/nvmx.h"
+#include "nvmx/snapshot.h"
+
+/* Copy @field from the merged run unless L2's run holds the same already. */
+#define TAKE(field) \
+	(memcmp(&(dst)->field, &(src)->field, sizeof((src)->field)) ? \
+	 (memcpy(&(dst)->field, &(src)->field, sizeof((src)->field)), true) : false)
+
+#define CONTROL_CLASSES	(BIT(VMCS_CTRL) | BIT(VMCS_MODE))
+
+static void l0_policy(struct nestor_vcpu *vcpu, struct nvmx_policy *p)
+{
+	const struct guest_run *l1 = &vcpu->l1;
+
+	memcpy(p->intercept, l1->intercept, sizeof(p->intercept));
+	p->pause_count = l1->pause_count;
+	p->pause_thresh = l1->pause_thresh;
+	p->pad = 0;
+	p->tsc_offset = l1->tsc_offset;
+	p->tsc_ratio = l1->tsc_ratio;
+}
+
+static void commit_controls(struct guest_run *dst, const struct guest_run *src)
+{
+	bool diff;
+
+	diff = TAKE(intercept);
+	diff |= TAKE(pause_count);
+	diff |= TAKE(pause_thresh);
+	diff |= TAKE(pf_mask);
+	diff |= TAKE(pf_match);
+	if (diff)
+		dst->ctl_dirty |= CTL_INTERCEPTS;
+	diff = TAKE(cr0_mask);
+	diff |= TAKE(cr0_shadow);
+	diff |= TAKE(cr4_mask);
+	diff |= TAKE(cr4_shadow);
+	if (diff)
+		dst->ctl_dirty |= CTL_CR;
+	diff = TAKE(tsc_offset);
+	diff |= TAKE(tsc_ratio);
+	if (diff)
+		dst->ctl_dirty |= CTL_TSC;
+}
+
+/* @changed: classes of vmcs12 that L1 changed since the last entry */
+static void merge_controls(struct nestor_vcpu *vcpu, u32 changed)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+	struct nvmx_policy now;
+
+	l0_policy(vcpu, &now);
+	if (!(changed & CONTROL_CLASSES) && !memcmp(&now, &n->policy, sizeof(now)))
+		return;
+	n->policy = now;
+	nvmx_merge_controls(n->vmcs12, &now, &n->merged);
+	commit_controls(&n->l2, &n->merged);
+}
+
+/* A group that the hardware context may hold otherwise is written whatever the copy says. */
+static void commit_group(struct guest_run *dst, u32 group, bool diff)
+{
+	if (diff || !(dst->avail & group))
+		run_dirty(dst, group);
+}
+
+static void commit_cr(struct guest_run *dst, const struct guest_run *src)
+{
+	bool diff = TAKE(cr0);
+
+	diff |= TAKE(cr3);
+	diff |= TAKE(cr4);
+	diff |= TAKE(efer);
+	commit_group(dst, GRP_CR, diff);
+}
+
+static void commit_activity(struct guest_run *dst, const struct guest_run *src)
+{
+	bool diff = TAKE(activity);
+
+	diff |= TAKE(nmi_blocked);
+	diff |= TAKE(pending_dbg);
+	commit_group(dst, GRP_ACTIVITY, diff);
+}
+
+/* guest_sys keeps its marks itself, behind the registers. */
+static void commit_sys(struct guest_run *dst, const struct guest_run *src)
+{
+	const size_t len = offsetof(struct guest_sys, avail);
+
+	if (dst->sys->avail && !memcmp(dst->sys, src->sys, len))
+		return;
+	memcpy(dst->sys, src->sys, len);
+	run_dirty(dst, GRP_SYS);
+}
+
+static void commit_rare(struct guest_run *dst, const struct guest_run *src, u32 groups)
+{
+	bool diff;
+
+	if (groups & GRP_SEG) {
+		dst->cpl = src->cpl;
+		commit_group(dst, GRP_SEG, TAKE(seg));
+	}
+	if (groups & GRP_DTABLE) {
+		diff = TAKE(gdtr);
+		diff |= TAKE(idtr);
+		commit_group(dst, GRP_DTABLE, diff);
+	}
+	if (groups & GRP_SYS)
+		commit_sys(dst, src);
+	/* The groups of DR7 and DEBUGCTL have more in them than vmcs12. */
+	if (groups & (GRP_DR | GRP_LBR)) {
+		run_need(dst, groups & (GRP_DR | GRP_LBR));
+		if ((groups & GRP_DR) && TAKE(dr7))
+			run_dirty(dst, GRP_DR);
+		if ((groups & GRP_LBR) && TAKE(debugctl))
+			run_dirty(dst, GRP_LBR);
+	}
+	if (groups & GRP_PAT)
+		commit_group(dst, GRP_PAT, TAKE(pat));
+	if (groups & GRP_PDPTE)
+		commit_group(dst, GRP_PDPTE, TAKE(pdpte));
+}
+
+/* What the entry leaves as L1 has it, as far as @v makes use of it. */
+static void shared_registers(struct nestor_vcpu *vcpu, const struct vmcs12 *v, u32 groups,
+			     struct nvmx_shared *s)
+{
+	struct guest_run *l1 = &vcpu->l1;
+	u32 need = GRP_CR;
+
+	if ((groups & (GRP_DR | GRP_LBR)) && !(v->entry_ctls & ENTRY_LOAD_DEBUG))
+		need |= GRP_DR | GRP_LBR;
+	if ((groups & GRP_PAT) && !(v->entry_ctls & ENTRY_LOAD_PAT))
+		need |= GRP_PAT;
+	run_need(l1, need);
+	s->cr0 = l1->cr0;
+	s->efer = l1->efer;
+	s->pat = l1->pat;
+	s->dr7 = l1->dr7;
+	s->debugctl = l1->debugctl;
+}
+
+/* Without EPT the PDPTEs are those that the checks read from memory. */
+static void take_pdptes(struct nvmx *n, const struct nvmx_check_env *env)
+{
+	if (!nvmx_needs_pdptes(n->vmcs12))
+		return;
+	memcpy(n->merged.pdpte, env->pdpte, sizeof(n->merged.pdpte));
+}
+
+static void merge_state(struct nestor_vcpu *vcpu, const struct nvmx_check_env *env)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+	struct guest_run *l2 = &n->l2, *merged = &n->merged;
+	const struct vmcs12 *v = n->vmcs12;
+	u32 groups = VMCS12_GROUPS & ~n->lazy;
+	struct nvmx_shared shared;
+
+	merged->sys = &merged->sys_own;
+	shared_registers(vcpu, v, groups, &shared);
+	nvmx_merge_hot(v, l2);
+	nvmx_merge_state(v, &shared, groups, merged);
+	take_pdptes(n, env);
+	commit_cr(l2, merged);
+	commit_activity(l2, merged);
+	if (groups & ~VMCS12_HOT)
+		commit_rare(l2, merged, groups);
+}
+
+/* Registers that no control loads: L2 goes on with L1's. */
+static void share(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *l1 = &vcpu->l1, *l2 = &nvmx_of(vcpu)->l2;
+	u64 rsp = l2->gpr[REG_RSP];
+
+	memcpy(l2->gpr, l1->gpr, sizeof(l2->gpr));
+	l2->gpr[REG_RSP] = rsp;
+	run_need(l1, GRP_CR2 | GRP_DR);
+	run_need(l2, GRP_CR2 | GRP_DR);
+	if (l2->cr2 != l1->cr2) {
+		l2->cr2 = l1->cr2;
+		run_dirty(l2, GRP_CR2);
+	}
+	if (l2->dr6 != l1->dr6) {
+		l2->dr6 = l1->dr6;
+		run_dirty(l2, GRP_DR);
+	}
+}
+
+static bool is_soft(const struct guest_event *ev)
+{
+	return ev->type == EVENT_SOFT_INT || ev->type == EVENT_PRIV_EXCEPTION ||
+	       ev->type == EVENT_SOFT_EXCEPTION;
+}
+
+static void inject(struct nestor_vcpu *vcpu)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+	const struct vmcs12 *v = n->vmcs12;
+	struct guest_event ev;
+
+	n->soft.valid = false;
+	n->l2.inject.valid = false;
+	if (!(v->entry_intr_info & INTR_INFO_VALID))
+		return;
+	ev = nvmx_event_decode(v->entry_intr_info, v->entry_error_code);
+	if (is_soft(&ev)) {
+		n->l2.next_rip = v->guest_rip + v->entry_insn_len;
+		n->soft = ev;
+		n->soft_at = vcpu->stats.world_switches;
+	}
+	requeue_event(vcpu, &ev);
+}
+
+/*
+ * The activity state is software's: a processor that halts gives its host CPU away.  An
+ * event that is injected wakes it (SDM: "VM Entries and Activity State").
+ */
+static void enter_activity(struct nestor_vcpu *vcpu)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+	const struct vmcs12 *v = n->vmcs12;
+
+	n->activity = v->entry_intr_info & INTR_INFO_VALID ? ACTIVITY_ACTIVE : v->guest_activity;
+	if (n->activity == ACTIVITY_HLT)
+		vcpu->mp_state = KVM_MP_STATE_HALTED;
+}
+
+/*
+ * What was put off and may matter now.  Checks of everything want everything; those of
+ * RIP want CS once L1 moves L2 across 4G, and those of a halt the DPL of SS.  An MSR list
+ * writes to the same registers, and an entry that it fails has to leave vmcs12 alone.
+ */
+static void sync_for_checks(struct nestor_vcpu *vcpu)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+	const struct vmcs12 *v = n->vmcs12;
+	u32 groups = n->lazy & ~nvmx_lazy_groups(v);
+
+	if ((v->dirty & ~BIT(VMCS_HOT)) || v->entry_msr_load_count)
+		groups = VMCS12_GROUPS;
+	else if (v->guest_activity || (v->guest_rip >> 32 && !(n->l2.rip >> 32)))
+		groups |= GRP_SEG;
+	if (unlikely(groups))
+		nvmx_sync(vcpu, groups);
+}
+
+static enum nested_result refuse(struct nestor_vcpu *vcpu, const struct verdict *v, u32 *error)
+{
+	nested_record_verdict(vcpu, v, vcpu->l1.rip);
+	if (!(v->outcome & EXIT_REASON_ENTRY_FAILED)) {
+		*error = v->outcome;
+		return NESTED_OK;
+	}
+	nvmx_fail_entry(vcpu, v->outcome & ~EXIT_REASON_ENTRY_FAILED, v->qual);
+	return NESTED_EXITED;
+}
+
+/* The entry's MSR list: 0, or the number of the entry that failed. */
+static u32 load_msrs(struct nestor_vcpu *vcpu)
+{
+	const struct vmcs12 *v = nvmx_of(vcpu)->vmcs12;
+
+	if (likely(!v->entry_msr_load_count))
+		return 0;
+	return nvmx_msrs_load(vcpu, v->entry_msr_load_addr, v->entry_msr_load_count);
+}
+
+enum nested_result nvmx_launch(struct nestor_vcpu *vcpu, bool launch, u64 next_rip, u32 *error)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+	struct vmcs12 *v = n->vmcs12;
+	u64 l1_rip = vcpu->l1.rip;
+	struct nvmx_check_env env;
+	struct verdict verdict;
+	u32 changed, bad;
+
+	sync_for_checks(vcpu);
+	nvmx_snapshot(vcpu, &env);
+	changed = v->dirty;
+	verdict = nvmx_check_entry(v, &env, &n->checked);
+	if (unlikely(verdict.check))
+		return refuse(vcpu, &verdict, error);
+	/* Out of memory: nothing was done, so the same instruction may try again. */
+	if (nvmx_select_root(vcpu)) {
+		v->dirty = changed;
+		return NESTED_RETRY;
+	}
+	merge_controls(vcpu, changed);
+	nvmx_merge_msrs(vcpu);
+	merge_state(vcpu, &env);
+	share(vcpu);
+	vcpu->run = &n->l2;
+	bad = load_msrs(vcpu);
+	if (unlikely(bad)) {
+		nvmx_fail_entry(vcpu, VMEXIT_BAD_MSR, bad);
+		return NESTED_EXITED;
+	}
+	if (launch)
+		v->launched = true;
+	inject(vcpu);
+	enter_activity(vcpu);
+	vcpu->stats.nested_entries++;
+	trace_nestor_nested_entry(vcpu, n->current_ptr, l1_rip, v->entry_intr_info);
+	return NESTED_ENTERED;
+}
+
+void nvmx_leave(struct nestor_vcpu *vcpu)
+{
+	if (!vcpu_in_l2(vcpu))
+		return;
+	clear_injected(vcpu);
+	vcpu->run = &vcpu->l1;
+	vcpu_request(vcpu, REQ_EVENT);
+}

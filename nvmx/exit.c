@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * L2 stopped: does L0 want the exit, does L1?  The table says which rule decides;
+ * here are the rules that need more than vmcs12.
+ */
+#include "core/events.h"
+#include "mmu/mmu.h"
+#include "nvmx/bitmaps.h"
+#include "nvmx/exit_table.h"
+#include "nvmx/nvmx.h"
+#include "nvmx/qual.h"
+
+#define VECTOR_DB	1
+#define VECTOR_BP	3
+#define VECTOR_OF	4
+#define VECTOR_MC	18
+
+/* Exceptions that push an error code: #DF, #TS, #NP, #SS, #GP, #PF, #AC, #CP. */
+#define WITH_ERROR	0x00227d00u
+
+#define IOIO_SIZE(i)	((i) >> 4 & 7)
+#define IOIO_PORT(i)	((u16)((i) >> 16))
+
+/*
+ * #MC is the host's; a debugger of the VMM, or L0's own single step, comes
+ * before L1.  A #DB that turns out to be L2's is queued and offered to L1 then.
+ */
+static bool exception_ours(struct nestor_vcpu *vcpu, u16 vector)
+{
+	if (vector == VECTOR_MC || (vector == VECTOR_DB && vcpu->singlestep_nmi))
+		return true;
+	return vcpu->guest_debug && (vector == VECTOR_DB || vector == VECTOR_BP);
+}
+
+static u8 exception_vector(const struct guest_exit *x)
+{
+	return x->reason == EXIT_ICEBP ? VECTOR_DB : x->index;
+}
+
+static u32 exception_info(struct nestor_vcpu *vcpu)
+{
+	const struct guest_exit *x = &vcpu->run->exit;
+	struct guest_event ev = {
+		.valid = true, .type = EVENT_EXCEPTION, .vector = exception_vector(x),
+	};
+
+	/* INT3 and INTO raise no others, and nothing else raises these. */
+	if (ev.vector == VECTOR_BP || ev.vector == VECTOR_OF)
+		ev.type = EVENT_SOFT_EXCEPTION;
+	else if (x->reason == EXIT_ICEBP)
+		ev.type = EVENT_PRIV_EXCEPTION;
+	else
+		/* Real mode has no error codes. */
+		ev.has_error = (WITH_ERROR >> ev.vector & 1) && run_is_protected(vcpu->run);
+	return nvmx_event_encode(&ev);
+}
+
+static enum exit_want want_exception(struct nestor_vcpu *vcpu)
+{
+	const struct guest_exit *x = &vcpu->run->exit;
+	u8 vector = exception_vector(x);
+
+	if (exception_ours(vcpu, vector))
+		return WANT_L0;
+	return nvmx_want_exception(nvmx_of(vcpu)->vmcs12, vector, x->info1) ? WANT_L1 : WANT_L0;
+}
+
+static enum exit_want want_cr(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+	u64 qual = nvmx_exit_qual(vcpu);
+	u64 val = run->gpr[CR_QUAL_GPR(qual)];
+
+	if (val >> 32 && !run_is_64bit(run))
+		val = (u32)val;
+	return nvmx_want_cr(nvmx_of(vcpu)->vmcs12, qual, val) ? WANT_L1 : WANT_L0;
+}
+
+static enum exit_want want_xsaves(struct nestor_vcpu *vcpu)
+{
+	const struct vmcs12 *v = nvmx_of(vcpu)->vmcs12;
+	const u64 *gpr = vcpu->run->gpr;
+	u64 set = (u32)gpr[REG_RAX] | gpr[REG_RDX] << 32;
+
+	if (!(nvmx_cpu2(v) & CPU2_XSAVES))
+		return WANT_UD;
+	return set & vcpu->msr.xss & v->xss_exit_bitmap ? WANT_L1 : WANT_L0;
+}
+
+/* One bit of the VMREAD or VMWRITE bitmap; a field beyond it or a bitmap that is not there exits. */
+static bool vmcs_bitmap_bit(struct nestor_vcpu *vcpu, u64 map, u64 field)
+{
+	u8 byte;
+
+	if (field >> 15 || gmem_read(vcpu, l1_gpa(map + field / 8), &byte, 1))
+		return true;
+	return byte & (1u << (field & 7));
+}
+
+/* Register that holds the field's encoding (SDM: instruction information of VMREAD and VMWRITE) */
+static unsigned int field_gpr(struct nestor_vcpu *vcpu)
+{
+	return vcpu->run->exit.insn_info >> 28 & 0xf;
+}
+
+/*
+ * With VMCS shadowing an access of L2 that the bitmaps let pass is to the shadow VMCS
+ * at the link pointer, and L0 does it (SDM: "VMREAD and VMWRITE" in "Changes to
+ * Instruction Behavior in VMX Non-Root Operation").
+ */
+static enum exit_want want_vmx(struct nestor_vcpu *vcpu)
+{
+	const struct vmcs12 *v = nvmx_of(vcpu)->vmcs12;
+	struct guest_run *run = vcpu->run;
+	bool write = run->exit.index == INSN_VMWRITE;
+	u64 field;
+
+	if (!write && run->exit.index != INSN_VMREAD)
+		return WANT_L1;
+	if (!(nvmx_cpu2(v) & CPU2_VMCS_SHADOW))
+		return WANT_L1;
+	field = run->gpr[field_gpr(vcpu)];
+	if (field >> 32 && !run_is_64bit(run))
+		field = (u32)field;
+	return vmcs_bitmap_bit(vcpu, write ? v->vmwrite_bitmap : v->vmread_bitmap, field) ?
+	       WANT_L1 : WANT_L0;
+}
+
+static enum exit_want want(struct nestor_vcpu *vcpu, const struct exit_row *row)
+{
+	const struct guest_exit *x = &vcpu->run->exit;
+	bool wanted;
+
+	switch (row->rule) {
+	case RULE_L0:
+	case RULE_FAULT:
+		return WANT_L0;
+	case RULE_EXCEPTION:
+		return want_exception(vcpu);
+	case RULE_CR:
+		return want_cr(vcpu);
+	case RULE_IO:
+		wanted = nvmx_io_wanted(vcpu, IOIO_PORT(x->info1), IOIO_SIZE(x->info1));
+		break;
+	case RULE_MSR:
+		wanted = nvmx_msr_wanted(vcpu, vcpu->run->gpr[REG_RCX], x->info1 & 1);
+		break;
+	case RULE_VMX:
+		return want_vmx(vcpu);
+	case RULE_XSAVES:
+		return want_xsaves(vcpu);
+	default:
+		return nvmx_want_simple(nvmx_of(vcpu)->vmcs12, row);
+	}
+	return wanted ? WANT_L1 : WANT_L0;
+}
+
+static u32 basic_reason(const struct guest_exit *x, const struct exit_row *row)
+{
+	switch (row->rule) {
+	case RULE_MSR:
+		return x->info1 & 1 ? VMEXIT_WRMSR : VMEXIT_RDMSR;
+	case RULE_VMX:
+		return x->index < NR_VMX_INSNS ? nvmx_insn_reason[x->index] : row->reason;
+	default:
+		return row->reason;
+	}
+}
+
+static enum nested_who reflect_row(struct nestor_vcpu *vcpu, const struct exit_row *row)
+{
+	const struct guest_exit *x = &vcpu->run->exit;
+	u64 qual = row->flags & X_QUAL ? nvmx_exit_qual(vcpu) : 0;
+	u32 info = 0, error = 0;
+
+	if (row->rule == RULE_EXCEPTION) {
+		info = exception_info(vcpu);
+		error = info & INTR_INFO_ERROR ? x->info1 : 0;
+	}
+	return nvmx_reflect(vcpu, basic_reason(x, row), qual, info, error);
+}
+
+static enum nested_who decide(struct nestor_vcpu *vcpu)
+{
+	const struct guest_exit *x = &vcpu->run->exit;
+	const struct exit_row *row;
+
+	if (x->reason >= NR_EXIT_REASONS)
+		return NESTED_BY_L0;
+	row = &nvmx_exit_table[x->reason];
+	switch (want(vcpu, row)) {
+	case WANT_L1:
+		return reflect_row(vcpu, row);
+	case WANT_UD:
+		/* Done with here: L0's own handler must not run. */
+		queue_ud(vcpu);
+		return NESTED_BY_L1;
+	default:
+		return NESTED_BY_L0;
+	}
+}
+
+enum nested_who nvmx_l2_exit(struct nestor_vcpu *vcpu)
+{
+	enum nested_who who;
+
+	nvmx_of(vcpu)->at_exit = true;
+	who = decide(vcpu);
+	nvmx_of(vcpu)->at_exit = false;
+	return who;
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VM exit to L1 (SDM vol. 3, "VM Exits"): record the exit, save guest state, store
+ * MSRs, load host state, load MSRs.
+ *
+ * It is the hot path's second half, so it writes what L1's exit handlers read and leaves
+ * the rest of L2's registers where they are (sync.c).  Host state is written whole: to
+ * find out what L1 changed since the last exit would take as many reads.
+ */
+#include "core/events.h"
+#include "core/trace.h"
+#include "core/x86.h"
+#include "mmu/gva.h"
+#include "mmu/mmu.h"
+#include "nvmx/exit_table.h"
+#include "nvmx/nvmx.h"
+#include "nvmx/qual.h"
+
+/* VMX-abort indicators (SDM: "VMX Aborts") */
+enum vmx_abort { ABORT_MSR_STORE = 1, ABORT_PDPTE = 2, ABORT_MSR_LOAD = 4 };
+
+#define HOST_GROUPS	(GRP_SEG | GRP_DTABLE | GRP_CR | GRP_DR | GRP_LBR | GRP_SYS | GRP_ACTIVITY)
+
+/* The processor shuts down; only the region in memory tells why. */
+static void vmx_abort(struct nestor_vcpu *vcpu, u32 code)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+	u64 at = n->current_ptr + offsetof(struct vmcs12, abort);
+
+	n->vmcs12->abort = code;
+	gmem_write(vcpu, l1_gpa(at), &code, sizeof(code));
+	vcpu_request(vcpu, REQ_TRIPLE_FAULT);
+}
+
+/* L0's single step towards an NMI window is no business of L1's. */
+static void end_nmi_step(struct nestor_vcpu *vcpu)
+{
+	if (likely(!vcpu->singlestep_nmi))
+		return;
+	vcpu->singlestep_nmi = false;
+	if (!vcpu->singlestep_tf)
+		vcpu->run->rflags &= ~X_RFLAGS_TF;
+}
+
+static bool pushes_next_rip(const struct guest_event *ev)
+{
+	return ev->type == EVENT_SOFT_INT || ev->type == EVENT_PRIV_EXCEPTION ||
+	       ev->type == EVENT_SOFT_EXCEPTION;
+}
+
+/*
+ * The event whose delivery was under way: L1 is to deliver it again.  L2's own INTn
+ * is not among those that L0 would inject, since it would run again; L1 is told of it
+ * all the same.
+ */
+static struct guest_event take_injected(struct nestor_vcpu *vcpu)
+{
+	const struct guest_exit *x = &vcpu->run->exit;
+	struct guest_event ev = injected_event(vcpu);
+
+	if (!ev.valid && nvmx_of(vcpu)->at_exit && x->reason != EXIT_SHUTDOWN)
+		ev = x->vectoring;
+	clear_injected(vcpu);
+	vcpu->run->inject.valid = false;
+	return ev;
+}
+
+static void record_vectoring(struct nestor_vcpu *vcpu, struct vmcs12 *v)
+{
+	struct guest_event ev = take_injected(vcpu);
+
+	v->idt_vectoring_info = nvmx_event_encode(&ev);
+	if (likely(!ev.valid))
+		return;
+	v->idt_vectoring_error = ev.error;
+	if (pushes_next_rip(&ev))
+		v->exit_insn_len = nvmx_exit_length(vcpu);
+}
+
+/* What only an exit of the CPU has; an event that L0 offered L1 has nothing of it. */
+static void record_instruction(struct nestor_vcpu *vcpu, struct vmcs12 *v)
+{
+	const struct guest_exit *x = &vcpu->run->exit;
+	u8 flags = nvmx_of(vcpu)->at_exit ? nvmx_exit_table[x->reason].flags : 0;
+
+	v->exit_insn_len = flags & X_INSN ? nvmx_exit_length(vcpu) : 0;
+	v->exit_insn_info = flags & X_INFO ? x->insn_info : 0;
+	if (flags & X_GLA)
+		v->guest_linear_addr = x->gla;
+}
+
+static void record_exit(struct nestor_vcpu *vcpu, u32 reason, u64 qual, u32 intr_info, u32 error)
+{
+	struct vmcs12 *v = nvmx_of(vcpu)->vmcs12;
+
+	v->exit_reason = reason;
+	v->exit_qual = qual;
+	v->exit_intr_info = intr_info;
+	v->exit_error_code = error;
+	record_instruction(vcpu, v);
+	record_vectoring(vcpu, v);
+	/* The entry's event was taken or is in the vectoring information. */
+	v->entry_intr_info &= ~(u64)INTR_INFO_VALID;
+}
+
+static void save_guest(struct nestor_vcpu *vcpu)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+	struct guest_run *l2 = &n->l2;
+	struct vmcs12 *v = n->vmcs12;
+	u32 lazy = nvmx_lazy_groups(v), now = nvmx_saved_groups(v) & ~lazy;
+
+	run_need(l2, now | VMCS12_HOT);
+	nvmx_save_hot(v, l2);
+	nvmx_save_state(v, l2, now);
+	n->lazy = lazy;
+	/* What the checks of RIP go by at the next entry: only 64-bit code is up there. */
+	if ((lazy & GRP_SEG) && l2->rip >> 32)
+		v->guest_cs_ar |= VMCS_AR_L;
+	if (n->caps.misc & MISC_STORE_LMA)
+		v->entry_ctls = l2->efer & X_EFER_LMA ? v->entry_ctls | ENTRY_IA32E :
+							v->entry_ctls & ~(u64)ENTRY_IA32E;
+	v->guest_activity = n->activity;
+}
+
+/* Registers that VM entry and exit leave alone: what L2 left in them is L1's now. */
+static void share_back(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *l1 = &vcpu->l1, *l2 = &nvmx_of(vcpu)->l2;
+
+	memcpy(l1->gpr, l2->gpr, sizeof(l1->gpr));
+	run_need(l2, GRP_CR2 | GRP_DR);
+	run_need(l1, GRP_CR2 | GRP_DR | GRP_LBR);
+	if (l1->cr2 != l2->cr2) {
+		l1->cr2 = l2->cr2;
+		run_dirty(l1, GRP_CR2);
+	}
+	l1->dr6 = l2->dr6;
+}
+
+static void load_host(struct nestor_vcpu *vcpu)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+	struct guest_run *l1 = &vcpu->l1, *cur = vcpu->run;
+	const struct vmcs12 *v = n->vmcs12;
+	struct nvmx_shared left = {};
+	u32 groups = HOST_GROUPS;
+	bool pat = v->exit_ctls & EXIT_LOAD_PAT;
+
+	run_need(cur, pat ? GRP_CR | GRP_ACTIVITY : GRP_CR | GRP_ACTIVITY | GRP_PAT);
+	left.cr0 = cur->cr0;
+	left.efer = cur->efer;
+	left.pat = cur->pat;
+	/* Virtual NMIs leave the processor's own unblocked while L2 runs. */
+	l1->nmi_blocked = cur->nmi_blocked && !(v->pin_ctls & PIN_VIRTUAL_NMI);
+	if (!(l1->avail & GRP_PAT) || l1->pat != (pat ? v->host_pat : left.pat))
+		groups |= GRP_PAT;
+	nvmx_host_state(v, &left, l1);
+	run_dirty(l1, groups);
+	/* Without a VPID nothing cached survives a transition. */
+	if (!(nvmx_cpu2(v) & CPU2_VPID))
+		l1->flush = true;
+	vcpu->run = l1;
+}
+
+/* PAE paging: the PDPTEs come from memory, and bad ones end it all. */
+static bool load_host_pdptes(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *l1 = &vcpu->l1;
+
+	if (!(l1->cr0 & X_CR0_PG) || !(l1->cr4 & X_CR4_PAE) || (l1->efer & X_EFER_LMA))
+		return true;
+	if (guest_load_pdptes(vcpu, l1->cr3, l1->pdpte))
+		return false;
+	run_dirty(l1, GRP_PDPTE);
+	return true;
+}
+
+/* The second half of every VM exit, of those of failed entries, too. */
+static void enter_host(struct nestor_vcpu *vcpu)
+{
+	const struct vmcs12 *v = nvmx_of(vcpu)->vmcs12;
+
+	load_host(vcpu);
+	vcpu->stats.nested_exits++;
+	vcpu_request(vcpu, REQ_EVENT);
+	if (!load_host_pdptes(vcpu))
+		vmx_abort(vcpu, ABORT_PDPTE);
+	else if (v->exit_msr_load_count &&
+		 nvmx_msrs_load(vcpu, v->exit_msr_load_addr, v->exit_msr_load_count))
+		vmx_abort(vcpu, ABORT_MSR_LOAD);
+}
+
+enum nested_who nvmx_reflect(struct nestor_vcpu *vcpu, u32 reason, u64 qual, u32 intr_info,
+			     u32 error_code)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+	const struct vmcs12 *v = n->vmcs12;
+
+	end_nmi_step(vcpu);
+	record_exit(vcpu, reason, qual, intr_info, error_code);
+	save_guest(vcpu);
+	trace_nestor_nested_exit(vcpu, n->l2.rip, reason, qual, intr_info, v->idt_vectoring_info);
+	if (v->exit_msr_store_count &&
+	    nvmx_msrs_store(vcpu, v->exit_msr_store_addr, v->exit_msr_store_count)) {
+		/* No host state is loaded; the processor is gone. */
+		vcpu->run = &vcpu->l1;
+		vmx_abort(vcpu, ABORT_MSR_STORE);
+		return NESTED_BY_L1;
+	}
+	share_back(vcpu);
+	enter_host(vcpu);
+	return NESTED_BY_L1;
+}
+
+void nvmx_fail_entry(struct nestor_vcpu *vcpu, u32 reason, u64 qual)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+	struct vmcs12 *v = n->vmcs12;
+
+	v->exit_reason = reason | EXIT_REASON_ENTRY_FAILED;
+	v->exit_qual = qual;
+	trace_nestor_nested_exit(vcpu, 0, v->exit_reason, qual, 0, 0);
+	clear_injected(vcpu);
+	enter_host(vcpu);
+}
