@@ -153,6 +153,7 @@ int nvmx_select_root(struct nestor_vcpu *vcpu);
 /** nvmx_ept_format() - how the table that @eptp names is read */
 void nvmx_ept_format(struct nestor_vcpu *vcpu, u64 eptp, struct pt_format *fmt);
 
+/* msr_list.c */
 /**
  * nvmx_msrs_load() - MSR-load list of an entry or exit, on the current run
  * Return: 0, or the number of the entry that failed, counted from 1
