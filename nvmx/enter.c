@@ -244,20 +244,22 @@ static void enter_activity(struct nestor_vcpu *vcpu)
 }
 
 /*
- * What was put off and may matter now.  Checks of everything want everything; those of
- * RIP want CS once L1 moves L2 across 4G, and those of a halt the DPL of SS.  An MSR list
- * writes to the same registers, and an entry that it fails has to leave vmcs12 alone.
+ * What was put off and matters now: fields that the checks look at, and groups that the
+ * controls no longer leave to L2 alone.  An MSR list writes to the same registers, and
+ * an entry that it fails has to leave vmcs12 alone.
  */
-static void sync_for_checks(struct nestor_vcpu *vcpu)
+static void sync_for_entry(struct nestor_vcpu *vcpu, const struct nvmx_check_env *env)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 	const struct vmcs12 *v = n->vmcs12;
-	u32 groups = n->lazy & ~nvmx_lazy_groups(v);
+	u32 groups = nvmx_check_groups(v, env, &n->checked) | ~nvmx_lazy_groups(v);
 
-	if ((v->dirty & ~BIT(VMCS_HOT)) || v->entry_msr_load_count)
-		groups = VMCS12_GROUPS;
-	else if (v->guest_activity || (v->guest_rip >> 32 && !(n->l2.rip >> 32)))
+	/* The checks of RIP want CS once L1 moves L2 across 4G (see save_guest). */
+	if (v->guest_rip >> 32 && !(n->l2.rip >> 32))
 		groups |= GRP_SEG;
+	if (v->entry_msr_load_count)
+		groups = VMCS12_GROUPS;
+	groups &= n->lazy;
 	if (unlikely(groups))
 		nvmx_sync(vcpu, groups);
 }
@@ -292,8 +294,8 @@ enum nested_result nvmx_launch(struct nestor_vcpu *vcpu, bool launch, u64 next_r
 	struct verdict verdict;
 	u32 changed, bad;
 
-	sync_for_checks(vcpu);
 	nvmx_snapshot(vcpu, &env);
+	sync_for_entry(vcpu, &env);
 	changed = v->dirty;
 	verdict = nvmx_check_entry(v, &env, &n->checked);
 	if (unlikely(verdict.check))
