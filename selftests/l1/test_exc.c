@@ -34,7 +34,7 @@ L2_ASM(ex_ac, "mov 1(%rsp), %rcx");
 L2_ASM(ex_xm, "ldmxcsr mxcsr_open; pxor %xmm0, %xmm0; movss one_f, %xmm1\n"
 	      "ex_xm_at: divss %xmm0, %xmm1");
 L2_ASM(ex_step, "nop; nop");
-__asm__(".pushsection .rodata\none_f: .float 1.0\nmxcsr_open: .long 0x1d80\nfcw_open: .word 0x033b\n.popsection");
+__asm__(".pushsection .rodata\n.globl ex_mf_at, ex_xm_at\none_f: .float 1.0\nmxcsr_open: .long 0x1d80\nfcw_open: .word 0x033b\n.popsection");
 extern const char ex_mf_at[], ex_xm_at[];
 
 static const struct exc e_de = { .code = ex_de, .vec = V_DE };

@@ -110,8 +110,17 @@ static void before(void)
 		ept_default();
 }
 
+/* IRET, for nothing but that NMIs are no longer blocked */
+void nmi_unblock(void)
+{
+	__asm__ volatile("movq %%rsp,%%rax; pushq %0; pushq %%rax; pushfq; pushq %1; pushq $1f; iretq; 1:"
+			 : : "i"(SEL_DS), "i"(SEL_CS) : "rax", "memory");
+}
+
 static void recover(void)
 {
+	/* An exit with an NMI, or an NMI that L2 did not return from, left them blocked. */
+	nmi_unblock();
 }
 
 static void after(void)

@@ -195,6 +195,7 @@ void vmcs_forget_all(void);
 bool vmx_on(void);
 void vmx_off(void);
 bool vmx_is_on(void);
+void nmi_unblock(void);
 /* VMREAD of the error number, after VMfailValid. */
 u32 insn_error(void);
 
