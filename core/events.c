@@ -13,6 +13,7 @@
 #include <asm/trapnr.h>
 
 #include "core/events.h"
+#include "core/hw_ops.h"
 #include "core/irq.h"
 #include "core/nested_ops.h"
 
@@ -107,8 +108,11 @@ void requeue_event(struct nestor_vcpu *vcpu, const struct guest_event *ev)
 		vcpu->ev.nmi_injected = true;
 		break;
 	case EVENT_EXCEPTION:
+	case EVENT_PRIV_EXCEPTION:
+	case EVENT_SOFT_EXCEPTION:
 		vcpu->ev.excp = (struct vcpu_exception){
 			.injected = true, .vector = ev->vector,
+			.type = ev->type == EVENT_EXCEPTION ? 0 : ev->type,
 			.has_error = ev->has_error, .error = ev->error,
 		};
 		break;
@@ -129,7 +133,7 @@ struct guest_event injected_event(struct nestor_vcpu *vcpu)
 
 	if (e->excp.injected) {
 		ev.valid = true;
-		ev.type = EVENT_EXCEPTION;
+		ev.type = e->excp.type ?: EVENT_EXCEPTION;
 		ev.vector = e->excp.vector;
 		ev.has_error = e->excp.has_error;
 		ev.error = e->excp.error;
@@ -152,12 +156,33 @@ void clear_injected(struct nestor_vcpu *vcpu)
 	vcpu->ev.intr.injected = false;
 }
 
+bool nmi_masked(struct nestor_vcpu *vcpu)
+{
+	if (!hw_caps.nmi_window)
+		return vcpu->ev.nmi_masked;
+	run_need(vcpu->run, GRP_ACTIVITY);
+	return vcpu->run->nmi_blocked;
+}
+
+void set_nmi_masked(struct nestor_vcpu *vcpu, bool masked)
+{
+	struct guest_run *run = vcpu->run;
+
+	if (!hw_caps.nmi_window) {
+		vcpu->ev.nmi_masked = masked;
+		return;
+	}
+	run_need(run, GRP_ACTIVITY);
+	run->nmi_blocked = masked;
+	run_dirty(run, GRP_ACTIVITY);
+}
+
 bool can_take_nmi(struct nestor_vcpu *vcpu)
 {
 	if (nested->blocked(vcpu, EVENT_NMI))
 		return false;
 	/* L1 that takes NMIs of L2 for itself is not held by L2's state. */
-	return !vcpu->ev.nmi_masked && !vcpu->run->int_shadow;
+	return !nmi_masked(vcpu) && !vcpu->run->int_shadow;
 }
 
 bool can_take_irq(struct nestor_vcpu *vcpu)
@@ -275,8 +300,17 @@ static void close_irq_window(struct guest_run *run)
 	run->ctl_dirty |= CTL_VINTR;
 }
 
+/* Nothing else on the way to an entry sees to it that the CPU is told. */
+static void set_nmi_window(struct guest_run *run, bool open)
+{
+	if (!!(run->intercept[ICPT_MISC3] & ICPT_NMI_WINDOW) == open)
+		return;
+	run->intercept[ICPT_MISC3] ^= ICPT_NMI_WINDOW;
+	run->ctl_dirty |= CTL_INTERCEPTS;
+}
+
 /*
- * No exit says when an NMI can be taken.  While a handler runs its IRET is
+ * Where no exit says when an NMI can be taken: while a handler runs its IRET is
  * intercepted; once that is under way, or in an interrupt shadow, one step
  * with TF brings the guest back.
  */
@@ -286,6 +320,10 @@ static void open_nmi_window(struct nestor_vcpu *vcpu)
 
 	if (nested->blocked(vcpu, EVENT_NMI))
 		return;		/* STGI exits, or VGIF is off while an NMI waits */
+	if (hw_caps.nmi_window) {
+		set_nmi_window(run, true);
+		return;
+	}
 	if (vcpu->ev.nmi_masked && !vcpu->ev.nmi_iret)
 		return;		/* IRET exits */
 	if (vcpu->singlestep_nmi)
@@ -295,9 +333,11 @@ static void open_nmi_window(struct nestor_vcpu *vcpu)
 	run->rflags |= X86_EFLAGS_TF;
 }
 
+/* A CPU with a window for NMIs masks them itself when it delivers one. */
 static void mask_nmi(struct nestor_vcpu *vcpu)
 {
-	vcpu->ev.nmi_masked = true;
+	if (!hw_caps.nmi_window)
+		vcpu->ev.nmi_masked = true;
 }
 
 /*
@@ -366,6 +406,8 @@ static bool deliver_round(struct nestor_vcpu *vcpu)
 	struct guest_run *run = vcpu->run;
 
 	close_irq_window(run);
+	if (hw_caps.nmi_window)
+		set_nmi_window(run, false);
 	if (!busy && vcpu->ev.excp.pending) {
 		deliver_exception(vcpu);
 		if (vcpu->run != run)

@@ -41,6 +41,9 @@ enum run_action deliver_events(struct nestor_vcpu *vcpu);
 /* Can the current run take it now?  (IF, shadow, GIF, masks; not: is one there) */
 bool can_take_irq(struct nestor_vcpu *vcpu);
 bool can_take_nmi(struct nestor_vcpu *vcpu);
+/* nmi_masked() - an NMI handler of the current run has not come to its IRET yet */
+bool nmi_masked(struct nestor_vcpu *vcpu);
+void set_nmi_masked(struct nestor_vcpu *vcpu, bool masked);
 /* Is there something that wakes a halted vCPU? */
 bool has_wake_event(struct nestor_vcpu *vcpu);
 

@@ -305,7 +305,9 @@ static enum run_action (*const exit_table[NR_EXIT_REASONS])(struct nestor_vcpu *
 	/* A frontend asked for these, or L0 did and then has a handler here. */
 	[EXIT_VMX_INSN] = handle_nested_insn,
 	[EXIT_GETSEC] = handle_ud,
-	[EXIT_SIPI ... EXIT_MCE_ON_ENTRY] = handle_broken,
+	[EXIT_SIPI] = handle_broken,
+	[EXIT_NMI_WINDOW] = handle_nothing,
+	[EXIT_MTF ... EXIT_MCE_ON_ENTRY] = handle_broken,
 };
 
 enum run_action handle_exit(struct nestor_vcpu *vcpu)

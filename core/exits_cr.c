@@ -74,7 +74,22 @@ struct cr_insn {
 	enum x86_op op;
 	unsigned int gpr;
 	unsigned int len;
+	u16 source;		/* of LMSW */
 };
+
+/* SDM vol. 3, "Exit Qualification for Control-Register Accesses" */
+static int decode_cr_qual(const struct guest_run *run, struct cr_insn *ci)
+{
+	static const enum x86_op ops[] = { X86_OP_MOV_TO_CR, X86_OP_MOV_FROM_CR, X86_OP_CLTS,
+					   X86_OP_LMSW };
+	u64 qual = run->exit.qual;
+
+	ci->op = ops[(qual >> 4) & 3];
+	ci->gpr = (qual >> 8) & 0xf;
+	ci->source = qual >> 16;
+	ci->len = run->exit.next_rip - run->rip;
+	return 0;
+}
 
 static int decode_cr(struct nestor_vcpu *vcpu, struct cr_insn *ci)
 {
@@ -84,6 +99,8 @@ static int decode_cr(struct nestor_vcpu *vcpu, struct cr_insn *ci)
 	unsigned int n;
 	int r;
 
+	if (run->exit.has_qual && run->exit.next_rip)
+		return decode_cr_qual(run, ci);
 	if (run->exit.info1 & GPR_VALID && run->exit.next_rip) {
 		ci->op = run->exit.reason == EXIT_CR_READ ? X86_OP_MOV_FROM_CR :
 							    X86_OP_MOV_TO_CR;
@@ -97,6 +114,7 @@ static int decode_cr(struct nestor_vcpu *vcpu, struct cr_insn *ci)
 	ci->op = insn.op;
 	ci->gpr = insn.rm;
 	ci->len = insn.length;
+	ci->source = run->gpr[insn.rm];
 	/* LMSW and SMSW have memory forms. */
 	if ((insn.op == X86_OP_LMSW || insn.op == X86_OP_SMSW) && (insn.modrm >> 6) != 3)
 		return -EOPNOTSUPP;
@@ -131,7 +149,7 @@ enum run_action handle_cr(struct nestor_vcpu *vcpu)
 		r = cr_write(vcpu, n, low(run, run->gpr[ci.gpr]));
 		break;
 	case X86_OP_LMSW:
-		r = cr0_write(vcpu, lmsw(run->cr0, run->gpr[ci.gpr]));
+		r = cr0_write(vcpu, lmsw(run->cr0, ci.source));
 		break;
 	case X86_OP_CLTS:
 		r = cr0_write(vcpu, run->cr0 & ~(u64)X86_CR0_TS);
@@ -146,17 +164,37 @@ enum run_action handle_cr(struct nestor_vcpu *vcpu)
 	return RESUME_GUEST;
 }
 
+/* SDM vol. 3, "Exit Qualification for MOV DR", where there is one */
+static int decode_dr(struct nestor_vcpu *vcpu, struct cr_insn *ci)
+{
+	const struct guest_exit *x = &vcpu->run->exit;
+	u8 bytes[MAX_INSN_LEN];
+	struct x86_insn insn;
+	unsigned int n;
+	int r;
+
+	if (x->has_qual && x->next_rip) {
+		ci->op = x->reason == EXIT_DR_READ ? X86_OP_MOV_FROM_DR : X86_OP_MOV_TO_DR;
+		ci->gpr = (x->qual >> 8) & 0xf;
+		ci->len = x->next_rip - vcpu->run->rip;
+		return 0;
+	}
+	r = vcpu_fetch(vcpu, &insn, bytes, &n);
+	ci->op = insn.op;
+	ci->gpr = insn.rm;
+	ci->len = insn.length;
+	return r;
+}
+
 enum run_action handle_dr(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *run = vcpu->run;
 	unsigned int n = run->exit.index & 7;
-	u8 bytes[MAX_INSN_LEN];
-	struct x86_insn insn;
-	unsigned int len;
+	struct cr_insn ci;
 	u64 val;
 	int r;
 
-	r = vcpu_fetch(vcpu, &insn, bytes, &len);
+	r = decode_dr(vcpu, &ci);
 	if (r)
 		return insn_failed(vcpu, r);
 	run_need(run, GRP_DR | GRP_CR);
@@ -168,18 +206,18 @@ enum run_action handle_dr(struct nestor_vcpu *vcpu)
 		queue_ud(vcpu);
 		return RESUME_GUEST;
 	}
-	if (insn.op == X86_OP_MOV_TO_DR) {
-		r = dr_write(vcpu, n, low(run, run->gpr[insn.rm]));
-	} else if (insn.op == X86_OP_MOV_FROM_DR) {
+	if (ci.op == X86_OP_MOV_TO_DR) {
+		r = dr_write(vcpu, n, low(run, run->gpr[ci.gpr]));
+	} else if (ci.op == X86_OP_MOV_FROM_DR) {
 		r = dr_read(vcpu, n, &val);
 		if (!r)
-			run->gpr[insn.rm] = low(run, val);
+			run->gpr[ci.gpr] = low(run, val);
 	} else {
 		return RESUME_GUEST;
 	}
 	if (r)
 		queue_gp(vcpu);
 	else
-		vcpu_advance(vcpu, insn.length);
+		vcpu_advance(vcpu, ci.len);
 	return RESUME_GUEST;
 }

@@ -79,7 +79,8 @@ static enum run_action handle_db(struct nestor_vcpu *vcpu)
 	u64 dr6;
 
 	run_need(run, GRP_DR);
-	dr6 = run->dr6 & (DR_TRAP_BITS | DR_STEP | DR_SWITCH | BIT(13));
+	/* A CPU that reports the bits apart has not written DR6. */
+	dr6 = (run->exit.has_qual ? run->exit.qual : run->dr6) & (DR_TRAP_BITS | DR_STEP | DR_SWITCH | BIT(13));
 	if (vcpu->singlestep_nmi && (dr6 & DR_STEP)) {
 		bool ours = !vcpu->singlestep_tf;
 

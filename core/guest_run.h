@@ -120,6 +120,10 @@ enum intercept_word { ICPT_CR, ICPT_DR, ICPT_EXCEPTION, ICPT_MISC1, ICPT_MISC2, 
 #define ICPT_NMI_WINDOW		(1u << 20)	/* exit as soon as no NMI is blocked */
 #define ICPT_UMWAIT		(1u << 21)	/* TPAUSE and UMWAIT are #UD without it */
 
+/* Bits of guest_run.ud_insns; each works where hw_caps says icpt_ for the instruction. */
+#define UD_RDTSCP		(1u << 0)	/* and RDPID */
+#define UD_INVPCID		(1u << 1)
+
 /*
  * MSRs that a guest may be allowed to touch without an exit: bit numbers of
  * msr_read_pass and msr_write_pass.  Every other MSR always exits.
@@ -337,6 +341,10 @@ struct guest_vapic {
  * @intercept: CTL_INTERCEPTS
  * @pause_count: CTL_INTERCEPTS
  * @pause_thresh: CTL_INTERCEPTS, 0 for none
+ * @ple_gap: CTL_INTERCEPTS; with @ple_window not 0 a loop of PAUSEs at CPL 0, not further apart
+ * @ple_window: than @ple_gap, exits after @ple_window, both in ticks of the TSC (SDM vol. 3,
+ *	"Pause-loop exiting"); needs hw_caps.ple
+ * @ud_insns: CTL_INTERCEPTS; UD_*: instructions that are #UD although the CPU has them
  * @msr_read_pass: bit n set: RDMSR of pass_msr n does not exit; CTL_MSR
  * @msr_write_pass: the same for WRMSR; CTL_MSR
  * @tsc_offset: added to the host's TSC; CTL_TSC
@@ -367,7 +375,8 @@ struct guest_vapic {
  * @nmi_blocked: group GRP_ACTIVITY; blocking by NMI as the CPU tracks it
  * @pending_dbg: group GRP_ACTIVITY; pending debug exceptions, as VT-x keeps them
  * @pdpte: group GRP_PDPTE; what a guest with PAE paging runs on, with hw_caps.pdpte_regs
- * @next_rip: value for nRIP when a software event is injected
+ * @next_rip: value for nRIP when a software event is injected; a backend leaves it so that
+ *	an event whose delivery an exit interrupted can be injected again
  * @inject: event for the next entry; the backend clears .valid when it was taken
  * @exit: the last exit
  * @avail: register groups whose neutral copy is current
@@ -396,6 +405,8 @@ struct guest_run {
 
 	u32 intercept[NR_ICPT_WORDS];
 	u16 pause_count, pause_thresh;
+	u32 ple_gap, ple_window;
+	u32 ud_insns;
 	u32 msr_read_pass, msr_write_pass;
 	u64 tsc_offset;
 	struct hpa root;

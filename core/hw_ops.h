@@ -25,6 +25,9 @@ struct hw_caps {
 	bool vnmi;
 	bool root_1g, root_2m;	/* large second-level leaves */
 	bool spec_ctrl;		/* SPEC_CTRL exists and may be given to a guest */
+	bool nmi_window;	/* the CPU keeps guest_run.nmi_blocked; ICPT_NMI_WINDOW works */
+	bool forces_svme;	/* EFER.SVME is set whatever the guest sees */
+	bool ple;		/* guest_run.ple_window */
 	/* What not every CPU has and a frontend may offer only with it. */
 	bool timer;		/* guest_run.timer works; bit @timer_rate of the TSC counts it down */
 	u8 timer_rate;
@@ -59,7 +62,8 @@ struct hw_problem {
  * struct hw_ops - a backend
  * @name: "AMD-V" or "VT-x"
  * @probe: is it there and usable on this machine?  Fills hw_caps.
- *	-ENODEV: CPU has no such extension; -EACCES: disabled or locked by
+ *	-ENODEV: CPU has no such extension, and *why is filled in only if its maker has it
+ *	in others; -EACCES: disabled or locked by
  *	firmware; -EOPNOTSUPP: no second-level paging; -EBUSY: a hypervisor is
  *	already running.  Process context, before any other hook.
  * @setup: allocate what all CPUs share and each CPU needs; -ENOMEM
@@ -98,5 +102,6 @@ struct hw_ops {
 extern const struct hw_ops *hw;
 extern struct hw_caps hw_caps;
 extern const struct hw_ops svm_hw_ops;
+extern const struct hw_ops vmx_hw_ops;
 
 #endif

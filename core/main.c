@@ -41,6 +41,7 @@ static const struct {
 	const struct nested_ops *nested;
 } backends[] = {
 	{ &svm_hw_ops, &nsvm_ops },
+	{ &vmx_hw_ops, &no_nested_ops },
 };
 
 static bool module_loaded(const char *name)
@@ -77,6 +78,9 @@ static int find_backend(struct hw_problem *why)
 	int r = -ENODEV;
 	size_t i;
 
+	/* Whoever knows the CPU's maker says it better. */
+	why->cause = "this CPU has neither AMD-V nor VT-x";
+	why->remedy = "use a machine that has one of them; inside a VM, turn nested virtualisation on for it";
 	for (i = 0; i < ARRAY_SIZE(backends); i++) {
 		r = backends[i].hw->probe(&hw_caps, why);
 		/* "Not this vendor" lets the next one try; any other answer is final. */

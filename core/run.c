@@ -133,14 +133,15 @@ static void after_exit(struct nestor_vcpu *vcpu)
 
 	clear_injected(vcpu);
 	if (unlikely(ev->valid)) {
-		bool soft = ev->type == EVENT_SOFT_INT ||
+		bool soft = ev->type == EVENT_SOFT_INT || ev->type == EVENT_PRIV_EXCEPTION ||
+			ev->type == EVENT_SOFT_EXCEPTION ||
 			(ev->type == EVENT_EXCEPTION && (ev->vector == 3 || ev->vector == 4));
 
 		/* RIP is still at a software event's instruction: it runs again. */
 		if (!soft || nested->soft_event_injected(vcpu, ev))
 			requeue_event(vcpu, ev);
 		/* An NMI for L2 may be L1's own injection, which masks none of L1's. */
-		if (ev->type == EVENT_NMI && !vcpu_in_l2(vcpu))
+		if (ev->type == EVENT_NMI && !vcpu_in_l2(vcpu) && !hw_caps.nmi_window)
 			vcpu->ev.nmi_masked = true;
 	}
 	if (vcpu->ev.nmi_iret && run->rip != vcpu->ev.nmi_iret_rip) {

@@ -30,7 +30,9 @@ static void l1_policy(struct guest_run *run)
 	 * #MC is the host's.  #DB and #AC can be made to recur for ever in their own
 	 * delivery, with no interrupt taken in between.  #GP: see EFER.SVME in exits.c.
 	 */
-	run->intercept[ICPT_EXCEPTION] = BIT(1) | BIT(17) | BIT(18) | BIT(13);
+	run->intercept[ICPT_EXCEPTION] = BIT(1) | BIT(17) | BIT(18);
+	if (hw_caps.forces_svme)
+		run->intercept[ICPT_EXCEPTION] |= BIT(13);
 	run->intercept[ICPT_MISC1] = ICPT_INTR | ICPT_NMI | ICPT_INIT | ICPT_SHUTDOWN |
 		ICPT_CPUID | ICPT_INVD | ICPT_HLT | ICPT_IOIO | ICPT_MSR | ICPT_RDPMC |
 		ICPT_INVLPGA;
@@ -104,6 +106,10 @@ static void reset_registers(struct nestor_vcpu *vcpu, bool init)
 	run->debugctl = 0;
 	memset(vcpu->dr, 0, sizeof(vcpu->dr));
 	run->vintr = (struct guest_vintr){};
+	run->activity = ACTIVITY_ACTIVE;
+	run->nmi_blocked = false;
+	run->pending_dbg = 0;
+	memset(run->pdpte, 0, sizeof(run->pdpte));
 	run->flush = true;
 	run_dirty(run, GRP_ALL);
 	run->ctl_dirty = CTL_ALL;
@@ -116,6 +122,7 @@ void vcpu_reset(struct nestor_vcpu *vcpu, bool init)
 	memset(&vcpu->ev, 0, sizeof(vcpu->ev));
 	vcpu->singlestep_nmi = false;
 	vcpu->l1.intercept[ICPT_MISC1] &= ~ICPT_IRET;
+	vcpu->l1.intercept[ICPT_MISC3] &= ~ICPT_NMI_WINDOW;
 	reset_registers(vcpu, init);
 	msr_reset(vcpu, init);
 	fpu_reset(&vcpu->fpu, init);

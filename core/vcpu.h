@@ -38,11 +38,12 @@ enum vcpu_request {
  * struct vcpu_exception - a queued exception
  * @pending: raised, not yet given to the backend; L1's intercepts are still to be asked
  * @injected: given to the backend (or re-injected); is delivered without asking
+ * @type: EVENT_SOFT_EXCEPTION or EVENT_PRIV_EXCEPTION of one that is injected again; else 0
  * @payload: CR2 of #PF or the DR6 bits of #DB, applied on delivery
  */
 struct vcpu_exception {
 	bool pending, injected, has_error, has_payload;
-	u8 vector;
+	u8 vector, type;
 	u32 error;
 	u64 payload;
 };

@@ -83,7 +83,7 @@ static int get_events(struct nestor_vcpu *vcpu, void __user *argp)
 		e.interrupt.shadow = KVM_X86_SHADOW_INT_STI | KVM_X86_SHADOW_INT_MOV_SS;
 	e.nmi.injected = vcpu->ev.nmi_injected;
 	e.nmi.pending = vcpu->ev.nmi_pending;
-	e.nmi.masked = vcpu->ev.nmi_masked;
+	e.nmi.masked = nmi_masked(vcpu);
 	e.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
 	if (vcpu->vm->triple_fault_event) {
 		e.triple_fault.pending = test_bit(REQ_TRIPLE_FAULT, &vcpu->requests);
@@ -148,7 +148,7 @@ static int set_events(struct nestor_vcpu *vcpu, void __user *argp)
 	if (e.flags & KVM_VCPUEVENT_VALID_SHADOW)
 		vcpu->run->int_shadow = e.interrupt.shadow;
 	vcpu->ev.nmi_injected = e.nmi.injected;
-	vcpu->ev.nmi_masked = e.nmi.masked;
+	set_nmi_masked(vcpu, e.nmi.masked);
 	if (e.flags & KVM_VCPUEVENT_VALID_NMI_PENDING)
 		vcpu->ev.nmi_pending = min_t(u8, e.nmi.pending, 2);
 	if (e.flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT) {

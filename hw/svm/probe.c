@@ -35,6 +35,7 @@ static void svm_read_caps(struct hw_caps *caps, u32 ebx, u32 edx)
 	caps->pause_filter = edx & SVM_PAUSE;
 	caps->pause_threshold = caps->pause_filter && (edx & SVM_PAUSE_THRESH);
 	caps->unrestricted = true;
+	caps->forces_svme = true;
 	caps->icpt_dtable = true;
 	caps->icpt_rdtscp = true;
 	caps->root_2m = true;
@@ -44,17 +45,25 @@ static void svm_read_caps(struct hw_caps *caps, u32 ebx, u32 edx)
 	caps->nr_tags = ebx;
 }
 
+/* Another maker's CPU is not told that it lacks AMD-V. */
+static int no_svm(struct hw_problem *why)
+{
+	if (boot_cpu_data.x86_vendor == X86_VENDOR_AMD ||
+	    boot_cpu_data.x86_vendor == X86_VENDOR_HYGON) {
+		why->cause = "this CPU has no AMD-V (SVM)";
+		why->remedy = "use a machine whose CPU has AMD-V; inside a VM, turn nested virtualisation on for it";
+	}
+	return -ENODEV;
+}
+
 int svm_probe(struct hw_caps *caps, struct hw_problem *why)
 {
 	u32 eax, ebx, ecx, edx;
 	u64 vm_cr, efer;
 
 	if (cpuid_eax(0x80000000) < SVM_FEATURE_LEAF ||
-	    !(cpuid_ecx(0x80000001) & (1u << 2))) {
-		why->cause = "this CPU has no AMD-V (SVM)";
-		why->remedy = "use a machine whose CPU has AMD-V or VT-x; inside a VM, turn nested virtualisation on for it";
-		return -ENODEV;
-	}
+	    !(cpuid_ecx(0x80000001) & (1u << 2)))
+		return no_svm(why);
 	if (!rdmsrl_safe(MSR_VM_CR_SVM, &vm_cr) && (vm_cr & VM_CR_SVMDIS)) {
 		why->cause = "AMD-V is disabled by the firmware (VM_CR.SVMDIS)";
 		why->remedy = "enable SVM in the firmware setup and power-cycle";

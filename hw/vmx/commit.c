@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * commit: write to the VMCS only what differs from what it holds.  Everything here runs with
+ * interrupts off and the VMCS current.
+ */
+#include <linux/mm.h>
+
+#include "hw/vmx/insn.h"
+#include "hw/vmx/translate.h"
+#include "hw/vmx/vmx.h"
+
+#define DEBUGCTL_BTF		(1ull << 1)
+#define RFLAGS_TF		(1ull << 8)
+#define RFLAGS_IF		(1ull << 9)
+#define CR0_CD_NW		0x60000000ull
+#define CR0_PE			1ull
+#define CR4_VMXE_BIT		(1ull << 13)
+#define EFER_GUEST		0xd01ull	/* SCE, LME, LMA, NX */
+
+#define INTR_STATE_SHADOW	(INTR_STATE_STI | INTR_STATE_MOV_SS)
+
+static void commit_seg(unsigned int n, const struct guest_seg *seg, u32 ar)
+{
+	vmwrite(VMCS_GUEST_ES_SEL + 2 * n, seg->sel);
+	vmwrite(VMCS_GUEST_ES_LIMIT + 2 * n, seg->limit);
+	vmwrite(VMCS_GUEST_ES_BASE + 2 * n, seg->base);
+	vmwrite(VMCS_GUEST_ES_AR + 2 * n, ar);
+}
+
+/*
+ * VM entry wants every usable code and data segment marked accessed, as loading one by an
+ * instruction would have left it; AMD-V and the ABI do not ask.
+ */
+static u32 data_ar(u16 attrib)
+{
+	return vmx_seg_ar(attrib) | (attrib & SEG_ATTR_P ? 1 : 0);
+}
+
+/* TR is never unusable, and busy. */
+static u32 tr_ar(u16 attrib)
+{
+	return vmx_seg_ar((attrib | SEG_ATTR_P) & ~SEG_ATTR_S) | 3;
+}
+
+/* VT-x has the CPL in the DPL of SS. */
+static u32 ss_ar(const struct guest_run *run)
+{
+	u16 attrib = run->seg[SEG_SS].attrib & ~SEG_ATTR_DPL;
+
+	return data_ar(attrib | run->cpl << 5);
+}
+
+static void commit_segs(struct guest_run *run)
+{
+	struct vmx_ctx *ctx = vmx_ctx(run);
+
+	commit_seg(SEG_ES, &run->seg[SEG_ES], data_ar(run->seg[SEG_ES].attrib));
+	commit_seg(SEG_CS, &run->seg[SEG_CS], data_ar(run->seg[SEG_CS].attrib));
+	commit_seg(SEG_DS, &run->seg[SEG_DS], data_ar(run->seg[SEG_DS].attrib));
+	ctx->ss_ar = ss_ar(run);
+	commit_seg(SEG_SS, &run->seg[SEG_SS], ctx->ss_ar);
+}
+
+static void commit_cpl(struct guest_run *run)
+{
+	struct vmx_ctx *ctx = vmx_ctx(run);
+	u32 ar = (ctx->ss_ar & ~(u32)SEG_ATTR_DPL) | run->cpl << 5;
+
+	if (likely(ar == ctx->ss_ar))
+		return;
+	vmwrite(VMCS_GUEST_SS_AR, ar);
+	ctx->ss_ar = ar;
+}
+
+static void commit_sys(struct guest_run *run)
+{
+	struct guest_sys *s = run->sys;
+
+	commit_seg(SEG_FS, &s->fs, data_ar(s->fs.attrib));
+	commit_seg(SEG_GS, &s->gs, data_ar(s->gs.attrib));
+	commit_seg(SEG_LDTR, &s->ldtr, vmx_seg_ar(s->ldtr.attrib));
+	commit_seg(SEG_TR, &s->tr, tr_ar(s->tr.attrib));
+	vmwrite(VMCS_GUEST_SYSENTER_CS, s->sysenter_cs);
+	vmwrite(VMCS_GUEST_SYSENTER_ESP, s->sysenter_esp);
+	vmwrite(VMCS_GUEST_SYSENTER_EIP, s->sysenter_eip);
+	s->dirty = false;
+}
+
+static void commit_cr(struct guest_run *run)
+{
+	/* CD and NW are not loaded by VM entry; NE and VMXE the CPU wants in VMX operation. */
+	vmwrite(VMCS_GUEST_CR0, (run->cr0 & ~CR0_CD_NW) | vmx_caps.cr0_fixed0);
+	vmwrite(VMCS_GUEST_CR3, run->cr3);
+	vmwrite(VMCS_GUEST_CR4, run->cr4 | vmx_caps.cr4_fixed0);
+	vmwrite(VMCS_GUEST_EFER, run->efer & EFER_GUEST);
+	/* The read shadows show the guest what it wrote, entry controls follow LMA. */
+	run->ctl_dirty |= CTL_CR;
+}
+
+/*
+ * A bit in the mask is read from the shadow, and a write that changes it exits.  What
+ * exits when it is written is wholly masked; otherwise the bits that the CPU has fixed are.
+ */
+static void commit_cr_masks(struct guest_run *run)
+{
+	struct vmx_ctx *ctx = vmx_ctx(run);
+	u32 cr = run->intercept[ICPT_CR];
+	u64 m0 = CR0_CD_NW | vmx_caps.cr0_fixed0 | ~vmx_caps.cr0_fixed1;
+	u64 m4 = CR4_VMXE_BIT | vmx_caps.cr4_fixed0 | ~vmx_caps.cr4_fixed1;
+
+	vmx_need(run, GRP_CR);
+	ctx->cr0_mask = cr & ICPT_CR_WRITE(0) ? ~0ull : m0 | run->cr0_mask;
+	ctx->cr4_mask = cr & ICPT_CR_WRITE(4) ? ~0ull : m4 | run->cr4_mask;
+	vmwrite(VMCS_CR0_MASK, ctx->cr0_mask);
+	vmwrite(VMCS_CR4_MASK, ctx->cr4_mask);
+	vmwrite(VMCS_CR0_SHADOW, (run->cr0 & ~run->cr0_mask) | (run->cr0_shadow & run->cr0_mask));
+	vmwrite(VMCS_CR4_SHADOW, (run->cr4 & ~run->cr4_mask) | (run->cr4_shadow & run->cr4_mask));
+}
+
+static void commit_regs(struct guest_run *run, u32 groups)
+{
+	int i;
+
+	if (groups & GRP_SEG)
+		commit_segs(run);
+	if (groups & GRP_DTABLE) {
+		vmwrite(VMCS_GUEST_GDTR_LIMIT, run->gdtr.limit & 0xffff);
+		vmwrite(VMCS_GUEST_GDTR_BASE, run->gdtr.base);
+		vmwrite(VMCS_GUEST_IDTR_LIMIT, run->idtr.limit & 0xffff);
+		vmwrite(VMCS_GUEST_IDTR_BASE, run->idtr.base);
+	}
+	if (groups & GRP_CR)
+		commit_cr(run);
+	if (groups & GRP_DR) {
+		vmwrite(VMCS_GUEST_DR7, run->dr7);
+		vmx_ctx(run)->dr7 = run->dr7;
+	}
+	if (groups & GRP_PAT)
+		vmwrite(VMCS_GUEST_PAT, run->pat);
+	/* Last-branch records would be the host's; single-stepping of branches is the CPU's. */
+	if (groups & GRP_LBR)
+		vmwrite(VMCS_GUEST_DEBUGCTL, run->debugctl & DEBUGCTL_BTF);
+	if (groups & GRP_PDPTE)
+		for (i = 0; i < 4; i++)
+			vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, run->pdpte[i]);
+	if (groups & GRP_ACTIVITY) {
+		vmwrite(VMCS_GUEST_ACTIVITY, run->activity);
+		vmwrite(VMCS_GUEST_PENDING_DBG, run->pending_dbg);
+	}
+}
+
+static void commit_vapic(struct guest_run *run)
+{
+	const struct guest_vapic *v = &run->vapic;
+	struct vmx_ctx *ctx = vmx_ctx(run);
+	int i;
+
+	if (!v->tpr_shadow) {
+		if (!ctx->vapic)
+			return;
+		vmwrite(VMCS_VIRTUAL_APIC_PAGE, __pa(ctx->vapic));
+		vmwrite(VMCS_TPR_THRESHOLD, 0);
+	} else {
+		vmwrite(VMCS_VIRTUAL_APIC_PAGE, v->page.a);
+		vmwrite(VMCS_TPR_THRESHOLD, v->threshold);
+	}
+	if (v->access)
+		vmwrite(VMCS_APIC_ACCESS_PAGE, v->access_page.a);
+	if (!v->vid)
+		return;
+	vmwrite(VMCS_GUEST_INTR_STATUS, v->status);
+	for (i = 0; i < 4; i++)
+		vmwrite(VMCS_EOI_EXIT0 + 2 * i, v->eoi_exit[i]);
+}
+
+static void commit_intercepts(struct guest_run *run)
+{
+	vmwrite(VMCS_EXCEPTION_BITMAP, run->intercept[ICPT_EXCEPTION]);
+	vmwrite(VMCS_PF_MASK, run->pf_mask);
+	vmwrite(VMCS_PF_MATCH, run->pf_match);
+	if (run->ple_window) {
+		vmwrite(VMCS_PLE_GAP, run->ple_gap);
+		vmwrite(VMCS_PLE_WINDOW, run->ple_window);
+	}
+	if (run->intercept[ICPT_MISC3] & ICPT_XSAVES)
+		vmwrite(VMCS_XSS_EXIT_BITMAP, ~0ull);
+}
+
+static void commit_ctl(struct guest_run *run, u32 groups)
+{
+	struct vmx_ctx *ctx = vmx_ctx(run);
+
+	if (groups & CTL_INTERCEPTS)
+		commit_intercepts(run);
+	if (groups & (CTL_CR | CTL_INTERCEPTS))
+		commit_cr_masks(run);
+	if (groups & CTL_MSR)
+		vmx_msr_bitmap(run);
+	if (groups & CTL_TSC) {
+		vmwrite(VMCS_TSC_OFFSET, run->tsc_offset);
+		if (run->tsc_ratio && (vmx_caps.ctl[CTLW_PROC2].may & PROC2_TSC_SCALING))
+			vmwrite(VMCS_TSC_MULTIPLIER, run->tsc_ratio);
+	}
+	if ((groups & CTL_VINTR) && ctx->vapic)
+		ctx->vapic[VAPIC_TPR] = run->vintr.tpr << 4;
+	if (groups & CTL_VAPIC)
+		commit_vapic(run);
+	if ((groups & CTL_TIMER) && run->timer_on)
+		vmwrite(VMCS_PREEMPTION_TIMER, run->timer);
+	if (groups & ~(u32)(CTL_MSR | CTL_ROOT | CTL_LBR))
+		vmx_commit_controls(run);
+}
+
+static void flush_root(u64 eptp)
+{
+	if (vmx_caps.ept_vpid & EPT_CAP_INVEPT_SINGLE)
+		invept(INVEPT_SINGLE, eptp);
+	else
+		invept(INVEPT_ALL, 0);
+}
+
+/*
+ * VPIDs belong to a CPU and to a generation, so a vCPU that comes back to a CPU finds
+ * none of its old linear translations there.  What is cached of the second-level table goes by
+ * the table's address, whoever uses it: it is dropped when the run moved, and on demand; that
+ * takes the combined translations along.
+ */
+static void commit_tag(struct guest_run *run, struct vmx_cpu *vc)
+{
+	struct vmx_ctx *ctx = vmx_ctx(run);
+	int cpu = smp_processor_id();
+	bool fresh = ctx->tag_cpu != cpu || ctx->vpid_gen != vc->vpid_gen;
+	u64 eptp = run->root.a | EPTP_WB | EPTP_WALK_4 | (run->root_ad ? EPTP_AD : 0);
+
+	if (ctx->eptp != eptp) {
+		vmwrite(VMCS_EPTP, eptp);
+		ctx->eptp = eptp;
+		run->flush = true;
+	}
+	if (unlikely(fresh) && vmx_caps.vpid) {
+		if (vc->next_vpid >= hw_caps.nr_tags) {
+			vc->vpid_gen++;
+			vc->next_vpid = 1;
+			invvpid(INVVPID_ALL, 0);
+		}
+		ctx->vpid = vc->next_vpid++;
+		vmwrite(VMCS_VPID, ctx->vpid);
+	} else if (unlikely(run->new_tag) && vmx_caps.vpid) {
+		invvpid(INVVPID_SINGLE, ctx->vpid);
+	}
+	if (unlikely(fresh || run->flush))
+		flush_root(eptp);
+	ctx->tag_cpu = cpu;
+	ctx->vpid_gen = vc->vpid_gen;
+	run->flush = false;
+	run->new_tag = false;
+}
+
+static u32 interruptibility(const struct guest_run *run, const struct vmx_ctx *ctx)
+{
+	u32 now = ctx->interruptibility & INTR_STATE_SHADOW;
+	bool blocked = ctx->interruptibility & INTR_STATE_NMI;
+
+	if (run->dirty & GRP_ACTIVITY)
+		blocked = run->nmi_blocked;
+	if (!run->int_shadow)
+		now = 0;
+	else if (!now || ((now & INTR_STATE_STI) && !(run->rflags & RFLAGS_IF)))
+		now = run->rflags & RFLAGS_IF ? INTR_STATE_STI : INTR_STATE_MOV_SS;
+	/* Injecting an NMI blocks further ones by itself, and is refused while they are. */
+	if (run->inject.valid && run->inject.type == EVENT_NMI)
+		blocked = false;
+	return now | (blocked ? INTR_STATE_NMI : 0);
+}
+
+/*
+ * In an interrupt shadow the trap of a single step is pending or not exactly as TF says, or VM
+ * entry fails (SDM vol. 3, "Checks on Guest Non-Register State").
+ */
+static void fix_pending_step(struct guest_run *run)
+{
+	u64 pending = vmread(VMCS_GUEST_PENDING_DBG), want = pending & ~PENDING_DBG_BS;
+
+	if ((run->rflags & RFLAGS_TF) && !(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
+		want |= PENDING_DBG_BS;
+	if (want != pending)
+		vmwrite(VMCS_GUEST_PENDING_DBG, want);
+}
+
+static void commit_hot(struct guest_run *run)
+{
+	struct vmx_ctx *ctx = vmx_ctx(run);
+	u32 state = interruptibility(run, ctx);
+
+	if (ctx->rip != run->rip)
+		vmwrite(VMCS_GUEST_RIP, run->rip);
+	if (ctx->rsp != run->gpr[REG_RSP])
+		vmwrite(VMCS_GUEST_RSP, run->gpr[REG_RSP]);
+	if (ctx->rflags != run->rflags)
+		vmwrite(VMCS_GUEST_RFLAGS, run->rflags);
+	if (ctx->interruptibility != state)
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, state);
+	ctx->rip = run->rip;
+	ctx->rsp = run->gpr[REG_RSP];
+	ctx->rflags = run->rflags;
+	ctx->interruptibility = state;
+}
+
+static void commit_event(struct guest_run *run)
+{
+	const struct guest_event *ev = &run->inject;
+	struct vmx_ctx *ctx = vmx_ctx(run);
+	u64 len = run->next_rip - run->rip;
+	u32 info;
+
+	if (!ev->valid)
+		return;
+	vmx_need(run, GRP_CR);
+	info = vmx_event_info(ev, run->cr0 & CR0_PE);
+	if (info & INTR_ERROR_VALID)
+		vmwrite(VMCS_ENTRY_ERROR_CODE, ev->has_error ? ev->error & 0xffff : 0);
+	if (((info >> INTR_TYPE_SHIFT) & INTR_TYPE_MASK) >= EVENT_SOFT_INT)
+		vmwrite(VMCS_ENTRY_INSN_LEN,
+			len - 1 < MAX_INSN_LEN ? len : ctx->soft_len ?: 1);
+	vmwrite(VMCS_ENTRY_INTR_INFO, info);
+	run->inject.valid = false;
+}
+
+void vmx_commit(struct guest_run *run, struct vmx_cpu *vc)
+{
+	struct vmx_ctx *ctx = vmx_ctx(run);
+	u32 shadow;
+
+	ctx->given = run->inject;
+	commit_tag(run, vc);
+	commit_hot(run);
+	if (run->dirty)
+		commit_regs(run, run->dirty);
+	if (run->sys->dirty || run->sys->hw != ctx) {
+		commit_sys(run);
+		run->sys->hw = ctx;
+	}
+	commit_cpl(run);
+	if (run->ctl_dirty)
+		commit_ctl(run, run->ctl_dirty);
+	shadow = ctx->interruptibility & INTR_STATE_SHADOW;
+	if (unlikely(shadow))
+		fix_pending_step(run);
+	commit_event(run);
+	run->msrs->dirty = false;
+	run->dirty = 0;
+	run->ctl_dirty = 0;
+}

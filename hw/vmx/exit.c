@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The way back: what the exit left in the VMCS, to the neutral struct guest_exit and the hot
+ * registers; the other groups when somebody asks.  With interrupts off and the VMCS current.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/printk.h>
+
+#include "hw/vmx/insn.h"
+#include "hw/vmx/translate.h"
+#include "hw/vmx/vmx.h"
+
+#define VECTOR_DF		8
+#define CR0_PG_BIT		(1ull << 31)
+#define QUAL_NMI_UNBLOCK	(1ull << 12)
+
+static void read_raw(struct vmx_raw *raw, const struct guest_run *run)
+{
+	const struct vmx_exit_row *row;
+
+	raw->reason = vmread(VMCS_EXIT_REASON);
+	raw->rip = run->rip;
+	row = vmx_exit_row(raw->reason);
+	if (row->flags & XR_QUAL)
+		raw->qual = vmread(VMCS_EXIT_QUALIFICATION);
+	if (row->flags & XR_INTR) {
+		raw->intr = vmread(VMCS_EXIT_INTR_INFO);
+		if (raw->intr & INTR_ERROR_VALID)
+			raw->error = vmread(VMCS_EXIT_ERROR_CODE);
+	}
+	if (row->flags & XR_LEN)
+		raw->len = vmread(VMCS_EXIT_INSN_LEN);
+	if (row->flags & XR_INFO)
+		raw->info = vmread(VMCS_EXIT_INSN_INFO);
+	if (row->flags & XR_GLA)
+		raw->gla = vmread(VMCS_GUEST_LINEAR_ADDR);
+	if (row->flags & XR_GPA)
+		raw->gpa = vmread(VMCS_GUEST_PHYS_ADDR);
+}
+
+static void read_vectoring(struct guest_run *run)
+{
+	struct guest_event *ev = &run->exit.vectoring;
+	u32 info = vmread(VMCS_IDT_VECTORING_INFO), error = 0;
+
+	if (likely(!(info & INTR_VALID))) {
+		ev->valid = false;
+		return;
+	}
+	if (info & INTR_ERROR_VALID)
+		error = vmread(VMCS_IDT_VECTORING_ERROR);
+	*ev = vmx_event(info, error);
+	/* RIP is at the instruction that raised it; delivered again it returns behind that. */
+	if (ev->type >= EVENT_SOFT_INT)
+		run->next_rip = run->rip + vmread(VMCS_EXIT_INSN_LEN);
+}
+
+/* IRET unblocked NMIs and then faulted: it will run again, and they are blocked until then. */
+static bool iret_undone(const struct vmx_raw *raw)
+{
+	const struct vmx_exit_row *row = vmx_exit_row(raw->reason);
+
+	if (row->flags & XR_UNBLOCK)
+		return raw->qual & QUAL_NMI_UNBLOCK;
+	return (row->flags & XR_INTR) && (raw->intr & INTR_NMI_UNBLOCK) &&
+	       (raw->intr & INTR_VECTOR_MASK) != VECTOR_DF;
+}
+
+static void read_hot(struct guest_run *run)
+{
+	struct vmx_ctx *ctx = vmx_ctx(run);
+
+	ctx->rip = vmread(VMCS_GUEST_RIP);
+	ctx->rsp = vmread(VMCS_GUEST_RSP);
+	ctx->rflags = vmread(VMCS_GUEST_RFLAGS);
+	ctx->ss_ar = vmread(VMCS_GUEST_SS_AR);
+	ctx->interruptibility = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+	run->rip = ctx->rip;
+	run->gpr[REG_RSP] = ctx->rsp;
+	run->rflags = ctx->rflags;
+	run->cpl = (ctx->ss_ar & SEG_ATTR_DPL) >> 5;
+	run->int_shadow = ctx->interruptibility & (INTR_STATE_STI | INTR_STATE_MOV_SS);
+	run->avail = GRP_CR2;
+	run->sys->avail = false;
+	/* The CPU keeps the control in step with LMA where the guest may change that. */
+	if (unlikely(!(ctx->cr0_mask & CR0_PG_BIT)))
+		ctx->entry = vmread(VMCS_ENTRY_CTL);
+}
+
+static void read_virtual(struct guest_run *run)
+{
+	const struct vmx_ctx *ctx = vmx_ctx(run);
+
+	if (ctx->vapic && !run->vapic.tpr_shadow && !(ctx->proc & PROC_CR8_LOAD))
+		run->vintr.tpr = ctx->vapic[VAPIC_TPR] >> 4;
+	if (run->vapic.vid)
+		run->vapic.status = vmread(VMCS_GUEST_INTR_STATUS);
+	if (run->timer_on)
+		run->timer = vmread(VMCS_PREEMPTION_TIMER);
+}
+
+static void read_refusal(struct guest_run *run)
+{
+	struct guest_exit *x = &run->exit;
+	u32 error = vmread(VMCS_INSN_ERROR);
+
+	*x = (struct guest_exit){ .reason = EXIT_INVALID, .raw = error, .info1 = error };
+	pr_err_ratelimited("%s failed with VM-instruction error %u\n",
+			   vmx_ctx(run)->launched ? "VMRESUME" : "VMLAUNCH", error);
+}
+
+void vmx_read_exit(struct guest_run *run, bool failed)
+{
+	struct vmx_ctx *ctx = vmx_ctx(run);
+	struct vmx_raw raw = {};
+
+	if (unlikely(failed))
+		return read_refusal(run);
+	ctx->launched = true;
+	read_hot(run);
+	read_raw(&raw, run);
+	vmx_translate(&raw, &run->exit);
+	read_vectoring(run);
+	if (unlikely(iret_undone(&raw)) && !run->exit.vectoring.valid) {
+		ctx->interruptibility |= INTR_STATE_NMI;
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, ctx->interruptibility);
+	}
+	if (run->exit.reason == EXIT_EXCEPTION && run->exit.next_rip)
+		ctx->soft_len = raw.len;
+	if (unlikely(raw.reason & VMX_REASON_ENTRY_FAILED)) {
+		/* Nothing of the guest ran, nothing was delivered. */
+		ctx->launched = false;
+		run->exit.vectoring = ctx->given;
+	}
+	read_virtual(run);
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Register groups out of the VMCS, when somebody asks.  Exits are handled with preemption on,
+ * so by then the thread may be on another CPU, or another vCPU's VMCS may be current here.
+ */
+#include <linux/cpumask.h>
+#include <linux/preempt.h>
+#include <linux/smp.h>
+
+#include "hw/vmx/insn.h"
+#include "hw/vmx/translate.h"
+#include "hw/vmx/vmx.h"
+
+#define DEBUGCTL_BTF		(1ull << 1)
+
+static struct guest_seg fetch_seg(unsigned int n)
+{
+	return (struct guest_seg){
+		.sel = vmread(VMCS_GUEST_ES_SEL + 2 * n),
+		.attrib = vmx_seg_attrib(vmread(VMCS_GUEST_ES_AR + 2 * n)),
+		.limit = vmread(VMCS_GUEST_ES_LIMIT + 2 * n),
+		.base = vmread(VMCS_GUEST_ES_BASE + 2 * n),
+	};
+}
+
+/* Masked bits the guest cannot have changed; the old copy has them as it sees them. */
+static void fetch_cr(struct guest_run *run)
+{
+	const struct vmx_ctx *ctx = vmx_ctx(run);
+
+	if (~ctx->cr0_mask)
+		run->cr0 = (vmread(VMCS_GUEST_CR0) & ~ctx->cr0_mask) | (run->cr0 & ctx->cr0_mask);
+	if (~ctx->cr4_mask)
+		run->cr4 = (vmread(VMCS_GUEST_CR4) & ~ctx->cr4_mask) | (run->cr4 & ctx->cr4_mask);
+	run->cr3 = vmread(VMCS_GUEST_CR3);
+	run->efer = vmread(VMCS_GUEST_EFER);
+}
+
+static void fetch_sys(struct guest_sys *s)
+{
+	s->fs = fetch_seg(SEG_FS);
+	s->gs = fetch_seg(SEG_GS);
+	s->ldtr = fetch_seg(SEG_LDTR);
+	s->tr = fetch_seg(SEG_TR);
+	s->sysenter_cs = vmread(VMCS_GUEST_SYSENTER_CS);
+	s->sysenter_esp = vmread(VMCS_GUEST_SYSENTER_ESP);
+	s->sysenter_eip = vmread(VMCS_GUEST_SYSENTER_EIP);
+	s->avail = true;
+}
+
+void vmx_fetch_here(struct guest_run *run, u32 groups)
+{
+	struct vmx_ctx *ctx = vmx_ctx(run);
+	int i;
+
+	if (groups & GRP_SEG)
+		for (i = SEG_ES; i <= SEG_DS; i++)
+			run->seg[i] = fetch_seg(i);
+	if (groups & GRP_DTABLE) {
+		run->gdtr.limit = vmread(VMCS_GUEST_GDTR_LIMIT);
+		run->gdtr.base = vmread(VMCS_GUEST_GDTR_BASE);
+		run->idtr.limit = vmread(VMCS_GUEST_IDTR_LIMIT);
+		run->idtr.base = vmread(VMCS_GUEST_IDTR_BASE);
+	}
+	if (groups & GRP_CR)
+		fetch_cr(run);
+	/* DR6 is not in the VMCS: the copy is all there is. */
+	if (groups & GRP_DR)
+		run->dr7 = vmread(VMCS_GUEST_DR7);
+	if (groups & GRP_PAT)
+		run->pat = vmread(VMCS_GUEST_PAT);
+	if (groups & GRP_LBR)
+		run->debugctl = (vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF) |
+				(run->debugctl & ~DEBUGCTL_BTF);
+	if (groups & GRP_ACTIVITY) {
+		run->activity = vmread(VMCS_GUEST_ACTIVITY);
+		run->nmi_blocked = ctx->interruptibility & INTR_STATE_NMI;
+		run->pending_dbg = vmread(VMCS_GUEST_PENDING_DBG);
+	}
+	if (groups & GRP_PDPTE)
+		for (i = 0; i < 4; i++)
+			run->pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
+	if (groups & GRP_SYS)
+		fetch_sys(run->sys);
+	run->avail |= groups & ~GRP_SHARED;
+}
+
+struct fetch_call {
+	struct guest_run *run;
+	u32 groups;
+	bool done;
+};
+
+static void fetch_call(void *data)
+{
+	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpu);
+	struct fetch_call *c = data;
+
+	if (!vc->on)
+		return;
+	vmx_make_current(vc, vmx_ctx(c->run));
+	vmx_fetch_here(c->run, c->groups);
+	c->done = true;
+}
+
+/* This CPU is on its way out, but the thread has not left it yet: let another one read. */
+static void fetch_elsewhere(struct fetch_call *c)
+{
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		if (c->done)
+			return;
+		smp_call_function_single(cpu, fetch_call, c, 1);
+	}
+	/* The machine goes down: no guest runs again, and what it had stays in its VMCS. */
+}
+
+void vmx_fetch(struct guest_run *run, u32 groups)
+{
+	struct fetch_call c = { .run = run, .groups = groups };
+	unsigned long flags;
+
+	preempt_disable();
+	/* Only the entry itself fetches with interrupts off; the VMCS is current then. */
+	if (!irqs_disabled())
+		vmx_take(vmx_ctx(run));
+	local_irq_save(flags);
+	fetch_call(&c);
+	local_irq_restore(flags);
+	if (unlikely(!c.done))
+		fetch_elsewhere(&c);
+	preempt_enable();
+}

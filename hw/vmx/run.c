@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Loading a vCPU on a CPU and entering it; the table of the backend. */
+#include <linux/percpu.h>
+#include <asm/processor.h>
+#include <asm/debugreg.h>
+#include <asm/nospec-branch.h>
+#include <asm/trapnr.h>
+
+#include "core/vcpu.h"
+#include "hw/vmx/insn.h"
+#include "hw/vmx/vmx.h"
+
+static int vmx_load(struct guest_run *run)
+{
+	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpu);
+	struct vmx_ctx *ctx = vmx_ctx(run), *home = run->sys->hw;
+
+	if (unlikely(!vc->on))
+		return -EAGAIN;
+	/* A run that shares guest_sys ran last: bring it home from its VMCS. */
+	if (unlikely(home && home != ctx && !run->sys->avail))
+		vmx_fetch(home->run, GRP_SYS);
+	vmx_take(ctx);
+	vmx_host_load(ctx, vc);
+	if (vc->last != run->vcpu) {
+		/* Another guest trained the predictors of this CPU. */
+		vc->last = run->vcpu;
+		indirect_branch_prediction_barrier();
+	}
+	return 0;
+}
+
+static void vmx_unload(struct guest_run *run)
+{
+#ifndef CONFIG_USER_RETURN_NOTIFIER
+	unsigned long flags;
+
+	local_irq_save(flags);
+	vmx_late_drop(this_cpu_ptr(&vmx_cpu));
+	local_irq_restore(flags);
+#endif
+}
+
+/* The guest's breakpoints are in the CPU only while it runs with some enabled. */
+static void load_debugregs(struct guest_run *run)
+{
+	const u64 *dr = run->vcpu->dr;
+
+	if (likely(!(vmx_ctx(run)->dr7 & 0xff)))
+		return;
+	set_debugreg(dr[0], 0);
+	set_debugreg(dr[1], 1);
+	set_debugreg(dr[2], 2);
+	set_debugreg(dr[3], 3);
+}
+
+/* Events that ended the guest and are the host's: its own handlers run, at once and here. */
+static void host_events(struct guest_run *run)
+{
+	struct guest_exit *x = &run->exit;
+
+	if (x->reason == EXIT_NMI) {
+		/* NMIs stay blocked until the handler's IRET. */
+		asm volatile("int $2");
+	} else if (unlikely(x->reason == EXIT_MCE_ON_ENTRY ||
+			    (x->reason == EXIT_EXCEPTION && x->index == X86_TRAP_MC))) {
+		asm volatile("int $18");
+		x->reason = EXIT_NONE;
+	}
+}
+
+/* The extension went off on this CPU after the load: as if an exit had come first. */
+static void cancel(struct guest_run *run)
+{
+	run->exit = (struct guest_exit){ .reason = EXIT_NONE, .vectoring = run->inject };
+	run->inject.valid = false;
+}
+
+static void vmx_enter(struct guest_run *run)
+{
+	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpu);
+	struct vmx_ctx *ctx = vmx_ctx(run);
+	bool failed;
+
+	if (unlikely(!vc->on))
+		return cancel(run);
+	vmx_make_current(vc, ctx);
+	vmx_commit(run, vc);
+	vmx_late_load(vc, run->msrs);
+	load_debugregs(run);
+	vmx_host_enter(ctx, vc);
+	failed = vmx_world_switch(run->gpr, ctx, ctx->launched);
+	vmx_host_leave(ctx);
+	vmx_read_exit(run, failed);
+	host_events(run);
+}
+
+const struct hw_ops vmx_hw_ops = {
+	.name = "VT-x",
+	.probe = vmx_probe,
+	.setup = vmx_setup,
+	.teardown = vmx_teardown,
+	.cpu_on = vmx_cpu_on,
+	.cpu_off = vmx_cpu_off,
+	.run_alloc = vmx_run_alloc,
+	.run_free = vmx_run_free,
+	.load = vmx_load,
+	.unload = vmx_unload,
+	.enter = vmx_enter,
+	.fetch = vmx_fetch,
+};

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* From what VT-x reports of an exit to struct guest_exit (pure). */
+#ifndef NESTOR_HW_VMX_TRANSLATE_H
+#define NESTOR_HW_VMX_TRANSLATE_H
+
+#include "core/guest_run.h"
+#include "hw/vmx/vmcs.h"
+
+/* Fields that an exit defines, beyond its reason: flags of struct vmx_exit_row. */
+#define XR_QUAL		(1u << 0)	/* exit qualification */
+#define XR_LEN		(1u << 1)	/* VM-exit instruction length */
+#define XR_INFO		(1u << 2)	/* VM-exit instruction information */
+#define XR_GLA		(1u << 3)	/* guest-linear address */
+#define XR_GPA		(1u << 4)	/* guest-physical address */
+#define XR_INTR		(1u << 5)	/* VM-exit interruption information */
+#define XR_UNBLOCK	(1u << 6)	/* qualification has "NMI unblocking due to IRET" */
+
+/**
+ * struct vmx_exit_row - one basic exit reason
+ * @reason: enum exit_reason
+ * @index: guest_exit.index, where the reason says it all
+ * @flags: XR_*
+ */
+struct vmx_exit_row {
+	u16 reason;
+	u8 index;
+	u8 flags;
+};
+
+/**
+ * struct vmx_raw - what VMREAD gave; fields that the exit does not define are 0
+ * @reason: exit reason, with its upper bits
+ * @intr: VM-exit interruption information; @error: its error code
+ * @len: VM-exit instruction length
+ * @info: VM-exit instruction information
+ * @qual: exit qualification
+ * @gla: guest-linear address
+ * @gpa: guest-physical address
+ * @rip: RIP of the guest
+ */
+struct vmx_raw {
+	u32 reason;
+	u32 intr, error;
+	u32 len;
+	u32 info;
+	u64 qual, gla, gpa, rip;
+};
+
+/** vmx_exit_row() - the row of @reason; one with EXIT_UNKNOWN for what is not known */
+const struct vmx_exit_row *vmx_exit_row(u32 reason);
+/** vmx_translate() - fill *@x but for .vectoring */
+void vmx_translate(const struct vmx_raw *raw, struct guest_exit *x);
+/** vmx_event() - interruption information to a neutral event */
+struct guest_event vmx_event(u32 info, u32 error);
+/**
+ * vmx_event_info() - the reverse, for VM entry
+ * @protected: CR0.PE of the guest
+ * Error codes go with those vectors only that have one, and never in real mode: VM entry
+ * fails otherwise (SDM vol. 3, "Checks on VMX Controls", event injection).
+ */
+u32 vmx_event_info(const struct guest_event *ev, bool protected);
+
+static inline u32 vmx_seg_ar(u16 attrib)
+{
+	return (attrib & 0xff) | (attrib & 0xf00) << 4 |
+	       (attrib & SEG_ATTR_P ? 0 : SEG_AR_UNUSABLE);
+}
+
+static inline u16 vmx_seg_attrib(u32 ar)
+{
+	u16 attrib = (ar & 0xff) | (ar >> 4 & 0xf00);
+
+	return ar & SEG_AR_UNUSABLE ? attrib & ~SEG_ATTR_P : attrib;
+}
+
+#endif

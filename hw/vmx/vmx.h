@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of the VT-x backend share. */
+#ifndef NESTOR_HW_VMX_VMX_H
+#define NESTOR_HW_VMX_VMX_H
+
+#include <linux/list.h>
+#include <linux/percpu.h>
+#include <linux/user-return-notifier.h>
+
+#include "core/hw_ops.h"
+#include "hw/vmx/adjust.h"
+#include "hw/vmx/vmcs.h"
+
+/**
+ * struct vmx_caps - what the capability MSRs of this machine say; constant after probe
+ * @revision: VMCS revision identifier
+ * @ctl: the control words
+ * @ept_vpid: IA32_VMX_EPT_VPID_CAP
+ * @cr0_fixed0: bits of CR0 that have to be 1 in VMX operation (PE and PG taken out: unrestricted guest)
+ * @cr0_fixed1: bits of CR0 that may be 1
+ * @cr4_fixed0: the same for CR4
+ * @cr4_fixed1: the same for CR4
+ * @vpid: tags are VPIDs
+ */
+struct vmx_caps {
+	u32 revision;
+	struct vmx_ctl ctl[NR_CTL_WORDS];
+	u64 ept_vpid;
+	u64 cr0_fixed0, cr0_fixed1;
+	u64 cr4_fixed0, cr4_fixed1;
+	bool vpid;
+};
+
+extern struct vmx_caps vmx_caps;
+
+/* TPR in a virtual-APIC page */
+#define VAPIC_TPR	0x80
+
+/* System-call MSRs that the host needs in user mode only: restored on the way there. */
+enum vmx_late_msr { LATE_STAR, LATE_LSTAR, LATE_CSTAR, LATE_SFMASK, NR_LATE_MSR };
+
+/**
+ * struct vmx_cpu - what the backend keeps for each host CPU; touched on that CPU only,
+ *	with interrupts off or by the thread that holds preemption off in load..unload
+ * @vmxon: VMXON region
+ * @on: VMX operation is ours
+ * @current_ctx: whose VMCS is current, NULL for none
+ * @active: contexts whose VMCS is active here (vmx_ctx.link); interrupts off
+ * @vpid_gen: generation; a larger one invalidates all VPIDs given before
+ * @next_vpid: next to give
+ * @last: vCPU that ran last, for the branch-prediction barrier
+ * @urn: restores what user mode needs
+ * @urn_on: it is registered
+ * @host_late: the host's own values of the late MSRs
+ * @cur_late: what they hold now
+ */
+struct vmx_cpu {
+	void *vmxon;
+	bool on;
+	struct vmx_ctx *current_ctx;
+	struct list_head active;
+	u64 vpid_gen;
+	u32 next_vpid;
+	const void *last;
+	struct user_return_notifier urn;
+	bool urn_on;
+	u64 host_late[NR_LATE_MSR];
+	u64 cur_late[NR_LATE_MSR];
+};
+
+DECLARE_PER_CPU(struct vmx_cpu, vmx_cpu);
+
+/**
+ * struct vmx_host_sel - the task's selectors, which a VM exit leaves null; mostly they are anyway
+ * @fs: FS
+ * @gs: GS
+ * @ds: DS
+ * @es: ES
+ * @ldt: LDTR
+ */
+struct vmx_host_sel {
+	u16 fs, gs, ds, es, ldt;
+};
+
+/**
+ * struct vmx_ctx - hardware context of one run (guest_run.hw)
+ * @run: its run
+ * @host_rsp: HOST_RSP as it is in the VMCS; offset known to enter.S
+ * @vmcs: the VMCS region; @pa: its physical address
+ * @msr_bitmap: MSR bitmap
+ * @vapic: virtual-APIC page for TPR shadow when the run brings none, NULL without TPR shadow
+ * @cpu: CPU on which the VMCS is active, -1 for none; written on that CPU
+ * @link: in that CPU's vmx_cpu.active
+ * @launched: VMRESUME is due, not VMLAUNCH
+ * @filled: the fields that never change are written
+ * @host_cpu: CPU whose own bases are in the host-state area
+ * @host_cr3: the host-state area as it was written last; @host_cr4, @host_fs_base alike
+ * @tag_cpu: CPU that @vpid was given by
+ * @vpid_gen: generation in which it was
+ * @pin: control words as they are in the VMCS, with the members below
+ * @cr0_mask: CR0 bits whose guest copy is run->cr0 and not the VMCS; the same for CR4
+ * @interruptibility: field as the VMCS has it; @ss_ar, @rip, @rsp, @rflags, @eptp,
+ *	@dr7 alike
+ * @vpid: of the pool of @tag_cpu
+ * @soft_len: length of the last INT3 or INTO that exited
+ * @debugctl: the host's own, when the context was loaded
+ * @sel: the host's, when the context was loaded
+ * @fs_base: the task's FS base, when the context was loaded
+ * @gs_base: the task's GS base, while the guest's is loaded
+ * @given: what was given to the CPU to inject with the last entry
+ */
+struct vmx_ctx {
+	u64 host_rsp;
+	struct guest_run *run;
+	void *vmcs;
+	u64 pa;
+	u8 *msr_bitmap;
+	u8 *vapic;
+	int cpu;
+	struct list_head link;
+	bool launched, filled;
+	int host_cpu;
+	u64 host_cr3, host_cr4, host_fs_base;
+	int tag_cpu;
+	u64 vpid_gen;
+	u32 pin, proc, proc2, exit, entry;
+	u64 cr0_mask, cr4_mask;
+	u32 interruptibility, ss_ar;
+	u64 rip, rsp, rflags, eptp, dr7;
+	u16 vpid;
+	u8 soft_len;
+	u64 debugctl;
+	struct vmx_host_sel sel;
+	u64 fs_base, gs_base;
+	struct guest_event given;
+};
+
+static inline struct vmx_ctx *vmx_ctx(struct guest_run *run)
+{
+	return run->hw;
+}
+
+/* probe.c */
+int vmx_probe(struct hw_caps *caps, struct hw_problem *why);
+
+/* cpu.c */
+int vmx_setup(void);
+void vmx_teardown(void);
+int vmx_cpu_on(void);
+void vmx_cpu_off(void);
+
+/* vmcs.c: which VMCS is where */
+int vmx_run_alloc(struct guest_run *run);
+void vmx_run_free(struct guest_run *run);
+/* vmx_take() - make @ctx active on this CPU; preemption off, interrupts on; waits for another CPU */
+void vmx_take(struct vmx_ctx *ctx);
+/* vmx_make_current() - interrupts off, @ctx active here or nowhere */
+void vmx_make_current(struct vmx_cpu *vc, struct vmx_ctx *ctx);
+void vmx_clear_all(struct vmx_cpu *vc);
+
+/* host.c: the host's own state */
+void vmx_fill_constants(struct vmx_ctx *ctx);
+void vmx_host_load(struct vmx_ctx *ctx, struct vmx_cpu *vc);
+void vmx_host_enter(struct vmx_ctx *ctx, struct vmx_cpu *vc);
+void vmx_host_leave(struct vmx_ctx *ctx);
+void vmx_late_load(struct vmx_cpu *vc, const struct guest_msrs *m);
+void vmx_late_drop(struct vmx_cpu *vc);
+void vmx_late_init(struct vmx_cpu *vc);
+
+/* controls.c */
+void vmx_commit_controls(struct guest_run *run);
+void vmx_msr_bitmap(struct guest_run *run);
+
+/* commit.c */
+void vmx_commit(struct guest_run *run, struct vmx_cpu *vc);
+
+/* fetch.c */
+void vmx_fetch(struct guest_run *run, u32 groups);
+/* vmx_fetch_here() - the same with the VMCS current and interrupts off */
+void vmx_fetch_here(struct guest_run *run, u32 groups);
+
+/* run_need() for the backend itself */
+static inline void vmx_need(struct guest_run *run, u32 groups)
+{
+	if (groups & ~run->avail)
+		vmx_fetch_here(run, groups & ~run->avail);
+}
+
+/* exit.c */
+void vmx_read_exit(struct guest_run *run, bool failed);
+
+/* enter.S */
+bool vmx_world_switch(u64 *gpr, struct vmx_ctx *ctx, bool launched);
+void vmx_exit_point(void);
+
+#endif
