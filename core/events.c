@@ -16,6 +16,7 @@
 #include "core/hw_ops.h"
 #include "core/irq.h"
 #include "core/nested_ops.h"
+#include "core/smm.h"
 
 #define DR7_GD		BIT(13)
 
@@ -204,9 +205,10 @@ bool has_wake_event(struct nestor_vcpu *vcpu)
 		return true;
 	if ((e->nmi_pending || test_bit(REQ_NMI, &vcpu->requests)) && can_take_nmi(vcpu))
 		return true;
-	if (test_bit(REQ_TRIPLE_FAULT, &vcpu->requests))
+	if (test_bit(REQ_TRIPLE_FAULT, &vcpu->requests) || smm_waiting(vcpu))
 		return true;
-	if (vcpu->apic && lapic_has_init_sipi(vcpu) && !nested->blocked(vcpu, EVENT_INIT))
+	if (vcpu->apic && lapic_has_init_sipi(vcpu) && !vcpu->smm.active &&
+	    !nested->blocked(vcpu, EVENT_INIT))
 		return true;
 	/* L1's virtual interrupt for L2 wakes L2. */
 	if (vcpu_in_l2(vcpu) && vcpu->run->vintr.irq && (vcpu->run->rflags & X86_EFLAGS_IF))
@@ -373,6 +375,24 @@ static bool deliver_nmi(struct nestor_vcpu *vcpu)
 	return false;
 }
 
+/* SMIs come before NMIs and interrupts.  1: decide again, 0: nothing, -errno */
+static int deliver_smi(struct nestor_vcpu *vcpu, bool busy)
+{
+	struct guest_event ev = { .valid = true, .type = EVENT_SMI };
+	int r;
+
+	if (!smm_waiting(vcpu))
+		return 0;
+	if (busy) {
+		vcpu->immediate_exit = true;
+		return 0;
+	}
+	if (vcpu_in_l2(vcpu) && nested->l2_event(vcpu, &ev, 0) == NESTED_BY_L1)
+		return 1;
+	r = smm_enter(vcpu);
+	return r ? r : 1;
+}
+
 static bool deliver_irq(struct nestor_vcpu *vcpu)
 {
 	struct guest_event ev = { .valid = true, .type = EVENT_INTR };
@@ -399,11 +419,12 @@ static bool something_injected(const struct nestor_vcpu *vcpu)
 	return vcpu->ev.excp.injected || vcpu->ev.nmi_injected || vcpu->ev.intr.injected;
 }
 
-/* One round; true: L1 became current and the question is a new one. */
-static bool deliver_round(struct nestor_vcpu *vcpu)
+/* One round; 1: L1 became current and the question is a new one; -ENOMEM */
+static int deliver_round(struct nestor_vcpu *vcpu)
 {
 	bool busy = something_injected(vcpu);
 	struct guest_run *run = vcpu->run;
+	int r;
 
 	close_irq_window(run);
 	if (hw_caps.nmi_window)
@@ -414,6 +435,9 @@ static bool deliver_round(struct nestor_vcpu *vcpu)
 			return true;
 		busy = something_injected(vcpu);
 	}
+	r = deliver_smi(vcpu, busy);
+	if (r)
+		return r;
 	if (vcpu->ev.nmi_pending) {
 		if (busy)
 			vcpu->immediate_exit = true;
@@ -433,17 +457,31 @@ static bool deliver_round(struct nestor_vcpu *vcpu)
 	return false;
 }
 
+/* Nothing has changed: the VMM may try again. */
+static enum run_action no_memory(struct nestor_vcpu *vcpu)
+{
+	vcpu->kvm_run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	vcpu->kvm_run->internal.suberror = KVM_INTERNAL_ERROR_DELIVERY_EV;
+	vcpu->kvm_run->internal.ndata = 0;
+	return EXIT_USER;
+}
+
 enum run_action deliver_events(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *run;
-	int rounds;
+	int rounds, r = 1;
 
+	if (vcpu_take_request(vcpu, REQ_SMI))
+		vcpu->smm.pending = true;
 	if (vcpu_take_request(vcpu, REQ_NMI) && vcpu->ev.nmi_pending < 2)
 		vcpu->ev.nmi_pending++;
 	vcpu->immediate_exit = false;
-	/* Each reflection makes L1 current, so the second round is the last. */
-	for (rounds = 0; rounds < 3 && deliver_round(vcpu); rounds++)
-		;
+	/* A reflection makes L1 current, and there is one SMI: the third round is the last. */
+	for (rounds = 0; rounds < 4 && r > 0; rounds++)
+		r = deliver_round(vcpu);
+	if (r < 0)
+		return no_memory(vcpu);
+	vcpu->smm.halted = false;
 	run = vcpu->run;
 	watch_iret(vcpu);
 	run->inject = injected_event(vcpu);

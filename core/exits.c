@@ -14,6 +14,7 @@
 #include "core/insn.h"
 #include "core/msr.h"
 #include "core/nested_ops.h"
+#include "core/smm.h"
 #include "mmu/mmu.h"
 
 #define KVM_HC_ENOSYS	1000
@@ -263,7 +264,7 @@ static enum run_action (*const exit_table[NR_EXIT_REASONS])(struct nestor_vcpu *
 	[EXIT_PUSHF] = handle_broken,
 	[EXIT_POPF] = handle_broken,
 	[EXIT_CPUID] = handle_cpuid,
-	[EXIT_RSM] = handle_ud,
+	[EXIT_RSM] = handle_rsm,
 	[EXIT_IRET] = handle_iret,
 	[EXIT_INTN] = handle_broken,
 	[EXIT_INVD] = skip,

@@ -9,6 +9,7 @@
 #include "core/events.h"
 #include "core/exits.h"
 #include "core/insn.h"
+#include "core/smm.h"
 
 #define EFER_SVME_BIT	BIT_ULL(12)
 
@@ -45,6 +46,20 @@ static enum run_action handle_gp(struct nestor_vcpu *vcpu)
 		queue_ud(vcpu);
 	else
 		queue_exception_error(vcpu, X86_TRAP_GP, run->exit.info1);
+	return RESUME_GUEST;
+}
+
+/* In L1's SMM #UD is intercepted: RSM is one to a CPU that is in no SMM itself. */
+static enum run_action handle_ud(struct nestor_vcpu *vcpu)
+{
+	u8 bytes[MAX_INSN_LEN];
+	struct x86_insn insn;
+	unsigned int len;
+
+	if (vcpu->smm.active && !vcpu_in_l2(vcpu) && !vcpu_fetch(vcpu, &insn, bytes, &len) &&
+	    insn.op == X86_OP_RSM)
+		return handle_rsm(vcpu);
+	queue_ud(vcpu);
 	return RESUME_GUEST;
 }
 
@@ -105,6 +120,8 @@ enum run_action handle_exception(struct nestor_vcpu *vcpu)
 		return handle_db(vcpu);
 	case X86_TRAP_BP:
 		return debug_exit(vcpu, 0, X86_TRAP_BP);
+	case X86_TRAP_UD:
+		return handle_ud(vcpu);
 	case X86_TRAP_GP:
 		return handle_gp(vcpu);
 	case X86_TRAP_AC:

@@ -10,6 +10,7 @@
 #include "core/irqchip.h"
 #include "core/lapic.h"
 #include "core/nested_ops.h"
+#include "core/smm.h"
 
 void lapic_error(struct lapic *apic, unsigned int bit)
 {
@@ -56,6 +57,9 @@ int lapic_accept(struct lapic *apic, u8 mode, u8 vector, bool level)
 	case DM_NMI:
 		queue_nmi(vcpu);
 		return 1;
+	case DM_SMI:
+		queue_smi(vcpu);
+		return 1;
 	case DM_INIT:
 		/* INIT forgets a SIPI that came before it. */
 		clear_bit(APIC_EV_SIPI, &apic->events);
@@ -69,7 +73,7 @@ int lapic_accept(struct lapic *apic, u8 mode, u8 vector, bool level)
 		wake(vcpu, REQ_APIC_EVENTS);
 		return 1;
 	default:
-		/* SMI: there is no SMM.  ExtINT: the PIC reaches the processor through LINT0. */
+		/* ExtINT: the PIC reaches the processor through LINT0. */
 		return IRQ_IGNORED;
 	}
 }
@@ -85,7 +89,7 @@ void lapic_local(struct lapic *apic, unsigned int reg)
 	/* Timer and error entries have no message type on some processors: fixed. */
 	if (reg == APIC_R_LVT_TIMER || reg == APIC_R_LVT_ERR)
 		mode = DM_FIXED;
-	if (mode == DM_FIXED || mode == DM_NMI)
+	if (mode == DM_FIXED || mode == DM_NMI || mode == DM_SMI)
 		lapic_accept(apic, mode, lvt & LVT_VECTOR, false);
 }
 
@@ -214,7 +218,7 @@ void lapic_send_ipi(struct lapic *apic, u32 low, u32 dest)
 			lapic_accept(apic, DM_FIXED, msg.vector, false);
 		break;
 	case 2:
-		if (fixed || msg.mode == DM_NMI)
+		if (fixed || msg.mode == DM_NMI || msg.mode == DM_SMI)
 			send_to_all(apic, &msg, false);
 		break;
 	case 3:
@@ -228,6 +232,19 @@ bool lapic_has_init_sipi(struct nestor_vcpu *vcpu)
 	struct lapic *apic = vcpu->apic;
 
 	return apic && READ_ONCE(apic->events);
+}
+
+bool lapic_init_latched(const struct nestor_vcpu *vcpu)
+{
+	return test_bit(APIC_EV_INIT, &vcpu->apic->events);
+}
+
+void lapic_latch_init(struct nestor_vcpu *vcpu, bool on)
+{
+	if (on)
+		set_bit(APIC_EV_INIT, &vcpu->apic->events);
+	else
+		clear_bit(APIC_EV_INIT, &vcpu->apic->events);
 }
 
 /* SIPI: real-mode start at page @vector (APM: "Startup IPI"). */
@@ -262,8 +279,8 @@ void lapic_accept_events(struct nestor_vcpu *vcpu)
 
 	if (!apic || !READ_ONCE(apic->events))
 		return;
-	/* Both stay latched; the frontend asks again when that ends. */
-	if (nested->blocked(vcpu, EVENT_INIT))
+	/* Both stay latched; the frontend, or RSM, asks again when that ends. */
+	if (vcpu->smm.active || nested->blocked(vcpu, EVENT_INIT))
 		return;
 
 	if (test_bit(APIC_EV_INIT, &apic->events) && init_goes_elsewhere(vcpu))

@@ -15,6 +15,7 @@
 #include "core/hw_ops.h"
 #include "core/msr_impl.h"
 #include "core/nested_ops.h"
+#include "core/smram.h"
 
 #define R1(n, g, s)	{ n, n, g, s }
 #define RN(a, b, g, s)	{ a, b, g, s }
@@ -78,7 +79,8 @@ static const struct msr_desc table[] = {
 	/* The same of Intel's, for an L1 that is shown an Intel processor. */
 	R1(MSR_IA32_PLATFORM_ID, intel_zero_get, intel_zero_set),
 	R1(MSR_IA32_EBL_CR_POWERON, intel_zero_get, intel_zero_set),
-	R1(MSR_SMI_COUNT, intel_zero_get, NULL),
+	R1(MSR_SMI_COUNT, smm_msr_get, smm_msr_set),
+	R1(MSR_IA32_SMBASE, smm_msr_get, smm_msr_set),
 	RN(MSR_IA32_PERF_STATUS, MSR_IA32_PERF_CTL, intel_zero_get, intel_zero_set),
 	RN(0x1c8, 0x1c9, intel_zero_get, intel_zero_set),	/* LBR_SELECT, LASTBRANCH_TOS */
 	RN(0x680, 0x69f, intel_zero_get, intel_zero_set),	/* branch records */
@@ -134,6 +136,7 @@ void msr_reset(struct nestor_vcpu *vcpu, bool init)
 		m->apic_base = 0xfee00000 | MSR_IA32_APICBASE_ENABLE |
 			       (vcpu->id == vcpu->vm->bsp_id ? MSR_IA32_APICBASE_BSP : 0);
 	m->mcg_cap = mcg_cap ? mcg_cap : 32;
+	m->smbase = SMBASE_RESET;
 	m->misc_enable = MSR_IA32_MISC_ENABLE_FAST_STRING |
 			 MSR_IA32_MISC_ENABLE_BTS_UNAVAIL | MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL;
 	m->bios_sign = bios_sign;
@@ -151,7 +154,7 @@ static const u32 save_list[] = {
 	MSR_KVM_SYSTEM_TIME, MSR_KVM_WALL_CLOCK,
 	MSR_KVM_SYSTEM_TIME_NEW, MSR_KVM_WALL_CLOCK_NEW,
 	MSR_MTRRdefType, MSR_K7_HWCR,
-	MSR_IA32_DEBUGCTLMSR,
+	MSR_IA32_DEBUGCTLMSR, MSR_IA32_SMBASE, MSR_SMI_COUNT,
 };
 
 /* Beside the fixed lists: two of the host's, and the frontend's. */

@@ -47,6 +47,8 @@ int zero_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host);
 int zero_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host);
 int intel_zero_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host);
 int intel_zero_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host);
+int smm_msr_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host);
+int smm_msr_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host);
 int osvw_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host);
 int osvw_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host);
 

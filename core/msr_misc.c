@@ -137,6 +137,29 @@ int intel_zero_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host)
 	return vcpu->cpuid.amd && !host ? -EINVAL : 0;
 }
 
+/*
+ * SMBASE moves with RSM, so the VMM alone reads and writes it here.  The count of
+ * SMIs is Intel's; no one counts down.
+ */
+int smm_msr_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host)
+{
+	if (!host && (index == MSR_IA32_SMBASE || vcpu->cpuid.amd))
+		return -EINVAL;
+	*val = index == MSR_IA32_SMBASE ? vcpu->msr.smbase : vcpu->msr.smi_count;
+	return 0;
+}
+
+int smm_msr_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host)
+{
+	if (!host || val >> 32)
+		return -EINVAL;
+	if (index == MSR_IA32_SMBASE)
+		vcpu->msr.smbase = val;
+	else
+		vcpu->msr.smi_count = val;
+	return 0;
+}
+
 /* APM "OS-Visible Workarounds": four errata are known, none needs software's help in L1. */
 #define OSVW_LENGTH	4
 

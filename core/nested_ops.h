@@ -15,6 +15,13 @@ enum nested_who { NESTED_BY_L0, NESTED_BY_L1 };
 /* The extension that a frontend shows, by its CPUID bit. */
 enum nested_ext { NESTED_EXT_NONE, NESTED_EXT_SVM, NESTED_EXT_VMX };
 
+/* What nested_ops.smm is told. */
+enum nested_smm {
+	NESTED_SMM_ENTER,	/* an SMI is taken: L1 is to be current */
+	NESTED_SMM_LEAVE,	/* RSM: what was current when the SMI came is so again */
+	NESTED_SMM_FORGET,	/* the VMM changed the mode itself: L1 is current, L2 gone */
+};
+
 /**
  * struct nested_ops - a frontend
  * @name: "svm", "vmx" or "none"
@@ -54,6 +61,9 @@ enum nested_ext { NESTED_EXT_NONE, NESTED_EXT_SVM, NESTED_EXT_VMX };
  *	answers false (EFER is core's)
  * @feature_msr: most that this host can offer in one of @feature_msrs; false if it is none
  * @cpuid: cut or fill the extension's leaves of the supported CPUID
+ * @smm: system-management mode begins or ends.  On entry the state of the current run
+ *	is saved already, and L1's run is about to get the handler's; on RSM the run
+ *	that this makes current is about to get the saved state.  Never fails.
  * @translate: L2-physical to L1-physical for the software walker; returns
  *	NESTED_OK, or NESTED_EXITED after reflecting a nested page fault
  */
@@ -78,6 +88,7 @@ struct nested_ops {
 	bool (*set_msr)(struct nestor_vcpu *vcpu, u32 msr, u64 val, bool host, bool *fault);
 	bool (*feature_msr)(u32 msr, u64 *val);
 	void (*cpuid)(struct kvm_cpuid_entry2 *e);
+	void (*smm)(struct nestor_vcpu *vcpu, enum nested_smm how);
 	enum nested_result (*translate)(struct nestor_vcpu *vcpu, struct l2_gpa from,
 					u64 access, struct l1_gpa *to);
 };

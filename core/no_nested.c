@@ -104,6 +104,10 @@ static void none_cpuid(struct kvm_cpuid_entry2 *e)
 	}
 }
 
+static void none_smm(struct nestor_vcpu *vcpu, enum nested_smm how)
+{
+}
+
 static enum nested_result none_translate(struct nestor_vcpu *vcpu, struct l2_gpa from,
 					 u64 access, struct l1_gpa *to)
 {
@@ -128,5 +132,6 @@ const struct nested_ops no_nested_ops = {
 	.set_msr = none_set_msr,
 	.feature_msr = none_feature_msr,
 	.cpuid = none_cpuid,
+	.smm = none_smm,
 	.translate = none_translate,
 };

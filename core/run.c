@@ -22,6 +22,7 @@
 #include "core/irq.h"
 #include "core/msr.h"
 #include "core/nested_ops.h"
+#include "core/smm.h"
 #include "core/trace.h"
 
 static enum run_action handle_ioapic_eoi(struct nestor_vcpu *vcpu)
@@ -268,8 +269,11 @@ static enum run_action block(struct nestor_vcpu *vcpu)
 	sleep_until_wake(vcpu);
 	if (vcpu->apic && lapic_has_init_sipi(vcpu))
 		lapic_accept_events(vcpu);
-	if (vcpu->mp_state == KVM_MP_STATE_HALTED && has_wake_event(vcpu))
+	if (vcpu->mp_state == KVM_MP_STATE_HALTED && has_wake_event(vcpu)) {
 		vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+		/* RSM may go back to sleep. */
+		vcpu->smm.halted = smm_waiting(vcpu);
+	}
 	return handle_requests(vcpu);
 }
 
@@ -328,7 +332,7 @@ static void fill_kvm_run(struct nestor_vcpu *vcpu)
 	kr->if_flag = !!(vcpu->run->rflags & X86_EFLAGS_IF);
 	kr->cr8 = cr8_read(vcpu);
 	kr->apic_base = vcpu->msr.apic_base;
-	kr->flags = 0;
+	kr->flags = vcpu->smm.active ? KVM_RUN_X86_SMM : 0;
 	kr->ready_for_interrupt_injection = irq_ready_for_user(vcpu) && can_take_irq(vcpu);
 }
 

@@ -9,6 +9,7 @@
 #include "core/irq.h"
 #include "core/msr.h"
 #include "core/nested_ops.h"
+#include "core/smm.h"
 #include "core/stats.h"
 #include "mmu/mmu.h"
 #include "mmu/shadow.h"
@@ -35,7 +36,7 @@ static void l1_policy(struct guest_run *run)
 		run->intercept[ICPT_EXCEPTION] |= BIT(13);
 	run->intercept[ICPT_MISC1] = ICPT_INTR | ICPT_NMI | ICPT_INIT | ICPT_SHUTDOWN |
 		ICPT_CPUID | ICPT_INVD | ICPT_HLT | ICPT_IOIO | ICPT_MSR | ICPT_RDPMC |
-		ICPT_INVLPGA;
+		ICPT_INVLPGA | ICPT_RSM;
 	run->intercept[ICPT_MISC2] = ICPT_VMRUN | ICPT_VMMCALL | ICPT_VMLOAD | ICPT_VMSAVE |
 		ICPT_STGI | ICPT_CLGI | ICPT_SKINIT | ICPT_WBINVD | ICPT_MONITOR |
 		ICPT_MWAIT | ICPT_XSETBV | ICPT_RDPRU;
@@ -118,6 +119,7 @@ static void reset_registers(struct nestor_vcpu *vcpu, bool init)
 void vcpu_reset(struct nestor_vcpu *vcpu, bool init)
 {
 	nested->reset(vcpu, init);
+	smm_reset(vcpu);
 	vcpu->run = &vcpu->l1;
 	memset(&vcpu->ev, 0, sizeof(vcpu->ev));
 	vcpu->singlestep_nmi = false;
@@ -174,6 +176,7 @@ struct nestor_vcpu *vcpu_create(struct nestor_vm *vm, u32 id)
 	vcpu->l1.vcpu = vcpu;
 	vcpu->l1.sys = &vcpu->l1.sys_own;
 	vcpu->l1.msrs = &vcpu->l1.msrs_own;
+	vcpu->mem = vm->mmu;
 	vcpu->l1.root = mmu_root(vm);
 	vcpu->cpuid.maxphyaddr = 36;
 	vcpu->mp_state = id && vm->lapic_in_kernel ? KVM_MP_STATE_UNINITIALIZED :

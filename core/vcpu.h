@@ -16,6 +16,7 @@
 struct lapic;
 struct mmu_shadow;
 struct nested;
+struct nestor_mmu_vm;
 struct vcpu_pvclock;
 
 /* Requests: bits of nestor_vcpu.requests, handled before the next entry. */
@@ -25,6 +26,7 @@ enum vcpu_request {
 	REQ_TLB_FLUSH,		/* drop TLB entries of L1 and L2 */
 	REQ_ROOT,		/* the second-level root changed */
 	REQ_NMI,
+	REQ_SMI,
 	REQ_CLOCK,		/* write kvmclock */
 	REQ_APIC_EVENTS,	/* INIT or SIPI is pending in the local APIC */
 	REQ_TRIPLE_FAULT,	/* L1 shuts down */
@@ -66,6 +68,17 @@ struct vcpu_events {
 	u8 nmi_pending;
 	bool nmi_injected, nmi_masked, nmi_iret;
 	u64 nmi_iret_rip;
+};
+
+/**
+ * struct vcpu_smm - system-management mode; owner: the vCPU's thread
+ * @active: L1 is in it; L2 never runs then
+ * @pending: an SMI waits
+ * @nmi_was_masked: RSM leaves NMIs masked
+ * @halted: the SMI that is about to be taken ended a HLT
+ */
+struct vcpu_smm {
+	bool active, pending, nmi_was_masked, halted;
 };
 
 /* Where a vCPU's thread is, for kicks.  Written by the thread only. */
@@ -143,6 +156,8 @@ struct vcpu_stats {
  * @run: current run: &l1, or L2's
  * @l1: L1
  * @nested: the frontend's state; never NULL, the frontend "none" has an empty one
+ * @mem: memory that L1 sees now: vm->mmu, in SMM vm->mmu_smm (mmu_select())
+ * @smm: system-management mode
  * @shadow: shadow second-level tables of this vCPU (mmu/shadow.c)
  * @apic: in-kernel local APIC or NULL
  * @user_irq: vector + 1 that KVM_INTERRUPT queued, 0 for none; no in-kernel PIC only
@@ -170,9 +185,11 @@ struct nestor_vcpu {
 	struct guest_run *run;
 	struct guest_run l1;
 	struct nested *nested;
+	struct nestor_mmu_vm *mem;
 	struct mmu_shadow *shadow;
 
 	struct vcpu_events ev;
+	struct vcpu_smm smm;
 	struct vcpu_cpuid cpuid;
 	struct vcpu_fpu fpu;
 	struct vcpu_msrs msr;

@@ -36,6 +36,8 @@ struct vm_clock;
  * @vcpus: by index, filled from the front under @lock, never removed before the end
  * @nr_vcpus: how many; read with smp_load_acquire
  * @mmu: memory slots, L0's second-level table (mmu/)
+ * @mmu_smm: the same for processors in system-management mode (address space 1); NULL
+ *	until there is a slot in it or a processor enters SMM
  * @bus: in-kernel MMIO and port devices, ioeventfds (core/iobus.c)
  * @irqchip: PIC, I/O APIC, routing; NULL without in-kernel irqchip
  * @lapic_in_kernel: in-kernel local APICs (full or split irqchip)
@@ -60,7 +62,7 @@ struct nestor_vm {
 	struct nestor_vcpu *vcpus[NESTOR_MAX_VCPUS];
 	int nr_vcpus;
 
-	struct nestor_mmu_vm *mmu;
+	struct nestor_mmu_vm *mmu, *mmu_smm;
 	struct io_bus *bus;
 	struct irqchip *irqchip;
 	bool lapic_in_kernel;

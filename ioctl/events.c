@@ -13,6 +13,7 @@
 #include "core/irq.h"
 #include "core/msr.h"
 #include "core/nested_ops.h"
+#include "core/smm.h"
 #include "ioctl/ioctl.h"
 
 #define EVENT_FLAGS	(KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR | \
@@ -70,6 +71,17 @@ static void settle_payload(struct nestor_vcpu *vcpu)
 	x->has_payload = false;
 }
 
+static void get_smi(struct nestor_vcpu *vcpu, struct kvm_vcpu_events *e)
+{
+	if (vcpu_take_request(vcpu, REQ_SMI))
+		vcpu->smm.pending = true;
+	e->smi.smm = vcpu->smm.active;
+	e->smi.pending = vcpu->smm.pending;
+	e->smi.smm_inside_nmi = vcpu->smm.nmi_was_masked;
+	e->smi.latched_init = vcpu->apic && lapic_init_latched(vcpu);
+	e->flags |= KVM_VCPUEVENT_VALID_SMM;
+}
+
 static int get_events(struct nestor_vcpu *vcpu, void __user *argp)
 {
 	struct kvm_vcpu_events e = { };
@@ -85,6 +97,7 @@ static int get_events(struct nestor_vcpu *vcpu, void __user *argp)
 	e.nmi.pending = vcpu->ev.nmi_pending;
 	e.nmi.masked = nmi_masked(vcpu);
 	e.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
+	get_smi(vcpu, &e);
 	if (vcpu->vm->triple_fault_event) {
 		e.triple_fault.pending = test_bit(REQ_TRIPLE_FAULT, &vcpu->requests);
 		e.flags |= KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
@@ -108,9 +121,12 @@ static int check_events(const struct nestor_vcpu *vcpu, const struct kvm_vcpu_ev
 	if ((e->flags & KVM_VCPUEVENT_VALID_PAYLOAD) && e->exception.injected &&
 	    e->exception.pending)
 		return -EINVAL;
-	/* There is no system-management mode to be in. */
-	if ((e->flags & KVM_VCPUEVENT_VALID_SMM) &&
-	    (e->smi.smm || e->smi.pending || e->smi.smm_inside_nmi || e->smi.latched_init))
+	if (!(e->flags & KVM_VCPUEVENT_VALID_SMM))
+		return 0;
+	if ((e->smi.smm | e->smi.pending | e->smi.smm_inside_nmi | e->smi.latched_init) & ~1)
+		return -EINVAL;
+	/* INIT leaves the mode, and a processor that waits for SIPI takes no SMI. */
+	if ((e->smi.smm || e->smi.pending) && vcpu->mp_state == KVM_MP_STATE_INIT_RECEIVED)
 		return -EINVAL;
 	return 0;
 }
@@ -130,6 +146,19 @@ static void set_exception(struct nestor_vcpu *vcpu, const struct kvm_vcpu_events
 	};
 }
 
+static int set_smi(struct nestor_vcpu *vcpu, const struct kvm_vcpu_events *e)
+{
+	int ret = smm_set(vcpu, e->smi.smm);
+
+	if (ret)
+		return ret;
+	vcpu->smm.pending = e->smi.pending;
+	vcpu->smm.nmi_was_masked = e->smi.smm && e->smi.smm_inside_nmi;
+	if (vcpu->apic)
+		lapic_latch_init(vcpu, e->smi.smm && e->smi.latched_init);
+	return 0;
+}
+
 static int set_events(struct nestor_vcpu *vcpu, void __user *argp)
 {
 	struct kvm_vcpu_events e;
@@ -140,6 +169,11 @@ static int set_events(struct nestor_vcpu *vcpu, void __user *argp)
 	ret = check_events(vcpu, &e);
 	if (ret)
 		return ret;
+	if (e.flags & KVM_VCPUEVENT_VALID_SMM) {
+		ret = set_smi(vcpu, &e);
+		if (ret)
+			return ret;
+	}
 	fold_nmi(vcpu);
 	set_exception(vcpu, &e);
 	vcpu->ev.intr.injected = e.interrupt.injected;
@@ -338,6 +372,9 @@ long vcpu_events_ioctl(struct nestor_vcpu *vcpu, unsigned int cmd, void __user *
 		return user_interrupt(vcpu, argp);
 	case KVM_NMI:
 		return user_nmi(vcpu);
+	case KVM_SMI:
+		queue_smi(vcpu);
+		return 0;
 	case NESTOR_GET_VERDICTS:
 		return nested_get_verdicts(vcpu, argp);
 	}

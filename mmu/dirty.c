@@ -100,6 +100,19 @@ static void dirty_put_back(const struct mem_slot *slot, const unsigned long *tak
 		}
 }
 
+/* The address space that @slot names, or NULL: there is none, or nothing in it. */
+static struct nestor_mmu_vm *slot_space(struct nestor_vm *vm, u32 slot)
+{
+	switch (slot >> 16) {
+	case 0:
+		return vm->mmu;
+	case 1:
+		return smp_load_acquire(&vm->mmu_smm);
+	default:
+		return NULL;
+	}
+}
+
 static int dirty_slot(struct nestor_mmu_vm *mmu, u32 id, const struct mem_slot **slot)
 {
 	lockdep_assert_held(&mmu->slots_lock);
@@ -111,14 +124,16 @@ static int dirty_slot(struct nestor_mmu_vm *mmu, u32 id, const struct mem_slot *
 
 int mmu_get_dirty_log(struct nestor_vm *vm, const struct kvm_dirty_log *log)
 {
-	struct nestor_mmu_vm *mmu = vm->mmu;
+	struct nestor_mmu_vm *mmu = slot_space(vm, log->slot);
 	const struct mem_slot *slot;
 	unsigned long *taken = NULL;
 	size_t bytes, words;
 	int err;
 
+	if (!mmu)
+		return log->slot >> 16 == 1 ? -ENOENT : -EINVAL;
 	mutex_lock(&mmu->slots_lock);
-	err = dirty_slot(mmu, log->slot, &slot);
+	err = dirty_slot(mmu, log->slot & 0xffff, &slot);
 	if (err)
 		goto out;
 	bytes = dirty_bytes(slot->npages);
@@ -156,14 +171,16 @@ static int clear_check(const struct mem_slot *slot, const struct kvm_clear_dirty
 
 int mmu_clear_dirty_log(struct nestor_vm *vm, const struct kvm_clear_dirty_log *log)
 {
-	struct nestor_mmu_vm *mmu = vm->mmu;
+	struct nestor_mmu_vm *mmu = slot_space(vm, log->slot);
 	const struct mem_slot *slot;
 	unsigned long *mask = NULL;
 	size_t bytes;
 	int err;
 
+	if (!mmu)
+		return log->slot >> 16 == 1 ? -ENOENT : -EINVAL;
 	mutex_lock(&mmu->slots_lock);
-	err = dirty_slot(mmu, log->slot, &slot);
+	err = dirty_slot(mmu, log->slot & 0xffff, &slot);
 	if (!err)
 		err = clear_check(slot, log);
 	if (err || !log->num_pages)
@@ -190,6 +207,12 @@ int mmu_set_manual_dirty(struct nestor_vm *vm, u64 flags)
 		return -EINVAL;
 	mutex_lock(&vm->mmu->slots_lock);
 	vm->mmu->manual_dirty = flags & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE;
+	/* Space 1 takes it over when it is made, under the same lock. */
+	if (vm->mmu_smm) {
+		mutex_lock_nested(&vm->mmu_smm->slots_lock, SINGLE_DEPTH_NESTING);
+		vm->mmu_smm->manual_dirty = vm->mmu->manual_dirty;
+		mutex_unlock(&vm->mmu_smm->slots_lock);
+	}
 	mutex_unlock(&vm->mmu->slots_lock);
 	return 0;
 }

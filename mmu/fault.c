@@ -93,7 +93,7 @@ static int get_host_page(const struct mem_slot *slot, bool write, struct host_ma
 
 enum mmu_result host_map_get(struct nestor_vcpu *vcpu, u64 gfn, bool write, struct host_map *m)
 {
-	struct nestor_mmu_vm *mmu = vcpu->vm->mmu;
+	struct nestor_mmu_vm *mmu = vcpu->mem;
 	int n, level;
 
 	*m = (struct host_map){ .gfn = gfn, .level = LEVEL_4K };
@@ -186,7 +186,7 @@ bool host_map_known(struct nestor_mmu_vm *mmu, u64 gfn, bool write, bool may_loo
 
 static enum mmu_result fault_map(struct nestor_vcpu *vcpu, const struct host_map *m)
 {
-	struct nestor_mmu_vm *mmu = vcpu->vm->mmu;
+	struct nestor_mmu_vm *mmu = vcpu->mem;
 	enum table_change change = TABLE_ADDED;
 	struct table_cache cache = {};
 	unsigned int need;

@@ -21,7 +21,7 @@ static size_t in_page(u64 gpa, size_t len)
 static void __user *gmem_ptr(struct nestor_vcpu *vcpu, u64 gpa, bool write,
 			     const struct mem_slot **slot)
 {
-	struct nestor_mmu_vm *mmu = vcpu->vm->mmu;
+	struct nestor_mmu_vm *mmu = vcpu->mem;
 
 	*slot = slot_find(slots_get(mmu), gpa >> PAGE_SHIFT);
 	if (!*slot || (write && !slot_writable(*slot)))

@@ -14,13 +14,23 @@
 #include "core/vcpu.h"
 #include "mmu/walk.h"
 
-/* Slot numbers are below this (KVM_CAP_NR_MEMSLOTS); there is one address space. */
+/* Slot numbers are below this (KVM_CAP_NR_MEMSLOTS), in each address space. */
 #define NESTOR_MAX_SLOTS	512
+/* Address spaces, bits 31:16 of a slot: 0, and 1 for a processor in system-management mode */
+#define NESTOR_ADDRESS_SPACES	2
 
 /* vm->mmu; vm->mm and vm->srcu are set up; current->mm == vm->mm (registers the notifier) */
 int mmu_vm_create(struct nestor_vm *vm);
 /* After the last reference: no vCPU and no reader of vm->srcu is left; vm->mm still held */
 void mmu_vm_destroy(struct nestor_vm *vm);
+
+/**
+ * mmu_smm() - address space 1, made when it is first asked for; ERR_PTR(-ENOMEM)
+ * mmu_select() - the vCPU's memory is address space 1 (@smm) or 0 from now on; L1's
+ *	root follows.  0 or -ENOMEM; leaving for 0 never fails.  vcpu->lock held
+ */
+struct nestor_mmu_vm *mmu_smm(struct nestor_vm *vm);
+int mmu_select(struct nestor_vcpu *vcpu, bool smm);
 
 /*
  * Memory slots and the dirty log; they take the slots lock themselves and must be

@@ -10,6 +10,7 @@
  * mapping any more.
  */
 #include <linux/bitops.h>
+#include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/nospec.h>
 #include <linux/slab.h>
@@ -57,7 +58,7 @@ unsigned long slot_hva(const struct mem_slot *slot, u64 gfn)
 /* What is wrong with the request by itself, without looking at other slots. */
 static int check_region(const struct kvm_userspace_memory_region *r)
 {
-	if (r->slot >= NESTOR_MAX_SLOTS)
+	if (r->slot >> 16 >= NESTOR_ADDRESS_SPACES || (r->slot & 0xffff) >= NESTOR_MAX_SLOTS)
 		return -EINVAL;
 	if (r->flags & ~(KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY))
 		return -EINVAL;
@@ -219,20 +220,23 @@ static int slot_change(struct nestor_mmu_vm *mmu, struct mem_slot old, struct me
 
 int mmu_set_region(struct nestor_vm *vm, const struct kvm_userspace_memory_region *r)
 {
-	struct nestor_mmu_vm *mmu = vm->mmu;
+	struct nestor_mmu_vm *mmu;
 	const struct mem_slot *old;
 	struct mem_slot new = {
 		.base = r->guest_phys_addr >> PAGE_SHIFT,
 		.npages = r->memory_size >> PAGE_SHIFT,
 		.hva = r->userspace_addr,
 		.flags = r->flags,
-		.id = r->slot,
+		.id = r->slot & 0xffff,
 	};
 	int err;
 
 	err = check_region(r);
 	if (err)
 		return err;
+	mmu = r->slot >> 16 ? mmu_smm(vm) : vm->mmu;
+	if (IS_ERR(mmu))
+		return PTR_ERR(mmu);
 	mutex_lock(&mmu->slots_lock);
 	old = slot_by_id(slots_get(mmu), new.id);
 	if (!new.npages)
@@ -247,46 +251,25 @@ int mmu_set_region(struct nestor_vm *vm, const struct kvm_userspace_memory_regio
 
 bool gmem_is_ram(struct nestor_vcpu *vcpu, struct l1_gpa gpa, bool *readonly)
 {
-	const struct mem_slot *slot = slot_find(slots_get(vcpu->vm->mmu), gpa.a >> PAGE_SHIFT);
+	const struct mem_slot *slot = slot_find(slots_get(vcpu->mem), gpa.a >> PAGE_SHIFT);
 
 	if (slot && readonly)
 		*readonly = !slot_writable(slot);
 	return slot;
 }
 
+static struct hpa root_of(const struct nestor_mmu_vm *mmu)
+{
+	return hpa(__sme_set(__pa(mmu->root)));
+}
+
 struct hpa mmu_root(struct nestor_vm *vm)
 {
-	return hpa(__sme_set(__pa(vm->mmu->root)));
+	return root_of(vm->mmu);
 }
 
-int mmu_vm_create(struct nestor_vm *vm)
+static void mmu_free(struct nestor_mmu_vm *mmu)
 {
-	struct nestor_mmu_vm *mmu;
-	struct slot_set *set;
-	int err = -ENOMEM;
-
-	mmu = kzalloc(sizeof(*mmu), GFP_KERNEL_ACCOUNT);
-	if (!mmu)
-		return -ENOMEM;
-	mmu->vm = vm;
-	vm->mmu = mmu;
-	mutex_init(&mmu->slots_lock);
-	spin_lock_init(&mmu->lock);
-	INIT_LIST_HEAD(&mmu->shadow_tables);
-	set = kvzalloc(struct_size(set, slot, 0), GFP_KERNEL_ACCOUNT);
-	RCU_INIT_POINTER(mmu->slots, set);
-	if (set)
-		err = table_init(mmu);
-	if (!err)
-		err = notifier_register(mmu);
-	if (err)
-		mmu_vm_destroy(vm);
-	return err;
-}
-
-void mmu_vm_destroy(struct nestor_vm *vm)
-{
-	struct nestor_mmu_vm *mmu = vm->mmu;
 	struct slot_set *set;
 	unsigned int i;
 
@@ -301,5 +284,82 @@ void mmu_vm_destroy(struct nestor_vm *vm)
 	table_destroy(mmu);
 	kvfree(mmu->rmap);
 	kfree(mmu);
+}
+
+static struct nestor_mmu_vm *mmu_new(struct nestor_vm *vm)
+{
+	struct nestor_mmu_vm *mmu;
+	struct slot_set *set;
+	int err = -ENOMEM;
+
+	mmu = kzalloc(sizeof(*mmu), GFP_KERNEL_ACCOUNT);
+	if (!mmu)
+		return ERR_PTR(-ENOMEM);
+	mmu->vm = vm;
+	mutex_init(&mmu->slots_lock);
+	spin_lock_init(&mmu->lock);
+	INIT_LIST_HEAD(&mmu->shadow_tables);
+	set = kvzalloc(struct_size(set, slot, 0), GFP_KERNEL_ACCOUNT);
+	RCU_INIT_POINTER(mmu->slots, set);
+	if (set)
+		err = table_init(mmu);
+	if (!err)
+		err = notifier_register(mmu);
+	if (err) {
+		mmu_free(mmu);
+		return ERR_PTR(err);
+	}
+	return mmu;
+}
+
+struct nestor_mmu_vm *mmu_smm(struct nestor_vm *vm)
+{
+	struct nestor_mmu_vm *mmu = smp_load_acquire(&vm->mmu_smm);
+
+	if (mmu)
+		return mmu;
+	mutex_lock(&vm->mmu->slots_lock);
+	mmu = vm->mmu_smm;
+	if (!mmu) {
+		mmu = mmu_new(vm);
+		if (!IS_ERR(mmu)) {
+			mmu->manual_dirty = vm->mmu->manual_dirty;
+			/* Pairs with the load above: who sees it sees it whole. */
+			smp_store_release(&vm->mmu_smm, mmu);
+		}
+	}
+	mutex_unlock(&vm->mmu->slots_lock);
+	return mmu;
+}
+
+int mmu_select(struct nestor_vcpu *vcpu, bool smm)
+{
+	struct nestor_mmu_vm *mmu = smm ? mmu_smm(vcpu->vm) : vcpu->vm->mmu;
+
+	if (IS_ERR(mmu))
+		return PTR_ERR(mmu);
+	if (vcpu->mem == mmu)
+		return 0;
+	vcpu->mem = mmu;
+	vcpu->l1.root = root_of(mmu);
+	vcpu->l1.ctl_dirty |= CTL_ROOT;
+	return 0;
+}
+
+int mmu_vm_create(struct nestor_vm *vm)
+{
+	struct nestor_mmu_vm *mmu = mmu_new(vm);
+
+	if (IS_ERR(mmu))
+		return PTR_ERR(mmu);
+	vm->mmu = mmu;
+	return 0;
+}
+
+void mmu_vm_destroy(struct nestor_vm *vm)
+{
+	mmu_free(vm->mmu_smm);
+	mmu_free(vm->mmu);
+	vm->mmu_smm = NULL;
 	vm->mmu = NULL;
 }

@@ -13,6 +13,7 @@ static void forget(struct nsvm *n)
 	n->vm_cr = 0;
 	n->np = false;
 	n->last_asid = 0;
+	n->smm_l2 = false;
 	memset(&n->snap, 0, sizeof(n->snap));
 }
 
@@ -81,5 +82,6 @@ const struct nested_ops nsvm_ops = {
 	.set_msr = nsvm_set_msr,
 	.feature_msr = nsvm_feature_msr,
 	.cpuid = nsvm_cpuid,
+	.smm = nsvm_smm,
 	.translate = nsvm_translate,
 };

@@ -64,6 +64,9 @@ static enum nested_result do_vmrun(struct nestor_vcpu *vcpu)
 	int len;
 	u64 gpa;
 
+	/* The run that L2 would get may hold one that RSM goes back to. */
+	if (vcpu->smm.active)
+		return NESTED_UD;
 	if (vmcb_operand(vcpu, &gpa) != NESTED_OK)
 		return NESTED_GP;
 	/* Without a host save area #VMEXIT would have nothing to return to. */

@@ -17,6 +17,14 @@
 #include "nsvm/merge.h"
 #include "nsvm/vmcb12.h"
 
+/* What #VMEXIT would load from the host save area, while the SMI handler has L1's run. */
+struct parked_l1 {
+	u64 rax, rsp, rip, rflags;
+	struct guest_seg seg[4];
+	struct guest_dtable gdtr, idtr;
+	u64 cr0, cr3, cr4, efer;
+};
+
 /**
  * struct nsvm - AMD-V of one virtual processor
  * @head: what core knows
@@ -34,6 +42,8 @@
  * @vm_cr: VM_CR MSR
  * @soft: software event that L1 injected, not known yet to be delivered
  * @soft_at: the vCPU's count of world switches when it was given to the CPU
+ * @smm_l2: an SMI came while L2 ran: RSM goes back to it
+ * @smm_l1: L1's state meanwhile; meaningful with @smm_l2
  * @last_asid: ASID that the hardware's tag of @l2 was last used for
  *
  * Owner: vcpu->lock.  L1's own state stays in vcpu->l1 while L2 runs; that is
@@ -55,6 +65,8 @@ struct nsvm {
 	u64 vm_cr;
 	struct guest_event soft;
 	u64 soft_at;
+	bool smm_l2;
+	struct parked_l1 smm_l1;
 	u32 last_asid;
 };
 
@@ -126,6 +138,9 @@ void nsvm_pt_format(struct nestor_vcpu *vcpu, struct pt_format *fmt, u64 ncr3, u
 void nsvm_flush(struct nestor_vcpu *vcpu);
 void nsvm_tlb_control(struct nestor_vcpu *vcpu);
 void nsvm_invlpga(struct nestor_vcpu *vcpu, u64 addr, u32 asid);
+
+/* smm.c */
+void nsvm_smm(struct nestor_vcpu *vcpu, enum nested_smm how);
 
 /* msr.c, caps.c */
 bool nsvm_get_msr(struct nestor_vcpu *vcpu, u32 msr, u64 *val, bool host, bool *fault);

@@ -24,9 +24,10 @@ static void memory(int dev)
 	works(add_memory(vm, 0, 0, 0, 4 * PAGE, p), "a slot");
 	fails(add_memory(vm, 1, 0, 2 * PAGE, 4 * PAGE, p), EEXIST, "overlapping slot");
 	fails(add_memory(vm, nr, 0, 8 * PAGE, PAGE, p), EINVAL, "slot number beyond the last");
-	stricter(add_memory(vm, 0x10001, 0, 8 * PAGE, PAGE, p), EINVAL, "another address space");
-	if (stock)
-		add_memory(vm, 0x10001, 0, 8 * PAGE, 0, p);
+	fails(add_memory(vm, 0x20001, 0, 8 * PAGE, PAGE, p), EINVAL, "an address space beyond the last");
+	works(add_memory(vm, 0x10001, 0, 2 * PAGE, 4 * PAGE, p), "the same place in another address space");
+	fails(add_memory(vm, 0x10002, 0, 2 * PAGE, 4 * PAGE, p), EEXIST, "overlapping there");
+	works(add_memory(vm, 0x10001, 0, 2 * PAGE, 0, p), "it goes");
 	fails(add_memory(vm, 1, 0x80, 8 * PAGE, PAGE, p), EINVAL, "unknown flag");
 	fails(add_memory(vm, 1, 0, 8 * PAGE + 1, PAGE, p), EINVAL, "unaligned guest address");
 	fails(add_memory(vm, 1, 0, 8 * PAGE, PAGE - 1, p), EINVAL, "unaligned size");

@@ -7,7 +7,7 @@
 
 u64 kshim_now = 1000000000;
 static struct hrtimer *timers;
-unsigned int host_nmis, host_inits, host_resamples;
+unsigned int host_nmis, host_smis, host_inits, host_resamples;
 
 void hrtimer_init(struct hrtimer *t, int clock, enum hrtimer_mode mode)
 {
@@ -52,6 +52,11 @@ void vcpu_kick(struct nestor_vcpu *vcpu)
 void queue_nmi(struct nestor_vcpu *vcpu)
 {
 	host_nmis++;
+}
+
+void queue_smi(struct nestor_vcpu *vcpu)
+{
+	host_smis++;
 }
 
 void vcpu_reset(struct nestor_vcpu *vcpu, bool init)
@@ -99,7 +104,7 @@ struct nestor_vm *host_vm(enum host_chip chip, unsigned int vcpus)
 	unsigned int i;
 	int err = io_bus_create(vm);
 
-	host_nmis = host_inits = host_resamples = 0;
+	host_nmis = host_smis = host_inits = host_resamples = 0;
 	if (!err && chip == CHIP_FULL)
 		err = irqchip_create(vm);
 	if (!err && chip == CHIP_SPLIT)

@@ -10,7 +10,7 @@ enum host_chip { CHIP_NONE, CHIP_SPLIT, CHIP_FULL };
 struct nestor_vm *host_vm(enum host_chip chip, unsigned int vcpus);
 void host_vm_free(struct nestor_vm *vm);
 
-extern unsigned int host_nmis, host_inits, host_resamples;
+extern unsigned int host_nmis, host_smis, host_inits, host_resamples;
 
 void outb(struct nestor_vm *vm, u16 port, u8 val);
 u8 inb(struct nestor_vm *vm, u16 port);

@@ -181,6 +181,9 @@ static void test_ioapic(void)
 	ioapic_rte(vm, 23, 1ull << 56 | DM_NMI << 8);
 	pulse(vm, 23);
 	is(host_nmis, 1, "ioapic: NMI");
+	ioapic_rte(vm, 23, 1ull << 56 | DM_SMI << 8);
+	pulse(vm, 23);
+	is(host_smis, 1, "ioapic: SMI");
 	mmio_write(vm, 0xfec00000, 0xff);
 	mmio_write(vm, 0xfec00010, ~0u);
 	is(mmio_read(vm, 0xfec00010), 0, "ioapic: no such register");
@@ -289,6 +292,10 @@ static void test_ipi(void)
 	is(ipi(vm, 0x03, 1 << 11 | DM_LOWEST << 8), 2, "ipi: again");
 	apic_write(vm->vcpus[0], APIC_R_ICR, 3 << 18 | DM_NMI << 8);
 	is(host_nmis, 3, "ipi: NMI to all others");
+	apic_write(vm->vcpus[0], APIC_R_ICR, 3 << 18 | DM_SMI << 8);
+	is(host_smis, 3, "ipi: SMI to all others");
+	apic_write(vm->vcpus[0], APIC_R_ICR, 2 << 18 | DM_SMI << 8);
+	is(host_smis, 7, "ipi: SMI to all");
 
 	apic_write(vm->vcpus[0], APIC_R_ICR2, 1 << 24);
 	apic_write(vm->vcpus[0], APIC_R_ICR, DM_SIPI << 8 | 0x9a);

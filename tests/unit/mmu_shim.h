@@ -167,6 +167,7 @@ extern struct task_struct test_task;
 #define spin_unlock(l)	pthread_mutex_unlock(l)
 #define mutex_init(l)	pthread_mutex_init(&(l)->m, NULL)
 #define mutex_lock(l)	pthread_mutex_lock(&(l)->m)
+#define mutex_lock_nested(l, n)	mutex_lock(l)
 #define mutex_unlock(l)	pthread_mutex_unlock(&(l)->m)
 #define cond_resched()	((void)0)
 #define need_resched()	(test_resched && test_resched())
@@ -264,10 +265,22 @@ extern struct hw_caps hw_caps;
 
 #define TLB_SIZE	64
 struct tlb_entry { bool valid; u8 rights; u64 l2_gfn, pfn; u32 tag; };
+#define CTL_ROOT	(1u << 3)
+#define IS_ERR(p)	((unsigned long)(p) >= -4095ul)
+#define PTR_ERR(p)	((long)(p))
+#define ERR_PTR(e)	((void *)(long)(e))
+#define smp_load_acquire(p)	__atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define smp_store_release(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELEASE)
+
 struct nestor_vcpu {
 	struct nestor_vm *vm;
 	u32 id;
+	struct nestor_mmu_vm *mem;
 	struct mmu_shadow *shadow;
+	struct {
+		struct hpa root;
+		u32 ctl_dirty;
+	} l1;
 	bool flush;
 	struct tlb_entry tlb[TLB_SIZE];
 };
@@ -275,7 +288,7 @@ struct nestor_vcpu {
 struct nestor_vm {
 	struct mm_struct *mm;
 	struct srcu_struct srcu;
-	struct nestor_mmu_vm *mmu;
+	struct nestor_mmu_vm *mmu, *mmu_smm;
 	struct nestor_vcpu *vcpus[4];
 	int nr_vcpus;
 };

@@ -271,7 +271,7 @@ static void setup(void)
 	hw_caps.exec_only = mf->pt.exec_only;
 	assert(!mmu_vm_create(&vm));
 	for (int v = 0; v < NR_VCPUS; v++) {
-		vcpus[v] = (struct nestor_vcpu){ .vm = &vm, .id = v };
+		vcpus[v] = (struct nestor_vcpu){ .vm = &vm, .id = v, .mem = vm.mmu };
 		assert(!shadow_create(&vcpus[v]));
 		vm.vcpus[v] = &vcpus[v];
 		cur_root[v] = cur_tag[v] = 0;
@@ -453,7 +453,12 @@ static void test_slot_errors(void)
 
 	setup();
 	tap_ok(region(512, 0, 1ull << 30, 4096, h) == -EINVAL, "slot number too large");
-	tap_ok(region(1 << 16, 0, 1ull << 30, 4096, h) == -EINVAL, "another address space");
+	tap_ok(region(2 << 16, 0, 1ull << 30, 4096, h) == -EINVAL, "an address space beyond the last");
+	tap_ok(!vm.mmu_smm && !region(1 << 16 | 9, 0, 0, 4096, h) && vm.mmu_smm,
+	       "the same place in address space 1");
+	tap_ok(region(1 << 16 | 8, 0, 0, 4096, h) == -EEXIST, "overlap there");
+	tap_ok(region(1 << 16 | 512, 0, 1ull << 30, 4096, h) == -EINVAL, "slot number too large there");
+	tap_ok(!region(1 << 16 | 9, 0, 0, 0, h), "it goes");
 	tap_ok(region(9, 4, 1ull << 30, 4096, h) == -EINVAL, "unknown flag");
 	tap_ok(region(9, 0, 1ull << 30 | 1, 4096, h) == -EINVAL, "misaligned gpa");
 	tap_ok(region(9, 0, 1ull << 30, 4097, h) == -EINVAL, "misaligned size");
