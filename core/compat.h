@@ -9,6 +9,24 @@
 #include <linux/syscore_ops.h>
 #include <linux/version.h>
 
+/* KVM_SET_USER_MEMORY_REGION2 came in 6.8; VMMs built since then may insist on it. */
+#ifndef KVM_SET_USER_MEMORY_REGION2
+#define KVM_CAP_USER_MEMORY2		231
+struct kvm_userspace_memory_region2 {
+	__u32 slot;
+	__u32 flags;
+	__u64 guest_phys_addr;
+	__u64 memory_size;
+	__u64 userspace_addr;
+	__u64 guest_memfd_offset;
+	__u32 guest_memfd;
+	__u32 pad1;
+	__u64 pad2[14];
+};
+#define KVM_SET_USER_MEMORY_REGION2 \
+	_IOW(KVMIO, 0x49, struct kvm_userspace_memory_region2)
+#endif
+
 /* eventfd_signal() lost its count in 6.8. */
 static inline void compat_eventfd_signal(struct eventfd_ctx *ctx)
 {

@@ -6,6 +6,7 @@
 #include <linux/cpumask.h>
 #include <linux/kvm.h>
 
+#include "core/compat.h"
 #include "core/fpu.h"
 #include "core/irq.h"
 #include "core/vm.h"
@@ -41,6 +42,7 @@ struct cap_line {
 static const struct cap_line caps[] = {
 	/* memory */
 	YES(USER_MEMORY),
+	YES(USER_MEMORY2),
 	YES(DESTROY_MEMORY_REGION_WORKS),
 	YES(JOIN_MEMORY_REGIONS_WORKS),
 	VALUE(MULTI_ADDRESS_SPACE, NESTOR_ADDRESS_SPACES),
@@ -103,6 +105,7 @@ static const struct cap_line caps[] = {
 	VALUE(ADJUST_CLOCK, KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC),
 	YES(KVMCLOCK_CTRL),
 	YES(GET_TSC_KHZ),
+	YES(VM_TSC_CONTROL),
 
 	YES(ENABLE_CAP_VM),
 	YES(CHECK_EXTENSION_VM),

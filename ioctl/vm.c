@@ -7,6 +7,7 @@
 #include <linux/module.h>
 #include <linux/uaccess.h>
 
+#include "core/compat.h"
 #include "core/iobus.h"
 #include "core/irq.h"
 #include "core/msr.h"
@@ -84,6 +85,27 @@ static int set_region(struct nestor_vm *vm, void __user *argp)
 	return mmu_set_region(vm, &r);
 }
 
+/*
+ * The second form adds guest_memfd, which is not offered: its fields are meaningless
+ * without KVM_MEM_GUEST_MEMFD, and that flag is unknown here.
+ */
+static int set_region2(struct nestor_vm *vm, void __user *argp)
+{
+	struct kvm_userspace_memory_region2 r2;
+	struct kvm_userspace_memory_region r;
+
+	if (copy_from_user(&r2, argp, sizeof(r2)))
+		return -EFAULT;
+	r = (struct kvm_userspace_memory_region){
+		.slot = r2.slot,
+		.flags = r2.flags,
+		.guest_phys_addr = r2.guest_phys_addr,
+		.memory_size = r2.memory_size,
+		.userspace_addr = r2.userspace_addr,
+	};
+	return mmu_set_region(vm, &r);
+}
+
 static int get_dirty_log(struct nestor_vm *vm, void __user *argp)
 {
 	struct kvm_dirty_log log;
@@ -156,6 +178,18 @@ static int set_clock(struct nestor_vm *vm, void __user *argp)
 	return pvclock_set(vm, &data);
 }
 
+/* For vCPUs to come; without scaling the host's frequency is the only one there is. */
+static int set_tsc_khz(struct nestor_vm *vm, unsigned long khz)
+{
+	int ret = -EINVAL;
+
+	mutex_lock(&vm->lock);
+	if (!vm->nr_vcpus && khz == (u32)khz)
+		ret = tsc_set_khz(vm, khz);
+	mutex_unlock(&vm->lock);
+	return ret;
+}
+
 static int enable_cap(struct nestor_vm *vm, void __user *argp)
 {
 	struct kvm_enable_cap cap;
@@ -183,6 +217,8 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return enable_cap(vm, argp);
 	case KVM_SET_USER_MEMORY_REGION:
 		return set_region(vm, argp);
+	case KVM_SET_USER_MEMORY_REGION2:
+		return set_region2(vm, argp);
 	case KVM_GET_DIRTY_LOG:
 		return get_dirty_log(vm, argp);
 	case KVM_CLEAR_DIRTY_LOG:
@@ -197,6 +233,10 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return get_clock(vm, argp);
 	case KVM_SET_CLOCK:
 		return set_clock(vm, argp);
+	case KVM_GET_TSC_KHZ:
+		return vm->tsc_khz;
+	case KVM_SET_TSC_KHZ:
+		return set_tsc_khz(vm, arg);
 	}
 	ret = vm_irq_ioctl(vm, cmd, argp);
 	return ret == -ENOIOCTLCMD ? -ENOTTY : ret;
