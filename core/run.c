@@ -152,6 +152,17 @@ static void after_exit(struct nestor_vcpu *vcpu)
 	}
 }
 
+/*
+ * Each KVM_RUN enters once before it goes back for task work: a tracer or a busy
+ * machine leaves some at every system call, and the guest would never move.
+ */
+static bool entry_work_pending(const struct nestor_vcpu *vcpu)
+{
+	unsigned long work = read_thread_flags() & XFER_TO_GUEST_MODE_WORK;
+
+	return work & ~(vcpu->entered ? 0ul : _TIF_NOTIFY_RESUME);
+}
+
 /* true: the guest was entered and left */
 static bool switch_worlds(struct nestor_vcpu *vcpu)
 {
@@ -161,7 +172,7 @@ static bool switch_worlds(struct nestor_vcpu *vcpu)
 	WRITE_ONCE(vcpu->mode, VCPU_IN_GUEST);
 	/* Pairs with vcpu_kick: publish the mode, then look at the requests. */
 	smp_mb();
-	if (READ_ONCE(vcpu->requests) || xfer_to_guest_mode_work_pending()) {
+	if (READ_ONCE(vcpu->requests) || entry_work_pending(vcpu)) {
 		WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
 		local_irq_enable();
 		return false;
@@ -170,6 +181,7 @@ static bool switch_worlds(struct nestor_vcpu *vcpu)
 		smp_send_reschedule(vcpu->cpu);
 	current->flags |= PF_VCPU;
 	hw->enter(run);
+	vcpu->entered = true;
 	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
 	/* A tick that ended the guest is the guest's time. */
 	local_irq_enable();
@@ -283,7 +295,7 @@ static enum run_action block(struct nestor_vcpu *vcpu)
  */
 static int between_entries(struct nestor_vcpu *vcpu)
 {
-	if (likely(!xfer_to_guest_mode_work_pending()))
+	if (likely(!entry_work_pending(vcpu)))
 		return 0;
 	if (need_resched()) {
 		srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
@@ -294,7 +306,7 @@ static int between_entries(struct nestor_vcpu *vcpu)
 		vcpu->kvm_run->exit_reason = KVM_EXIT_INTR;
 		return -EINTR;
 	}
-	return test_thread_flag(TIF_NOTIFY_RESUME) ? -ERESTARTNOINTR : 0;
+	return vcpu->entered && test_thread_flag(TIF_NOTIFY_RESUME) ? -ERESTARTNOINTR : 0;
 }
 
 /* The VMM's own interrupt controller asked to be told when it may inject. */
@@ -357,6 +369,7 @@ int vcpu_run(struct nestor_vcpu *vcpu)
 
 	if (vcpu->vm->dead)
 		return -EIO;
+	vcpu->entered = false;
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
 	if (!vcpu->vm->lapic_in_kernel && cr8_write(vcpu, kr->cr8 & 0xf)) {
 		r = -EINVAL;
@@ -364,12 +377,8 @@ int vcpu_run(struct nestor_vcpu *vcpu)
 	}
 	r = finish_user_exit(vcpu);
 	if (r > 0) {
-		if (compat_immediate_exit(kr)) {
-			kr->exit_reason = KVM_EXIT_INTR;
-			r = -EINTR;
-		} else {
-			r = run_loop(vcpu);
-		}
+		/* An exit that this call completed stays readable in kvm_run. */
+		r = compat_immediate_exit(kr) ? -EINTR : run_loop(vcpu);
 	}
 	fill_kvm_run(vcpu);
 out:

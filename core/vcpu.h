@@ -165,6 +165,7 @@ struct vcpu_stats {
  * @guest_debug: KVM_GUESTDBG_* and hardware breakpoints, 0 when off
  * @cr8: TPR of L1 without an in-kernel local APIC (cr8_read, cr8_write)
  * @has_run: KVM_RUN was called; CPUID is fixed from then on
+ * @entered: this KVM_RUN has entered the guest
  */
 struct nestor_vcpu {
 	struct nestor_vm *vm;
@@ -202,6 +203,7 @@ struct nestor_vcpu {
 	u64 guest_debug_dr[8];
 	u64 cr8;
 	bool has_run;
+	bool entered;
 
 	bool irq_window;	/* leave the guest when it can take an interrupt */
 	bool immediate_exit;	/* leave the guest right after the event is injected */
