@@ -180,7 +180,6 @@ bool host_map_known(struct nestor_mmu_vm *mmu, u64 gfn, bool write, bool may_loo
 	m->gfn = gfn;
 	/* L0's leaf is kept true by the notifier, and whoever made it writable marked the page. */
 	m->level = table_lookup(mmu, gfn, &m->pfn, &m->writable);
-	m->looked = !m->level;
 	return m->level || (may_look && host_page_known(mmu, write, m));
 }
 

@@ -161,7 +161,6 @@ void notifier_unregister(struct nestor_mmu_vm *mmu);
  * @level: largest leaf that slot, host mapping and CPU allow
  * @writable: the host mapping and the slot may be written
  * @seq: inval_seq before the page was looked up
- * @looked: it came from the host's page tables
  */
 struct host_map {
 	const struct slot_set *set;
@@ -171,7 +170,7 @@ struct host_map {
 	struct page *page;
 	u64 pfn;
 	int level;
-	bool writable, looked;
+	bool writable;
 	unsigned long seq;
 };
 

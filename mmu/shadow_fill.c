@@ -20,8 +20,6 @@
 #include "mmu/table.h"
 
 #define WINDOW_MIN	8u
-/* Pages of the host looked up beside the one that is needed */
-#define LOOKS_MAX	32u
 
 /* The child table below entry @i, in the role the walk asks for. */
 static struct shadow_table *child_get(struct nestor_vcpu *vcpu, struct shadow_table *t,
@@ -84,7 +82,7 @@ void fill_begin(struct shadow_fill *f, struct nestor_vcpu *vcpu, struct shadow_r
 	f->walk = walk;
 	f->nr = 0;
 	if (gfn == s->window_end || gfn + 1 == s->window_start)
-		size = min(s->window * 2, FILL_MAX);
+		size = clamp(s->window * 2, WINDOW_MIN, FILL_MAX);
 	f->first = level_index(gfn, LEVEL_4K) & ~(size - 1);
 	s->window = size;
 	s->window_start = gfn & ~(size - 1ull);
@@ -121,7 +119,7 @@ static bool neighbour(const struct shadow_fill *f, unsigned int n, struct walk *
 static void fill_neighbours(struct shadow_fill *f, struct shadow_table *t)
 {
 	struct nestor_mmu_vm *mmu = f->vcpu->vm->mmu;
-	unsigned int n, i, looks = LOOKS_MAX;
+	unsigned int n, i;
 	struct host_map m;
 	struct walk w;
 
@@ -130,9 +128,8 @@ static void fill_neighbours(struct shadow_fill *f, struct shadow_table *t)
 		if (t->spt[i] || !neighbour(f, n, &w) || w.addr >> PAGE_SHIFT >= MAX_GFN)
 			continue;
 		w.writable &= w.dirty;
-		if (!host_map_known(mmu, w.addr >> PAGE_SHIFT, w.writable, looks, &m))
+		if (!host_map_known(mmu, w.addr >> PAGE_SHIFT, w.writable, true, &m))
 			continue;
-		looks -= looks && m.looked;
 		leaf_set(mmu, t, i, m.gfn, sl_make_leaf(mmu->fmt, m.pfn, LEVEL_4K, w.readable,
 							w.writable && m.writable, w.exec));
 		WRITE_ONCE(t->l1e[i], f->walk->level == 1 ? f->l1e[n] : 0);
@@ -179,7 +176,7 @@ bool fill_known(struct shadow_fill *f)
 	bool known;
 
 	spin_lock(&mmu->lock);
-	known = host_map_known(mmu, f->walk->addr >> PAGE_SHIFT, false, 0, &m) &&
+	known = host_map_known(mmu, f->walk->addr >> PAGE_SHIFT, false, false, &m) &&
 		(m.writable || !(f->access & ACC_WRITE));
 	/* A 4M leaf of L1 is two 2M leaves here. */
 	if (known)

@@ -18,6 +18,7 @@ pgd_t test_pgd;
 bool (*test_resched)(void);
 unsigned long pages_in_use;
 bool host_slow;
+unsigned long host_words;
 
 /* Pages of tables, then frames of the VMM: blocks of 2M. */
 #define TABLE_PAGES	(64u << 8)

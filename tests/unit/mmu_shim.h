@@ -34,6 +34,7 @@
 #define BITS_PER_LONG	64
 #define __ffs(x)	__builtin_ctzl(x)
 #define pr_err_ratelimited(...)	printf("# " __VA_ARGS__)
+#define clamp(v, lo, hi)	min(max(v, lo), hi)
 #define lower_32_bits(x)	((u32)(x))
 
 /* Memory */
@@ -206,7 +207,10 @@ unsigned long copy_to_user(void *to, const void *from, unsigned long n);
 #define user_read_access_end()		((void)0)
 #define user_write_access_begin(p, n)	((void)(n), true)
 #define user_write_access_end()		((void)0)
+/* Quadwords of L1 read by the one way that counts */
+extern unsigned long host_words;
 #define unsafe_get_user(x, p, label) do { \
+	host_words++; \
 	if (copy_from_user(&(x), (p), sizeof(*(p)))) \
 		goto label; \
 } while (0)

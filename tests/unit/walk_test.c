@@ -488,6 +488,10 @@ static void test_log(void)
 			       kind_name[kind], leaf);
 		}
 		build(&c, &f, 1, e);
+		put(&f, 1, va, e[1] | (kind == REF_EPT4 ? 1 << 9 : 1 << 6));
+		tap_ok(walk_table(&f, root, va, wr, &ops, &mem, &w) == WALK_OK && w.dirty && !w.dirtied,
+		       "%s: dirty already, and only accessed now", kind_name[kind]);
+		build(&c, &f, 1, e);
 		put(&f, 1, va, 0);
 		tap_ok(walk_table(&f, root, va, wr | ACC_LOG_FULL, &ops, &mem, &w) == WALK_FAULT,
 		       "%s: a fault comes before the log", kind_name[kind]);

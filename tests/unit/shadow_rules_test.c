@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Shadow tables, rule by rule: what L2 may do on the tables that mmu/ builds for each
+ * combination of L1's rights, what an invalidation drops and what it costs, which flags
+ * L1 finds set, and what has broken other hypervisors here.  With NPT and EPT.
+ */
+#include "mmu/ept.h"
+#include "mmu_model.h"
+#include "tap.h"
+
+/* L1's tables: PML4, PDPT, PD and page tables from here on; its memory: slot 1, 2M aligned. */
+#define BIG_GFN		200u
+#define BIG_TABLES	128u
+#define DATA_GFN	1024u
+
+static struct walk last;
+static struct l1_gpa last_gpa;
+
+static void setup(void)
+{
+	host_reset();
+	failed = NULL;
+	memset(slots, 0, sizeof(slots));
+	vm.mm = &test_mm;
+	hw_caps.root_is_npt = mf->sl_npt;
+	hw_caps.exec_only = mf->pt.exec_only;
+	assert(!mmu_vm_create(&vm));
+	vcpus[0] = (struct nestor_vcpu){ .vm = &vm };
+	assert(!shadow_create(&vcpus[0]));
+	vm.vcpus[0] = &vcpus[0];
+	vm.nr_vcpus = 1;
+	assert(set_slot(0, 0, 1024, 0, 0) && set_slot(1, 1024, 1024, 1024, 0));
+	for (unsigned int g = 0; g < 512; g++)
+		memset(l1_entry(g, 0), 0, PAGE_SIZE);
+	for (unsigned int r = 0; r < 8; r++) {
+		*l1_entry(table_gfn(r, 4, 0), 0) = table_gfn(r, 3, 0) << 12 | mf->table;
+		*l1_entry(table_gfn(r, 3, 0), 0) = table_gfn(r, 2, 0) << 12 | mf->table;
+		*l1_entry(table_gfn(r, 2, 0), 0) = table_gfn(r, 1, 0) << 12 | mf->table;
+	}
+}
+
+static void teardown(unsigned long before, const char *what)
+{
+	tap_ok(!shadow_audit(&vcpus[0]) && !failed, "%s: %s: the audit is clean%s%s", mf->pt.name,
+	       what, failed ? ", but " : "", failed ? failed : "");
+	shadow_destroy(&vcpus[0]);
+	mmu_vm_destroy(&vm);
+	tap_ok(pages_in_use == before, "%s: %s: no page is left", mf->pt.name, what);
+}
+
+static struct shadow_root *root_of(unsigned int r)
+{
+	bool fresh;
+
+	return shadow_get(&vcpus[0], l1_gpa(table_gfn(r, 4, 0) << 12), &mf->pt, 0, &fresh);
+}
+
+static enum shadow_result fault(unsigned int r, u64 page, u64 access)
+{
+	return shadow_fault(&vcpus[0], root_of(r), l2_gpa(page << 12), access, &last, &last_gpa);
+}
+
+static u64 bits_of(unsigned int acc)
+{
+	return acc == WR ? ACC_WRITE : acc == EX ? ACC_FETCH : 0;
+}
+
+/* What the CPU may do now, without a fault */
+static unsigned int cpu_rights(unsigned int r, u64 page)
+{
+	unsigned int rights;
+	u64 pfn;
+
+	return hw_walk(shadow_root_hpa(root_of(r)), page, RD | WR | EX, &pfn, &rights) ? rights : 0;
+}
+
+static void leaf(unsigned int r, unsigned int i, u64 e)
+{
+	*l1_entry(table_gfn(r, 1, 0), i) = e;
+}
+
+static u64 leaf_now(unsigned int r, unsigned int i)
+{
+	return *l1_entry(table_gfn(r, 1, 0), i);
+}
+
+/* An entry with @rights, or the table's own */
+static u64 table_rights(u64 gfn, unsigned int rights)
+{
+	return (model_leaf(gfn, rights) & ~(mf->all & ~7ull)) | (mf->all & ~7ull & mf->table);
+}
+
+/* Rights of a table and of a leaf in it: what the shadow gives is what both give. */
+static void test_lattice(void)
+{
+	unsigned long before = pages_in_use;
+	bool ok = true;
+
+	setup();
+	for (unsigned int up = 0; up < 8; up++)
+		for (unsigned int low = 0; low < 8; low++)
+			for (unsigned int acc = RD; acc <= EX; acc <<= 1) {
+				struct l2_map m;
+				enum shadow_result res;
+
+				*l1_entry(table_gfn(0, 2, 0), 0) = table_rights(table_gfn(0, 1, 0), up);
+				leaf(0, 3, model_leaf(DATA_GFN + 3, low));
+				shadow_drop_root(&vcpus[0], l1_gpa(table_gfn(0, 4, 0) << 12));
+				m = l1_translate(0, 3);
+				res = fault(0, 3, bits_of(acc));
+				if (!m.ok || !(m.rights & acc)) {
+					ok &= res == SHADOW_L1 && !cpu_rights(0, 3);
+					ok &= !mf->pt.ept || (ept_misconfigured(&last) == m.bad &&
+						ept_rights_bits(&last) == (u64)m.rights << 3);
+					continue;
+				}
+				/* Clean, so not writable before it is written. */
+				if (acc != WR && mf->pt.ad)
+					m.rights &= ~WR;
+				ok &= res == SHADOW_MAPPED && cpu_rights(0, 3) == m.rights;
+			}
+	tap_ok(ok, "%s: every pair of rights of a table and a leaf", mf->pt.name);
+	teardown(before, "rights");
+}
+
+static void test_flags(void)
+{
+	unsigned long before = pages_in_use;
+	u64 e;
+
+	setup();
+	e = model_leaf(DATA_GFN, 7);
+	leaf(0, 0, e);
+	fault(0, 0, 0);
+	tap_ok(leaf_now(0, 0) == (mf->pt.ad ? e | mf->a : e) && !last.dirtied,
+	       "%s: a read sets the accessed flag if L1 asks for it", mf->pt.name);
+	tap_ok(!!(cpu_rights(0, 0) & WR) == !mf->pt.ad, "%s: a clean page is read-only", mf->pt.name);
+	fault(0, 0, ACC_WRITE | ACC_LOG_FULL);
+	tap_ok(leaf_now(0, 0) == (mf->pt.ad ? e | mf->a : e) && !last.dirtied,
+	       "%s: with the log full no flag is set", mf->pt.name);
+	fault(0, 0, ACC_WRITE);
+	tap_ok(leaf_now(0, 0) == (mf->pt.ad ? e | mf->a | mf->d : e) && last.dirtied == mf->pt.ad &&
+	       cpu_rights(0, 0) == 7, "%s: a write sets the dirty flag, and it is to be logged",
+	       mf->pt.name);
+
+	/* The CPU's own accesses to L2's page tables. */
+	leaf(0, 1, model_leaf(DATA_GFN + 1, 7));
+	fault(0, 1, ACC_TABLE);
+	tap_ok(!!(leaf_now(0, 1) & mf->d) == mf->pt.table_write, "%s: L2's tables count as written as L1 chose",
+	       mf->pt.name);
+	leaf(0, 2, model_leaf(DATA_GFN + 2, RD | EX));
+	tap_ok((fault(0, 2, ACC_TABLE) == SHADOW_L1) == mf->pt.table_write,
+	       "%s: and on a read-only page they fault if so", mf->pt.name);
+	if (mf->pt.table_write)
+		tap_ok(last.error & ACC_WRITE, "%s: as a write", mf->pt.name);
+	leaf(0, 4, model_leaf(DATA_GFN + 4, 7));
+	tap_ok(shadow_walk(&vcpus[0], l1_gpa(table_gfn(0, 4, 0) << 12), &mf->pt, l2_gpa(4 << 12),
+			   ACC_TABLE, &last) == WALK_OK && last.dirtied == mf->pt.table_write,
+	       "%s: so does a walk in software", mf->pt.name);
+	teardown(before, "flags");
+}
+
+/* What an invalidation of one root drops, and what it must not. */
+static void test_drop(void)
+{
+	unsigned long before = pages_in_use;
+	struct pt_format other;
+	struct shadow_root *sr;
+	bool fresh;
+
+	setup();
+	for (unsigned int r = 0; r < 2; r++) {
+		leaf(r, 0, model_leaf(DATA_GFN, 7) | mf->a | mf->d);
+		fault(r, 0, ACC_WRITE);
+	}
+	shadow_drop_root(&vcpus[0], l1_gpa(0));
+	tap_ok(cpu_rights(0, 0) == 7 && cpu_rights(1, 0) == 7, "%s: INVEPT of EPTP 0 drops no other",
+	       mf->pt.name);
+	vcpus[0].flush = false;
+	shadow_drop_root(&vcpus[0], l1_gpa(table_gfn(0, 4, 0) << 12 | 0x5e));
+	tap_ok(vcpus[0].flush, "%s: it makes the CPU flush", mf->pt.name);
+	tap_ok(!cpu_rights(0, 0) && cpu_rights(1, 0) == 7,
+	       "%s: one root's mappings, by the address alone", mf->pt.name);
+	fault(0, 0, 0);
+	tap_ok(cpu_rights(0, 0) == 7, "%s: what L1 did not change comes back, all rights", mf->pt.name);
+	leaf(0, 0, model_leaf(DATA_GFN, RD | EX) | mf->a | mf->d);
+	shadow_drop_all(&vcpus[0]);
+	fault(0, 0, 0);
+	fault(1, 0, 0);
+	tap_ok(cpu_rights(0, 0) == (RD | EX) && cpu_rights(1, 0) == 7, "%s: of all, what changed",
+	       mf->pt.name);
+	/* Another way to read the same table is another root, and goes with it. */
+	other = mf->pt;
+	other.ad = !other.ad;
+	sr = shadow_get(&vcpus[0], l1_gpa(table_gfn(1, 4, 0) << 12), &other, 0, &fresh);
+	tap_ok(fresh && sr && shadow_root_hpa(sr).a != shadow_root_hpa(root_of(1)).a,
+	       "%s: another A/D mode is another root", mf->pt.name);
+	sr = shadow_get(&vcpus[0], l1_gpa(table_gfn(1, 4, 0) << 12), &other, 0, &fresh);
+	shadow_fault(&vcpus[0], sr, l2_gpa(0), 0, &last, &last_gpa);
+	shadow_drop_root(&vcpus[0], l1_gpa(table_gfn(1, 4, 0) << 12));
+	tap_ok(!cpu_rights(1, 0), "%s: dropped in both modes: one", mf->pt.name);
+	sr = shadow_get(&vcpus[0], l1_gpa(table_gfn(1, 4, 0) << 12), &other, 0, &fresh);
+	tap_ok(!sr->top->nr_on && !fresh, "%s: and the other", mf->pt.name);
+	teardown(before, "invalidation");
+}
+
+/* L1's other processors set flags meanwhile; L1 clears them. */
+static void test_flags_change(void)
+{
+	unsigned long before = pages_in_use;
+
+	setup();
+	leaf(0, 100, model_leaf(DATA_GFN + 100, 7));
+	leaf(0, 0, model_leaf(DATA_GFN, 7));
+	fault(0, 0, 0);
+	leaf(0, 0, leaf_now(0, 0) | mf->a | mf->d);
+	shadow_drop_all(&vcpus[0]);
+	fault(0, 100, 0);	/* something else, which brings the table back */
+	tap_ok(cpu_rights(0, 0), "%s: a flag that was set meanwhile costs nothing", mf->pt.name);
+	fault(0, 0, ACC_WRITE);
+	leaf(0, 0, leaf_now(0, 0) & ~mf->d);
+	shadow_drop_all(&vcpus[0]);
+	fault(0, 100, 0);
+	tap_ok(!!cpu_rights(0, 0) == !mf->pt.ad, "%s: one that L1 cleared is to be set again",
+	       mf->pt.name);
+	fault(0, 0, 0);
+	tap_ok(!!(cpu_rights(0, 0) & WR) == !mf->pt.ad, "%s: by the next write", mf->pt.name);
+	teardown(before, "flags that change");
+}
+
+/* A fault fills in its neighbours, but sets no flag for them and takes no right. */
+static void test_neighbours(void)
+{
+	unsigned long before = pages_in_use;
+	bool ok = true;
+
+	setup();
+	for (unsigned int i = 0; i < 8; i++)
+		leaf(0, i, model_leaf(DATA_GFN + i, 7) | mf->a | mf->d);
+	leaf(0, 1, model_leaf(DATA_GFN + 1, 7));
+	leaf(0, 2, model_leaf(DATA_GFN + 2, 7) | mf->a);
+	leaf(0, 3, model_leaf(DATA_GFN + 3, RD) | mf->a | mf->d);
+	leaf(0, 4, 0);
+	leaf(0, 5, model_leaf(5000, 7) | mf->a | mf->d);
+	leaf(0, 6, model_leaf(DATA_GFN + 6, 7) | mf->a | mf->d | 1ull << 45);
+	fault(0, 0, 0);
+	tap_ok(cpu_rights(0, 7) == 7, "%s: a neighbour is filled in", mf->pt.name);
+	tap_ok(cpu_rights(0, 3) == RD, "%s: with its own rights", mf->pt.name);
+	tap_ok(!!cpu_rights(0, 1) == !mf->pt.ad && leaf_now(0, 1) == model_leaf(DATA_GFN + 1, 7),
+	       "%s: not where a flag would have to be set", mf->pt.name);
+	tap_ok(!!(cpu_rights(0, 2) & WR) == !mf->pt.ad, "%s: a clean one read-only", mf->pt.name);
+	tap_ok(!cpu_rights(0, 4) && !cpu_rights(0, 5) && !cpu_rights(0, 6),
+	       "%s: not what is absent, no memory or malformed", mf->pt.name);
+	/* A table above that forbids: so it does for the neighbours. */
+	leaf(1, 0, model_leaf(DATA_GFN, 7) | mf->a | mf->d);
+	leaf(1, 1, model_leaf(DATA_GFN + 1, 7) | mf->a | mf->d);
+	*l1_entry(table_gfn(1, 2, 0), 0) = table_rights(table_gfn(1, 1, 0), RD);
+	fault(1, 0, 0);
+	tap_ok(cpu_rights(1, 1) == RD, "%s: within the rights of the tables above", mf->pt.name);
+	/* A read-only slot, and one that logs. */
+	set_slot(2, 2048, 512, 2048, KVM_MEM_READONLY);
+	set_slot(3, 2560, 512, 2560, KVM_MEM_LOG_DIRTY_PAGES);
+	for (unsigned int i = 0; i < 4; i++) {
+		leaf(2, i, model_leaf(2048 + i, 7) | mf->a | mf->d);
+		leaf(2, 8 + i, model_leaf(2560 + i, 7) | mf->a | mf->d);
+	}
+	fault(2, 0, 0);
+	fault(2, 8, 0);
+	for (unsigned int i = 0; i < 4; i++)
+		ok &= cpu_rights(2, i) == (RD | EX) && cpu_rights(2, 8 + i) == (RD | EX);
+	tap_ok(ok, "%s: not for writing in a read-only slot, or past the dirty log", mf->pt.name);
+	teardown(before, "neighbours");
+}
+
+/* The VMM, or L1 with its devices, rewrites the tables behind the shadow's back. */
+static void test_rewritten(void)
+{
+	unsigned long before = pages_in_use;
+	u64 pfn;
+	unsigned int rights;
+
+	setup();
+	leaf(0, 0, model_leaf(DATA_GFN, 7) | mf->a | mf->d);
+	fault(0, 0, ACC_WRITE);
+	leaf(0, 0, model_leaf(6000, 7) | mf->a | mf->d);
+	shadow_drop_all(&vcpus[0]);
+	tap_ok(fault(0, 0, 0) == SHADOW_MMIO && last_gpa.a == 6000ull << 12 && !cpu_rights(0, 0),
+	       "%s: an entry rewritten to no memory", mf->pt.name);
+	leaf(0, 0, model_leaf(DATA_GFN + 9, 7) | mf->a | mf->d);
+	tap_ok(fault(0, 0, 0) == SHADOW_MAPPED &&
+	       hw_walk(shadow_root_hpa(root_of(0)), 0, RD, &pfn, &rights) &&
+	       host_frame_owner(pfn) == DATA_GFN + 9, "%s: and to another frame", mf->pt.name);
+	/* A 2M leaf becomes a table, without a word; then the slot goes. */
+	*l1_entry(table_gfn(0, 2, 0), 1) = model_leaf(DATA_GFN, 7) | mf->a | mf->d | E_PS;
+	fault(0, 512 + 5, ACC_WRITE);
+	tap_ok(vm.mmu->nr_leaves[LEVEL_2M] == 1, "%s: a 2M leaf", mf->pt.name);
+	*l1_entry(table_gfn(0, 2, 0), 1) = table_gfn(0, 1, 1) << 12 | mf->table;
+	*l1_entry(table_gfn(0, 1, 1), 5) = model_leaf(DATA_GFN + 600, 7) | mf->a | mf->d;
+	*l1_entry(table_gfn(0, 1, 1), 6) = model_leaf(DATA_GFN + 601, 7);
+	vcpus[0].flush = false;
+	fault(0, 512 + 6, ACC_WRITE);
+	tap_ok(!vm.mmu->nr_leaves[LEVEL_2M] && vcpus[0].flush &&
+	       hw_walk(shadow_root_hpa(root_of(0)), 512 + 6, RD, &pfn, &rights) &&
+	       host_frame_owner(pfn) == DATA_GFN + 601, "%s: that becomes a table", mf->pt.name);
+	/* Out of reach, the leaves still obey the host. */
+	shadow_drop_all(&vcpus[0]);
+	tap_ok(set_slot(1, 1024, 0, 0, 0) && !vm.mmu->nr_leaves[LEVEL_4K] &&
+	       fault(0, 512 + 6, ACC_WRITE) == SHADOW_MMIO,
+	       "%s: the slot goes while the tables are out of reach", mf->pt.name);
+	teardown(before, "rewritten tables");
+}
+
+/* PS where it means nothing, addresses beyond the table, the root at the end of memory. */
+static void test_malformed(void)
+{
+	struct pt_format pae = model_npt.pt;
+	unsigned long before = pages_in_use;
+	u64 root = (1023ull << 12) + 0xfe0;
+
+	setup();
+	leaf(0, 0, model_leaf(DATA_GFN, 7));
+	*l1_entry(table_gfn(0, 4, 0), 0) |= E_PS;
+	tap_ok(fault(0, 0, 0) == SHADOW_L1 && (last.error & ACC_RSVD), "%s: PS in the top entry",
+	       mf->pt.name);
+	*l1_entry(table_gfn(0, 4, 0), 0) = table_gfn(0, 4, 0) << 12 | mf->table;
+	tap_ok(fault(0, 0, 0) == SHADOW_MAPPED, "%s: a table that is its own child, and its page",
+	       mf->pt.name);
+	*l1_entry(table_gfn(0, 4, 0), 0) = 9000ull << 12 | mf->table;
+	tap_ok(fault(0, 0, 0) == SHADOW_L1 && (last.error & ACC_RSVD),
+	       "%s: a table where no memory is reads as ones", mf->pt.name);
+	tap_ok(fault(0, 1ull << 36, 0) == SHADOW_L1 && !(last.error & ACC_PRESENT) &&
+	       !ept_rights_bits(&last), "%s: an address beyond the table", mf->pt.name);
+	/* The PDPTEs of PAE in the last 32 bytes of a slot; bits 4:0 of the root are ignored. */
+	pae.levels = 3;
+	pae.large_1g = false;
+	*l1_entry(1023, 0xfe0 / 8 + 3) = table_gfn(0, 2, 0) << 12 | 1;
+	*l1_entry(table_gfn(0, 2, 0), 0) = (u64)DATA_GFN << 12 | 7 | E_PS;
+	tap_ok(shadow_walk(&vcpus[0], l1_gpa(root | 0x1f), &pae, l2_gpa(3ull << 30), 0, &last) ==
+	       WALK_OK && last.addr == (u64)DATA_GFN << 12, "%s: PAE's root at the end of a slot",
+	       mf->pt.name);
+	teardown(before, "malformed tables");
+}
+
+/* More roots than there may be, each used; the last one stays whole. */
+static void test_many_roots(void)
+{
+	unsigned long before = pages_in_use;
+	bool ok = true;
+
+	setup();
+	for (unsigned int n = 0; n < 40; n++) {
+		unsigned int r = n % 8;
+
+		leaf(r, n, model_leaf(DATA_GFN + n, 7) | mf->a | mf->d);
+		ok &= fault(r, n, ACC_WRITE) == SHADOW_MAPPED && cpu_rights(r, n) == 7;
+		ok &= !shadow_audit(&vcpus[0]);
+	}
+	tap_ok(ok, "%s: more roots than there may be", mf->pt.name);
+	teardown(before, "many roots");
+}
+
+/* A frontend that offers what the CPU cannot express gets an error, and L2 no page. */
+static void test_no_exec_only(void)
+{
+	struct pt_format f = model_ept_ad.pt;
+	unsigned long before = pages_in_use;
+	struct shadow_root *sr;
+	bool fresh;
+
+	mf = &model_ept_ad;
+	setup();
+	hw_caps.exec_only = false;
+	leaf(0, 0, model_leaf(DATA_GFN, EX));
+	sr = shadow_get(&vcpus[0], l1_gpa(table_gfn(0, 4, 0) << 12), &f, 0, &fresh);
+	tap_ok(shadow_fault(&vcpus[0], sr, l2_gpa(0), ACC_FETCH, &last, &last_gpa) == SHADOW_ERROR &&
+	       !vm.mmu->nr_leaves[LEVEL_4K], "execute-only on a CPU without it is refused");
+	teardown(before, "execute-only refused");
+}
+
+/* Big: L1 maps 64k pages of 4K. */
+static u64 big_leaf(unsigned int page)
+{
+	return model_leaf(DATA_GFN + page % 1024, 7) | mf->a | mf->d;
+}
+
+static void big_setup(void)
+{
+	setup();
+	*l1_entry(BIG_GFN, 0) = (BIG_GFN + 1ull) << 12 | mf->table;
+	*l1_entry(BIG_GFN + 1, 0) = (BIG_GFN + 2ull) << 12 | mf->table;
+	for (unsigned int t = 0; t < BIG_TABLES; t++) {
+		*l1_entry(BIG_GFN + 2, t) = (BIG_GFN + 3ull + t) << 12 | mf->table;
+		for (unsigned int i = 0; i < 512; i++)
+			*l1_entry(BIG_GFN + 3 + t, i) = big_leaf(t * 512 + i);
+	}
+}
+
+static unsigned int big_faults;
+
+static void big_touch(unsigned int first, unsigned int n, unsigned int step)
+{
+	bool fresh;
+	struct shadow_root *sr = shadow_get(&vcpus[0], l1_gpa((u64)BIG_GFN << 12), &mf->pt, 0, &fresh);
+	unsigned int rights;
+	u64 pfn;
+
+	big_faults = 0;
+	host_words = 0;
+	for (unsigned int p = first; p < first + n; p += step)
+		for (int tries = 0; tries < 3; tries++) {
+			if (hw_walk(shadow_root_hpa(sr), p, WR, &pfn, &rights)) {
+				FAIL_UNLESS(host_frame_owner(pfn) ==
+					    (int)((*l1_entry(BIG_GFN + 3 + p / 512, p % 512) &
+						   GENMASK_ULL(51, 12)) >> 12), "another frame");
+				break;
+			}
+			big_faults++;
+			shadow_fault(&vcpus[0], sr, l2_gpa((u64)p << 12), ACC_WRITE, &last, &last_gpa);
+			FAIL_UNLESS(tries < 2, "no progress");
+		}
+}
+
+static void test_cost(void)
+{
+	const unsigned int all = BIG_TABLES * 512;
+	unsigned long before = pages_in_use;
+
+	big_setup();
+	big_touch(0, all, 1);
+	tap_ok(big_faults <= all / 40, "%s: %u pages in turn: %u faults", mf->pt.name, all, big_faults);
+	shadow_drop_all(&vcpus[0]);
+	big_touch(0, all, 1);
+	tap_ok(big_faults <= 16 && host_words < all + all / 64, "%s: after an invalidation: %u faults, %lu words of L1 read",
+	       mf->pt.name, big_faults, host_words);
+	*l1_entry(BIG_GFN + 3 + 77, 9) = model_leaf(DATA_GFN + 1000, 7) | mf->a | mf->d;
+	host_words = 0;
+	shadow_drop_root(&vcpus[0], l1_gpa((u64)BIG_GFN << 12));
+	tap_ok(!host_words, "%s: the invalidation itself reads nothing",
+	       mf->pt.name);
+	big_touch(77 * 512 + 9, 1, 1);
+	tap_ok(big_faults <= 2 && host_words < 1024, "%s: one page changed, one used: %u faults, %lu words",
+	       mf->pt.name, big_faults, host_words);
+	big_touch(0, all, 512);
+	tap_ok(big_faults <= 16, "%s: then a page of each table: %u faults", mf->pt.name, big_faults);
+	big_touch(0, all, 1);
+	tap_ok(!big_faults, "%s: and nothing was lost", mf->pt.name);
+	teardown(before, "cost");
+}
+
+int main(void)
+{
+	static const struct model_format *const formats[] = {
+		&model_npt, &model_ept_ad, &model_ept_plain,
+	};
+
+	host_init();
+	history = calloc(NR_VCPUS, sizeof(*history));
+	for (unsigned int i = 0; i < ARRAY_SIZE(formats); i++) {
+		mf = formats[i];
+		test_lattice();
+		test_flags();
+		test_drop();
+		test_flags_change();
+		test_neighbours();
+		test_rewritten();
+		test_malformed();
+		test_many_roots();
+		test_cost();
+	}
+	test_no_exec_only();
+	free(history);
+	return tap_done();
+}
