@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <linux/kvm.h>
 
+#include "core/guest_run.h"
 #include "core/types.h"
 
 #define __user
@@ -264,12 +265,11 @@ struct mmu_notifier_ops {
 #define mmu_notifier_unregister(mn, mm)	((void)(mm), (mn)->ops->release(mn, mm))
 
 /* core/ */
-struct hw_caps { bool root_1g, root_2m, root_is_npt, exec_only; };
+struct hw_caps { bool root_1g, root_2m, root_is_npt, exec_only, pdpte_regs; };
 extern struct hw_caps hw_caps;
 
 #define TLB_SIZE	64
 struct tlb_entry { bool valid; u8 rights; u64 l2_gfn, pfn; u32 tag; };
-#define CTL_ROOT	(1u << 3)
 #define IS_ERR(p)	((unsigned long)(p) >= -4095ul)
 #define PTR_ERR(p)	((long)(p))
 #define ERR_PTR(e)	((void *)(long)(e))
@@ -281,12 +281,10 @@ struct nestor_vcpu {
 	u32 id;
 	struct nestor_mmu_vm *mem;
 	struct mmu_shadow *shadow;
-	struct {
-		struct hpa root;
-		u32 ctl_dirty;
-	} l1;
 	bool flush;
 	struct tlb_entry tlb[TLB_SIZE];
+	struct guest_run l1, l2, *run;
+	struct { bool amd, has_1g; u64 rsvd_gpa_bits; } cpuid;
 };
 
 struct nestor_vm {
@@ -302,7 +300,22 @@ void vm_flush_tlbs(struct nestor_vm *vm);
 void vm_request_all(struct nestor_vm *vm, unsigned int req, bool wait);
 void vcpu_request(struct nestor_vcpu *vcpu, int req);
 
-struct nested_ops { void (*flush)(struct nestor_vcpu *vcpu); };
+static inline bool vcpu_in_l2(const struct nestor_vcpu *vcpu)
+{
+	return vcpu->run != &vcpu->l1;
+}
+
+static inline bool run_is_long(const struct guest_run *run)
+{
+	return run->efer & (1ull << 10);
+}
+
+enum nested_result { NESTED_OK, NESTED_EXITED };
+struct nested_ops {
+	void (*flush)(struct nestor_vcpu *vcpu);
+	enum nested_result (*translate)(struct nestor_vcpu *vcpu, struct l2_gpa from, u64 access,
+					struct l1_gpa *to);
+};
 extern const struct nested_ops *nested;
 
 #endif

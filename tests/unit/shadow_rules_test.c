@@ -25,7 +25,7 @@ static void setup(void)
 	hw_caps.root_is_npt = mf->sl_npt;
 	hw_caps.exec_only = mf->pt.exec_only;
 	assert(!mmu_vm_create(&vm));
-	vcpus[0] = (struct nestor_vcpu){ .vm = &vm };
+	vcpus[0] = (struct nestor_vcpu){ .vm = &vm, .mem = vm.mmu };
 	assert(!shadow_create(&vcpus[0]));
 	vm.vcpus[0] = &vcpus[0];
 	vm.nr_vcpus = 1;
@@ -135,12 +135,22 @@ static void test_flags(void)
 	tap_ok(leaf_now(0, 0) == (mf->pt.ad ? e | mf->a : e) && !last.dirtied,
 	       "%s: a read sets the accessed flag if L1 asks for it", mf->pt.name);
 	tap_ok(!!(cpu_rights(0, 0) & WR) == !mf->pt.ad, "%s: a clean page is read-only", mf->pt.name);
+	vcpus[0].flush = false;
 	fault(0, 0, ACC_WRITE | ACC_LOG_FULL);
 	tap_ok(leaf_now(0, 0) == (mf->pt.ad ? e | mf->a : e) && !last.dirtied,
 	       "%s: with the log full no flag is set", mf->pt.name);
 	fault(0, 0, ACC_WRITE);
 	tap_ok(leaf_now(0, 0) == (mf->pt.ad ? e | mf->a | mf->d : e) && last.dirtied == mf->pt.ad &&
 	       cpu_rights(0, 0) == 7, "%s: a write sets the dirty flag, and it is to be logged",
+	       mf->pt.name);
+	tap_ok(!vcpus[0].flush || !mf->pt.ad, "%s: a right is added without a flush", mf->pt.name);
+	vcpus[0].flush = false;
+	fault(0, 0, ACC_WRITE);
+	tap_ok(vcpus[0].flush, "%s: a fault on what is allowed makes the CPU flush", mf->pt.name);
+	leaf(0, 0, model_leaf(DATA_GFN, RD) | mf->a | mf->d);
+	vcpus[0].flush = false;
+	fault(0, 0, 0);
+	tap_ok(vcpus[0].flush && cpu_rights(0, 0) == RD, "%s: so does a right that is taken",
 	       mf->pt.name);
 
 	/* The CPU's own accesses to L2's page tables. */
@@ -189,6 +199,26 @@ static void test_drop(void)
 	fault(1, 0, 0);
 	tap_ok(cpu_rights(0, 0) == (RD | EX) && cpu_rights(1, 0) == 7, "%s: of all, what changed",
 	       mf->pt.name);
+	/* A table's own entry changes, and none in it. */
+	*l1_entry(table_gfn(1, 2, 0), 0) = table_rights(table_gfn(1, 1, 0), RD);
+	shadow_drop_all(&vcpus[0]);
+	fault(1, 0, 0);
+	tap_ok(cpu_rights(1, 0) == RD, "%s: a right that the table above lost", mf->pt.name);
+	*l1_entry(table_gfn(1, 2, 0), 0) = table_gfn(1, 1, 0) << 12 | mf->table;
+	leaf(1, 2, model_leaf(DATA_GFN, 7) | mf->a | mf->d);
+	*l1_entry(table_gfn(1, 2, 0), 1) = table_gfn(1, 1, 1) << 12 | mf->table;
+	*l1_entry(table_gfn(1, 1, 1), 0) = model_leaf(DATA_GFN, 7) | mf->a | mf->d;
+	*l1_entry(table_gfn(1, 2, 0), 2) = table_gfn(1, 1, 2) << 12 | mf->table;
+	*l1_entry(table_gfn(1, 1, 2), 0) = model_leaf(DATA_GFN, 7) | mf->a | mf->d;
+	fault(1, 0, 0);
+	fault(1, 512, 0);
+	fault(1, 1024, 0);
+	*l1_entry(table_gfn(1, 2, 0), 2) = table_rights(table_gfn(1, 1, 2), RD);
+	shadow_drop_all(&vcpus[0]);
+	fault(1, 0, 0);
+	fault(1, 512, 0);
+	tap_ok(cpu_rights(1, 0) == 7 && cpu_rights(1, 512) == 7 && !(cpu_rights(1, 1024) & WR),
+	       "%s: nor does one come back along with others", mf->pt.name);
 	/* Another way to read the same table is another root, and goes with it. */
 	other = mf->pt;
 	other.ad = !other.ad;
