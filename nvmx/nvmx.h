@@ -41,10 +41,12 @@ struct nvmx_ept {
  * @head: what core knows
  * @l2: L2's run; shares L1's guest_msrs, has its own guest_sys
  * @vmcs12: kernel copy of the current VMCS, contents meaningless while @current_ptr is NO_VMCS
+ * @incoming: where VMPTRLD copies a region before it is believed
  * @vmxon: in VMX operation
  * @vmxon_ptr: L1's address of the VMXON region
  * @current_ptr: L1's address of the current VMCS, NO_VMCS for none
- * @caps: capability MSRs
+ * @offer: capability MSRs as the VMM set them
+ * @caps: capability MSRs as L1 finds them, from @offer and CPUID; settled at VMXON
  * @feature_control: IA32_FEATURE_CONTROL
  * @merged: where merge builds; only the fields that it fills mean anything
  * @policy: what the controls of @l2 were merged with
@@ -69,11 +71,11 @@ struct nvmx_ept {
 struct nvmx {
 	struct nested head;
 	struct guest_run l2;
-	struct vmcs12 *vmcs12;
+	struct vmcs12 *vmcs12, *incoming;
 	bool vmxon;
 	u64 vmxon_ptr;
 	u64 current_ptr;
-	struct nvmx_caps caps;
+	struct nvmx_caps offer, caps;
 	u64 feature_control;
 
 	struct guest_run merged;
@@ -98,9 +100,15 @@ static inline struct nvmx *nvmx_of(struct nestor_vcpu *vcpu)
 /* insn.c: instructions of L1 (and, reflected or not, of L2) */
 enum nested_result nvmx_insn(struct nestor_vcpu *vcpu);
 
-/* vmcs.c: the current VMCS and its region */
-int nvmx_vmcs_load(struct nestor_vcpu *vcpu, u64 gpa);
+/* vmcs.c */
+/** nvmx_vmcs_flush() - write the current VMCS back to its region; there is none afterwards */
 void nvmx_vmcs_flush(struct nestor_vcpu *vcpu);
+
+/* vmxon.c */
+/** nvmx_root_on() - L1 enters VMX operation */
+void nvmx_root_on(struct nestor_vcpu *vcpu, u64 vmxon_ptr);
+/** nvmx_root_off() - L1 leaves it; the current VMCS has been flushed */
+void nvmx_root_off(struct nestor_vcpu *vcpu);
 
 /* sync.c */
 /**

@@ -13,6 +13,7 @@
 
 #define VMCS12_SIZE		0x1000
 #define VMCS12_REVISION		0x6e657374u	/* bit 31 clear; our layout */
+#define VMCS12_SHADOW		BIT(31)		/* of the first word: a shadow VMCS */
 
 enum vmcs12_width { VMCS_16, VMCS_64, VMCS_32, VMCS_NATURAL };
 

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The frontend's table, and the life of its per-vCPU state. */
+#include <linux/slab.h>
+
+#include "core/hw_ops.h"
+#include "mmu/mmu.h"
+#include "nvmx/msr.h"
+
+static int nvmx_vcpu_init(struct nestor_vcpu *vcpu)
+{
+	struct nvmx *n = kvzalloc(sizeof(*n), GFP_KERNEL_ACCOUNT);
+	int r;
+
+	if (!n)
+		return -ENOMEM;
+	n->head.ops = &nvmx_ops;
+	n->l2.vcpu = vcpu;
+	n->l2.sys = &n->l2.sys_own;
+	n->l2.msrs = &n->l2.msrs_own;
+	n->l2.root = mmu_root(vcpu->vm);
+	n->l2.ctl_dirty = CTL_ALL;
+	n->current_ptr = NO_VMCS;
+	nvmx_init_caps(n);
+	/* Before the first failure: vcpu_free() then sees all that there is. */
+	vcpu->nested = &n->head;
+	n->vmcs12 = kzalloc(sizeof(*n->vmcs12), GFP_KERNEL_ACCOUNT);
+	n->incoming = kzalloc(sizeof(*n->incoming), GFP_KERNEL_ACCOUNT);
+	if (!n->vmcs12 || !n->incoming)
+		return -ENOMEM;
+	r = hw->run_alloc(&n->l2);
+	if (r)
+		return r;
+	/* No entry or exit of VT-x switches these. */
+	n->l2.msrs = vcpu->l1.msrs;
+	return 0;
+}
+
+/* What was current is lost with the processor, as with any. */
+static void nvmx_vcpu_free(struct nestor_vcpu *vcpu)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+
+	hw->run_free(&n->l2);
+	vcpu->nested = NULL;
+	kfree(n->incoming);
+	kfree(n->vmcs12);
+	kvfree(n);
+}
+
+/*
+ * RESET and INIT (SDM vol. 3, "Initialization Overview"): out of VMX operation;
+ * INIT spares IA32_FEATURE_CONTROL.  The capability MSRs are the VMM's.
+ */
+static void nvmx_reset(struct nestor_vcpu *vcpu, bool init)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+
+	nvmx_leave(vcpu);
+	nvmx_vmcs_flush(vcpu);
+	nvmx_root_off(vcpu);
+	if (!init)
+		n->feature_control = 0;
+	/* The next owner of the tags must find nothing of this one. */
+	n->l2.flush = true;
+}
+
+/* Interrupts and NMIs of L1 are held back by its own flags alone. */
+static bool nvmx_blocked(struct nestor_vcpu *vcpu, enum guest_event_type what)
+{
+	return what == EVENT_INIT && nvmx_of(vcpu)->vmxon && !vcpu_in_l2(vcpu);
+}
+
+/* Saved and restored: what cannot be made from the others. */
+static const u32 msrs[] = {
+	MSR_FEATURE_CONTROL, VMXMSR_BASIC, VMXMSR_TRUE_PIN, VMXMSR_TRUE_CPU, VMXMSR_TRUE_EXIT,
+	VMXMSR_TRUE_ENTRY, VMXMSR_MISC, VMXMSR_CR0_FIXED0, VMXMSR_CR4_FIXED0, VMXMSR_VMCS_ENUM,
+	VMXMSR_CPU2, VMXMSR_EPT_VPID,
+};
+
+static const u32 feature_msrs[] = {
+	VMXMSR_BASIC, VMXMSR_PIN, VMXMSR_CPU, VMXMSR_EXIT, VMXMSR_ENTRY, VMXMSR_MISC,
+	VMXMSR_CR0_FIXED0, VMXMSR_CR0_FIXED1, VMXMSR_CR4_FIXED0, VMXMSR_CR4_FIXED1,
+	VMXMSR_VMCS_ENUM, VMXMSR_CPU2, VMXMSR_EPT_VPID, VMXMSR_TRUE_PIN, VMXMSR_TRUE_CPU,
+	VMXMSR_TRUE_EXIT, VMXMSR_TRUE_ENTRY,
+};
+
+const struct nested_ops nvmx_ops = {
+	.name = "vmx",
+	.ext = NESTED_EXT_VMX,
+	.msrs = msrs,
+	.nr_msrs = ARRAY_SIZE(msrs),
+	.feature_msrs = feature_msrs,
+	.nr_feature_msrs = ARRAY_SIZE(feature_msrs),
+	.vcpu_init = nvmx_vcpu_init,
+	.vcpu_free = nvmx_vcpu_free,
+	.reset = nvmx_reset,
+	.insn = nvmx_insn,
+	.l2_exit = nvmx_l2_exit,
+	.l2_fault = nvmx_l2_fault,
+	.l2_event = nvmx_l2_event,
+	.l2_irq_open = nvmx_l2_irq_open,
+	.blocked = nvmx_blocked,
+	.flush = nvmx_flush,
+	.soft_event_injected = nvmx_soft_event_injected,
+	.get_msr = nvmx_get_msr,
+	.set_msr = nvmx_set_msr,
+	.feature_msr = nvmx_feature_msr,
+	.cpuid = nvmx_cpuid,
+	.translate = nvmx_translate,
+};

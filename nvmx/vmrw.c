@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VMREAD and VMWRITE: of L1 on the current VMCS, of an L2 with VMCS shadowing on
+ * the VMCS that the link pointer names (SDM vol. 3, "VMCS Types: Ordinary and
+ * Shadow").  The latter is never loaded: one field is read or written in its
+ * region, which is in the layout of struct vmcs12.
+ */
+#include "mmu/mmu.h"
+#include "nvmx/insn.h"
+
+#define FIELD_OFFSET(i)		(offsetof(struct vmcs12, f) + (i) * sizeof(u64))
+
+/* Operand size of the instruction in bytes. */
+static unsigned int width(struct guest_run *run)
+{
+	return run_is_64bit(run) ? 8 : 4;
+}
+
+/* The VMCS that this run's instructions act on: NO_VMCS for none. */
+static u64 accessed_vmcs(struct nestor_vcpu *vcpu)
+{
+	const struct nvmx *n = nvmx_of(vcpu);
+
+	return vcpu_in_l2(vcpu) ? n->vmcs12->vmcs_link_ptr : n->current_ptr;
+}
+
+static u64 read_linked(struct nestor_vcpu *vcpu, u64 link, int i, bool high)
+{
+	u64 val;
+
+	if (gmem_read(vcpu, l1_gpa(link + FIELD_OFFSET(i)), &val, sizeof(val)))
+		val = ~0ull;
+	val &= vmcs12_mask(i);
+	return high ? val >> 32 : val;
+}
+
+static void write_linked(struct nestor_vcpu *vcpu, u64 link, int i, bool high, u64 val)
+{
+	u64 at = link + FIELD_OFFSET(i) + (high ? 4 : 0);
+
+	val &= vmcs12_mask(i);
+	/* The upper half is four bytes of eight. */
+	gmem_write(vcpu, l1_gpa(at), &val, high ? sizeof(u32) : sizeof(u64));
+}
+
+/* VMfailValid of L2 is told in its own VMCS. */
+static enum nested_result fail(struct nestor_vcpu *vcpu, enum nvmx_failure why, u64 link, u32 error,
+			       u64 encoding)
+{
+	if (!vcpu_in_l2(vcpu))
+		return nvmx_refuse(vcpu, why, encoding, encoding, 0);
+	if (link == NO_VMCS) {
+		nvmx_set_status(vcpu->run, RFLAGS_CF);
+	} else {
+		nvmx_set_status(vcpu->run, RFLAGS_ZF);
+		write_linked(vcpu, link, VMCS12_insn_error, false, error);
+	}
+	return NESTED_OK;
+}
+
+static u64 read_field(struct nestor_vcpu *vcpu, u64 vmcs, int i, bool high)
+{
+	if (vcpu_in_l2(vcpu))
+		return read_linked(vcpu, vmcs, i, high);
+	nvmx_sync(vcpu, nvmx_field_groups(i));
+	return vmcs12_get(nvmx_of(vcpu)->vmcs12, i, high);
+}
+
+static void write_field(struct nestor_vcpu *vcpu, u64 vmcs, int i, bool high, u64 val)
+{
+	if (vcpu_in_l2(vcpu)) {
+		write_linked(vcpu, vmcs, i, high, val);
+		return;
+	}
+	nvmx_sync(vcpu, nvmx_field_groups(i));
+	vmcs12_set(nvmx_of(vcpu)->vmcs12, i, high, val);
+}
+
+enum nested_result nvmx_do_vmread(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+	u64 vmcs = accessed_vmcs(vcpu), encoding, val;
+	struct nvmx_operand op;
+	enum nested_result r;
+	bool high;
+	int i;
+
+	r = nvmx_operand(vcpu, &op);
+	if (r != NESTED_OK)
+		return r;
+	encoding = nvmx_reg(run, op.reg2);
+	if (vmcs == NO_VMCS)
+		return fail(vcpu, FAIL_vmread_no_current_vmcs, vmcs, 0, encoding);
+	i = vmcs12_find(&nvmx_of(vcpu)->caps, encoding, &high);
+	if (i < 0)
+		return fail(vcpu, FAIL_vmread_unsupported_field, vmcs, VMXERR_UNSUPPORTED_FIELD,
+			    encoding);
+	val = read_field(vcpu, vmcs, i, high);
+	if (op.reg) {
+		nvmx_set_reg(run, op.reg1, val);
+		return nvmx_succeed(vcpu);
+	}
+	r = nvmx_operand_write(vcpu, &op, &val, width(run));
+	return r == NESTED_OK ? nvmx_succeed(vcpu) : r;
+}
+
+/* The value to be written; a narrower operand clears the upper bits of the field. */
+static enum nested_result source(struct nestor_vcpu *vcpu, struct nvmx_operand *op, u64 *val)
+{
+	struct guest_run *run = vcpu->run;
+
+	*val = 0;
+	if (!op->reg)
+		return nvmx_operand_read(vcpu, op, val, width(run));
+	*val = nvmx_reg(run, op->reg1);
+	return NESTED_OK;
+}
+
+enum nested_result nvmx_do_vmwrite(struct nestor_vcpu *vcpu)
+{
+	const struct nvmx_caps *caps = &nvmx_of(vcpu)->caps;
+	u64 vmcs = accessed_vmcs(vcpu), encoding, val;
+	struct nvmx_operand op;
+	enum nested_result r;
+	bool high;
+	int i;
+
+	r = nvmx_operand(vcpu, &op);
+	if (r != NESTED_OK)
+		return r;
+	encoding = nvmx_reg(vcpu->run, op.reg2);
+	if (vmcs == NO_VMCS)
+		return fail(vcpu, FAIL_vmwrite_no_current_vmcs, vmcs, 0, encoding);
+	r = source(vcpu, &op, &val);
+	if (r != NESTED_OK)
+		return r;
+	i = vmcs12_find(caps, encoding, &high);
+	if (i < 0)
+		return fail(vcpu, FAIL_vmwrite_unsupported_field, vmcs, VMXERR_UNSUPPORTED_FIELD,
+			    encoding);
+	if (vmcs12_fields[i].class == VMCS_INFO && !(caps->misc & MISC_VMWRITE_ALL))
+		return fail(vcpu, FAIL_vmwrite_read_only_field, vmcs, VMXERR_READ_ONLY_FIELD,
+			    encoding);
+	write_field(vcpu, vmcs, i, high, val);
+	return nvmx_succeed(vcpu);
+}
