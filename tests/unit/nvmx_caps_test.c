@@ -186,6 +186,14 @@ static void test_dependencies(void)
 	       "no secondary controls: no PROCBASED_CTLS2 and no EPT_VPID_CAP");
 }
 
+static void test_vmfunc(void)
+{
+	struct nvmx_caps c = { .vmfunc = 1, .cpu = (u64)CPU_SECONDARY << 32 };
+
+	nvmx_caps_fit(&c, &full_cpu, &c);
+	tap_ok(!c.vmfunc, "together: VM functions and their control");
+}
+
 static void test_cpuid(void)
 {
 	static const struct {
@@ -324,6 +332,7 @@ int main(int argc, char **argv)
 	test_rich();
 	test_poor();
 	test_dependencies();
+	test_vmfunc();
 	test_cpuid();
 	test_set_controls(&max);
 	test_set_others(&max);
