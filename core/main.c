@@ -41,7 +41,7 @@ static const struct {
 	const struct nested_ops *nested;
 } backends[] = {
 	{ &svm_hw_ops, &nsvm_ops },
-	{ &vmx_hw_ops, &no_nested_ops },
+	{ &vmx_hw_ops, &nvmx_ops },
 };
 
 static bool module_loaded(const char *name)

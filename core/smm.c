@@ -187,8 +187,8 @@ static bool state_ok(struct nestor_vcpu *vcpu, const struct smram *s, u64 efer)
 		return false;
 	if (lma && (s->cs.attrib & long_and_big) == long_and_big)
 		return false;
-	/* L2 runs with SVME set, as VMRUN demands. */
-	return !(vcpu_in_l2(vcpu) && !(efer & EFER_SVME));
+	/* An L2 of AMD-V runs with SVME set, as VMRUN demands. */
+	return !vcpu_in_l2(vcpu) || nested->ext != NESTED_EXT_SVM || (efer & EFER_SVME);
 }
 
 static void load_segs(struct guest_run *run, const struct smram *s)

@@ -58,6 +58,7 @@ static void nvmx_reset(struct nestor_vcpu *vcpu, bool init)
 	nvmx_leave(vcpu);
 	nvmx_vmcs_flush(vcpu);
 	nvmx_root_off(vcpu);
+	memset(&n->smm, 0, sizeof(n->smm));
 	if (!init)
 		n->feature_control = 0;
 	/* The next owner of the tags must find nothing of this one. */
@@ -106,5 +107,6 @@ const struct nested_ops nvmx_ops = {
 	.set_msr = nvmx_set_msr,
 	.feature_msr = nvmx_feature_msr,
 	.cpuid = nvmx_cpuid,
+	.smm = nvmx_smm,
 	.translate = nvmx_translate,
 };

@@ -120,6 +120,9 @@ static enum nested_result common_checks(struct nestor_vcpu *vcpu, u16 insn)
 	run_need(run, GRP_CR);
 	if (wrong_mode(run) || !(run->cr4 & X_CR4_VMXE) || !vcpu->cpuid.has_vmx)
 		return NESTED_UD;
+	/* An SMI handler cannot set VMXE; the VMM could have. */
+	if (vcpu->smm.active)
+		return NESTED_UD;
 	if (insn != INSN_VMXON && !nvmx_of(vcpu)->vmxon)
 		return NESTED_UD;
 	/* What L2 may run at all is told by the exit table; this is the rest of it. */

@@ -78,8 +78,11 @@ static u64 feature_control_bits(const struct nestor_vcpu *vcpu)
 /* A processor that the VMM resets leaves VMX operation, whatever it was in the middle of. */
 static void reset_by_vmm(struct nestor_vcpu *vcpu)
 {
-	if (!nvmx_of(vcpu)->vmxon)
+	struct nvmx *n = nvmx_of(vcpu);
+
+	if (!n->vmxon && !n->smm.vmxon)
 		return;
+	memset(&n->smm, 0, sizeof(n->smm));
 	nvmx_leave(vcpu);
 	nvmx_vmcs_flush(vcpu);
 	nvmx_root_off(vcpu);

@@ -36,6 +36,23 @@ struct nvmx_ept {
 	struct pt_format fmt;
 };
 
+/* What of L1 a VM exit does not load, while an SMI handler has L1's run. */
+struct nvmx_parked {
+	u64 rflags, cr0, cr4, efer, dr7;
+	struct guest_sys sys;
+};
+
+/**
+ * struct nvmx_smm - what RSM goes back to
+ * @vmxon: VMX operation
+ * @l2: L2
+ * @l1: meaningful with @l2
+ */
+struct nvmx_smm {
+	bool vmxon, l2;
+	struct nvmx_parked l1;
+};
+
 /**
  * struct nvmx - VT-x of one virtual processor
  * @head: what core knows
@@ -65,6 +82,8 @@ struct nvmx_ept {
  * @soft: software event that L1 injected, not known yet to be delivered
  * @soft_at: the vCPU's count of world switches when it was given to the CPU
  *
+ * @smm: what an SMI interrupted
+ *
  * Owner: vcpu->lock.  L1's own state stays in vcpu->l1 while L2 runs, until the VM exit
  * loads it from the host-state area.
  */
@@ -77,6 +96,7 @@ struct nvmx {
 	u64 current_ptr;
 	struct nvmx_caps offer, caps;
 	u64 feature_control;
+	struct nvmx_smm smm;
 
 	struct guest_run merged;
 	struct nvmx_policy policy;
@@ -174,6 +194,9 @@ u32 nvmx_msrs_store(struct nestor_vcpu *vcpu, u64 gpa, u32 count);
 void nvmx_invept(struct nestor_vcpu *vcpu, u64 type, u64 eptp);
 void nvmx_invvpid(struct nestor_vcpu *vcpu, u64 type, u16 vpid, u64 addr);
 void nvmx_flush(struct nestor_vcpu *vcpu);
+
+/* smm.c */
+void nvmx_smm(struct nestor_vcpu *vcpu, enum nested_smm how);
 
 /* msr.c, caps.c */
 bool nvmx_get_msr(struct nestor_vcpu *vcpu, u32 msr, u64 *val, bool host, bool *fault);
