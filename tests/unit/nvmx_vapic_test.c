@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The processor's side of the virtual-APIC page. */
+#include "tap.h"
+
+#include "nvmx/vapic.h"
+
+static u8 page[VAPIC_SIZE];
+static u16 status;
+static struct vmcs12 v;
+
+static u32 reg(unsigned int r)
+{
+	return page[r] | page[r + 1] << 8 | page[r + 2] << 16 | (u32)page[r + 3] << 24;
+}
+
+static bool bit(unsigned int base, unsigned int vector)
+{
+	return reg(base + vector / 32 * 16) >> (vector & 31) & 1;
+}
+
+static void reset(u32 cpu2)
+{
+	memset(page, 0, sizeof(page));
+	memset(&v, 0, sizeof(v));
+	v.cpu_ctls = CPU_TPR_SHADOW | CPU_SECONDARY;
+	v.cpu_ctls2 = cpu2;
+	status = 0;
+}
+
+static void raise(unsigned int base, unsigned int vector)
+{
+	page[base + vector / 32 * 16 + (vector & 31) / 8] |= 1u << (vector & 7);
+}
+
+static void reads(void)
+{
+	u64 val = 7;
+
+	reset(0);
+	tap_ok(vapic_x2apic_read(&v, page, X2APIC_TPR, &val) == VAPIC_NOT_VIRTUAL && val == 7,
+	       "nothing is virtual without the control");
+	reset(CPU2_X2APIC);
+	page[VAPIC_TPR] = 0x35;
+	tap_ok(vapic_x2apic_read(&v, page, X2APIC_TPR, &val) == VAPIC_DONE && val == 0x35,
+	       "TPR is");
+	tap_ok(vapic_x2apic_read(&v, page, 0x80a, &val) == VAPIC_NOT_VIRTUAL, "PPR is not");
+	v.cpu_ctls &= ~CPU_SECONDARY;
+	tap_ok(vapic_x2apic_read(&v, page, X2APIC_TPR, &val) == VAPIC_NOT_VIRTUAL,
+	       "secondary controls have to be activated");
+	reset(CPU2_X2APIC | CPU2_APIC_REGS);
+	memset(page + 0x300, 0x11, 4);
+	memset(page + 0x304, 0x22, 4);
+	tap_ok(vapic_x2apic_read(&v, page, 0x830, &val) == VAPIC_DONE &&
+	       val == 0x2222222211111111ull, "all are with APIC-register virtualization, in 64 bits");
+	tap_ok(vapic_x2apic_read(&v, page, 0x8ff, &val) == VAPIC_DONE && val == 0,
+	       "to the end of the range");
+}
+
+static void tpr(void)
+{
+	u8 vec;
+
+	reset(CPU2_X2APIC);
+	v.tpr_threshold = 4;
+	tap_ok(vapic_x2apic_write(&v, page, &status, X2APIC_TPR, 0x40, &vec) == VAPIC_DONE &&
+	       reg(VAPIC_TPR) == 0x40 && !reg(VAPIC_PPR), "TPR at the threshold");
+	tap_ok(vapic_x2apic_write(&v, page, &status, X2APIC_TPR, 0x3f, &vec) == VAPIC_TPR_BELOW &&
+	       reg(VAPIC_TPR) == 0x3f, "TPR below it");
+	tap_ok(vapic_x2apic_write(&v, page, &status, X2APIC_TPR, 0x100, &vec) == VAPIC_GP &&
+	       vapic_x2apic_write(&v, page, &status, X2APIC_TPR, 1ull << 63, &vec) == VAPIC_GP &&
+	       reg(VAPIC_TPR) == 0x3f, "reserved bits of TPR");
+	tap_ok(vapic_x2apic_write(&v, page, &status, X2APIC_EOI, 0, &vec) == VAPIC_NOT_VIRTUAL &&
+	       vapic_x2apic_write(&v, page, &status, X2APIC_SELF_IPI, 0x40, &vec) ==
+	       VAPIC_NOT_VIRTUAL, "EOI and self-IPI need virtual-interrupt delivery");
+	reset(CPU2_X2APIC | CPU2_VID);
+	v.tpr_threshold = 15;
+	status = 0x5200;
+	tap_ok(vapic_x2apic_write(&v, page, &status, X2APIC_TPR, 0x51, &vec) == VAPIC_DONE &&
+	       reg(VAPIC_PPR) == 0x51, "with delivery: PPR is TPR of the same class");
+	tap_ok(vapic_x2apic_write(&v, page, &status, X2APIC_TPR, 0x4f, &vec) == VAPIC_DONE &&
+	       reg(VAPIC_PPR) == 0x50, "and SVI's class above");
+	tap_ok(vapic_x2apic_write(&v, page, &status, 0x830, 0, &vec) == VAPIC_NOT_VIRTUAL,
+	       "ICR is not virtual");
+}
+
+static void eoi(void)
+{
+	u8 vec = 0;
+
+	reset(CPU2_X2APIC | CPU2_VID);
+	raise(VAPIC_ISR, 0x31);
+	raise(VAPIC_ISR, 0x92);
+	status = 0x9200 | 0x45;
+	v.eoi_exit_bitmap0 = 1ull << 0x31;
+	tap_ok(vapic_x2apic_write(&v, page, &status, X2APIC_EOI, 1, &vec) == VAPIC_GP &&
+	       status == 0x9245, "EOI of anything but 0");
+	tap_ok(vapic_x2apic_write(&v, page, &status, X2APIC_EOI, 0, &vec) == VAPIC_DONE &&
+	       status == 0x3145 && !bit(VAPIC_ISR, 0x92) && bit(VAPIC_ISR, 0x31) &&
+	       reg(VAPIC_PPR) == 0x30, "EOI leaves the next one in service");
+	tap_ok(vapic_pending(page, status), "and the requested one above it");
+	tap_ok(vapic_x2apic_write(&v, page, &status, X2APIC_EOI, 0, &vec) == VAPIC_EOI_EXIT &&
+	       vec == 0x31 && status == 0x45 && !reg(VAPIC_PPR), "EOI that the bitmap names");
+	v.eoi_exit_bitmap3 = 1ull << 63;
+	status = 0xff00;
+	raise(VAPIC_ISR, 0xff);
+	tap_ok(vapic_x2apic_write(&v, page, &status, X2APIC_EOI, 0, &vec) == VAPIC_EOI_EXIT &&
+	       vec == 0xff && !status, "the last vector");
+}
+
+static void self_ipi(void)
+{
+	u8 vec = 0;
+
+	reset(CPU2_X2APIC | CPU2_VID);
+	status = 0x20;
+	tap_ok(vapic_x2apic_write(&v, page, &status, X2APIC_SELF_IPI, 0x81, &vec) == VAPIC_DONE &&
+	       status == 0x81 && bit(VAPIC_IRR, 0x81) && reg(VAPIC_SELF_IPI) == 0x81, "self-IPI");
+	tap_ok(vapic_x2apic_write(&v, page, &status, X2APIC_SELF_IPI, 0x30, &vec) == VAPIC_DONE &&
+	       status == 0x81 && bit(VAPIC_IRR, 0x30), "a lower one");
+	tap_ok(vapic_x2apic_write(&v, page, &status, X2APIC_SELF_IPI, 0xf, &vec) ==
+	       VAPIC_WRITE_EXIT && vec == 0x3f && !bit(VAPIC_IRR, 0xf), "a vector below 16 exits");
+	tap_ok(vapic_x2apic_write(&v, page, &status, X2APIC_SELF_IPI, 0x100, &vec) == VAPIC_GP,
+	       "reserved bits");
+}
+
+static void post(void)
+{
+	u64 pir[4] = { 0, 1ull << 63, 1, 0 };
+	unsigned int i, wrong = 0;
+
+	reset(CPU2_VID);
+	raise(VAPIC_IRR, 0x21);
+	status = 0x5021;
+	vapic_post(page, &status, pir);
+	tap_ok(bit(VAPIC_IRR, 0x21) && bit(VAPIC_IRR, 0x7f) && bit(VAPIC_IRR, 0x80) &&
+	       status == 0x5080, "requests are added, RVI is the highest");
+	pir[1] = 1;
+	pir[2] = 0;
+	vapic_post(page, &status, pir);
+	tap_ok(bit(VAPIC_IRR, 0x40) && status == 0x5080, "a lower one leaves RVI alone");
+	for (i = 0; i < 256; i++) {
+		u64 one[4] = {};
+
+		reset(CPU2_VID);
+		one[i / 64] = 1ull << (i & 63);
+		vapic_post(page, &status, one);
+		wrong += status != i || !bit(VAPIC_IRR, i);
+	}
+	tap_ok(!wrong, "each vector alone");
+	page[VAPIC_PPR] = 0x52;
+	tap_ok(!vapic_pending(page, 0x5f) && vapic_pending(page, 0x60), "recognised above VPPR's class");
+}
+
+int main(void)
+{
+	reads();
+	tpr();
+	eoi();
+	self_ipi();
+	post();
+	return tap_done();
+}
