@@ -210,8 +210,7 @@ bool has_wake_event(struct nestor_vcpu *vcpu)
 	if (vcpu->apic && lapic_has_init_sipi(vcpu) && !vcpu->smm.active &&
 	    !nested->blocked(vcpu, EVENT_INIT))
 		return true;
-	/* L1's virtual interrupt for L2 wakes L2. */
-	if (vcpu_in_l2(vcpu) && vcpu->run->vintr.irq && (vcpu->run->rflags & X86_EFLAGS_IF))
+	if (vcpu_in_l2(vcpu) && nested->l2_wake(vcpu))
 		return true;
 	return can_take_irq(vcpu) && irq_pending(vcpu);
 }

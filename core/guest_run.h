@@ -295,6 +295,8 @@ enum guest_activity { ACTIVITY_ACTIVE, ACTIVITY_HLT, ACTIVITY_SHUTDOWN, ACTIVITY
  * @regs: APIC-register virtualisation
  * @vid: virtual-interrupt delivery; @status and @eoi_exit count
  * @threshold: TPR threshold, bits 3:0
+ * @x2apic_read: with @x2apic: bit n of 256: RDMSR of 800H + n does not exit
+ * @x2apic_write: the same for WRMSR; only TPR, EOI and self-IPI may be set
  * @page: virtual-APIC page
  * @access_page: APIC-access page, an address below the second-level table
  * @status: guest interrupt status, RVI in bits 7:0 and SVI in bits 15:8; read back on exit
@@ -306,6 +308,7 @@ struct guest_vapic {
 	struct hpa page, access_page;
 	u16 status;
 	u64 eoi_exit[4];
+	u64 x2apic_read[4], x2apic_write;
 };
 
 /**

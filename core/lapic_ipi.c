@@ -273,6 +273,16 @@ static bool init_goes_elsewhere(struct nestor_vcpu *vcpu)
 	return true;
 }
 
+/* A frontend may take a SIPI for its own, or lose it. */
+static bool sipi_goes_elsewhere(struct nestor_vcpu *vcpu)
+{
+	const struct guest_event ev = {
+		.valid = true, .type = EVENT_SIPI, .vector = READ_ONCE(vcpu->apic->sipi_vector),
+	};
+
+	return nested->l2_event(vcpu, &ev, 0) == NESTED_BY_L1;
+}
+
 void lapic_accept_events(struct nestor_vcpu *vcpu)
 {
 	struct lapic *apic = vcpu->apic;
@@ -280,7 +290,11 @@ void lapic_accept_events(struct nestor_vcpu *vcpu)
 	if (!apic || !READ_ONCE(apic->events))
 		return;
 	/* Both stay latched; the frontend, or RSM, asks again when that ends. */
-	if (vcpu->smm.active || nested->blocked(vcpu, EVENT_INIT))
+	if (vcpu->smm.active)
+		return;
+	if (test_bit(APIC_EV_SIPI, &apic->events) && sipi_goes_elsewhere(vcpu))
+		clear_bit(APIC_EV_SIPI, &apic->events);
+	if (nested->blocked(vcpu, EVENT_INIT))
 		return;
 
 	if (test_bit(APIC_EV_INIT, &apic->events) && init_goes_elsewhere(vcpu))

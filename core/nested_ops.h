@@ -45,11 +45,13 @@ enum nested_smm {
  * @l2_event: before delivery to L2: does L1 intercept this event
  *	(exception, NMI, external interrupt, INIT, SMI)?  NESTED_BY_L1: reflected.  An
  *	exception went with it; everything else stays pending for L1.  An
- *	interrupt has not been acknowledged yet: the vector means nothing.  INIT is
- *	offered with L1 current, too: NESTED_BY_L1 with the current run unchanged
- *	says that it became an exception.
+ *	interrupt has not been acknowledged yet: the vector means nothing.  INIT and SIPI
+ *	are offered with L1 current, too: NESTED_BY_L1 with the current run unchanged
+ *	says that it became something else.
  * @l2_irq_open: L2 is current: could an external interrupt for L1 be recognised now?
  *	(V_INTR_MASKING and L1's RFLAGS.IF, else L2's RFLAGS.IF and interrupt shadow)
+ * @l2_wake: L2 is current and halts: does something of the frontend's own wake it (a virtual
+ *	interrupt, a timer)?  Never sleeps, and may be called again
  * @blocked: does the frontend hold events of type @what (enum guest_event_type) back
  *	from L1 itself (GIF = 0; INIT in VMX root operation)?  SIPI counts as INIT.
  * @flush: this vCPU's hardware TLB entries of L2 must go before L2 runs again
@@ -81,6 +83,7 @@ struct nested_ops {
 	enum nested_who (*l2_event)(struct nestor_vcpu *vcpu, const struct guest_event *ev,
 				    u64 payload);
 	bool (*l2_irq_open)(struct nestor_vcpu *vcpu);
+	bool (*l2_wake)(struct nestor_vcpu *vcpu);
 	bool (*blocked)(struct nestor_vcpu *vcpu, enum guest_event_type what);
 	void (*flush)(struct nestor_vcpu *vcpu);
 	bool (*soft_event_injected)(struct nestor_vcpu *vcpu, const struct guest_event *ev);

@@ -57,6 +57,11 @@ static bool none_l2_irq_open(struct nestor_vcpu *vcpu)
 	return (vcpu->run->rflags & BIT(9)) && !vcpu->run->int_shadow;
 }
 
+static bool none_l2_wake(struct nestor_vcpu *vcpu)
+{
+	return false;
+}
+
 static bool none_blocked(struct nestor_vcpu *vcpu, enum guest_event_type what)
 {
 	return false;
@@ -125,6 +130,7 @@ const struct nested_ops no_nested_ops = {
 	.l2_fault = none_l2_fault,
 	.l2_event = none_l2_event,
 	.l2_irq_open = none_l2_irq_open,
+	.l2_wake = none_l2_wake,
 	.blocked = none_blocked,
 	.flush = none_flush,
 	.soft_event_injected = none_soft_event_injected,

@@ -99,6 +99,7 @@ enum guest_event_type {
 	/* Never injected; a frontend is asked about them. */
 	EVENT_SMI = 8,
 	EVENT_INIT = 9,
+	EVENT_SIPI = 10,
 };
 
 /**

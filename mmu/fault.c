@@ -124,6 +124,16 @@ enum mmu_result host_map_get(struct nestor_vcpu *vcpu, u64 gfn, bool write, stru
 	return MMU_MAPPED;
 }
 
+struct page *gmem_hold(struct nestor_vcpu *vcpu, struct l1_gpa gpa)
+{
+	struct host_map m;
+
+	if (gpa.a >> PAGE_SHIFT >= MAX_GFN ||
+	    host_map_get(vcpu, gpa.a >> PAGE_SHIFT, true, &m) != MMU_MAPPED)
+		return NULL;
+	return m.page;
+}
+
 bool host_map_stale(struct nestor_mmu_vm *mmu, const struct host_map *m, int level)
 {
 	unsigned long size = level_pages(level) << PAGE_SHIFT, start = m->hva & ~(size - 1);

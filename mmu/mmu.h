@@ -75,6 +75,13 @@ int gmem_write_atomic(struct nestor_vcpu *vcpu, struct l1_gpa gpa, const void *d
 /* gmem_is_ram() - is there a slot at gpa? (*readonly: it cannot be written) */
 bool gmem_is_ram(struct nestor_vcpu *vcpu, struct l1_gpa gpa, bool *readonly);
 
+/*
+ * gmem_hold() - the host page behind @gpa with a reference that the caller drops
+ * (put_page()), or NULL without memory; sleepable, vm->srcu held.  The reference keeps the
+ * page from becoming something else's; it does not keep it mapped.  Not for long.
+ */
+struct page *gmem_hold(struct nestor_vcpu *vcpu, struct l1_gpa gpa);
+
 /* Beside ACC_* of walk.h.  Not in the error code: a supervisor access that RFLAGS.AC does not excuse from SMAP. */
 #define ACC_IMPLICIT	(1u << 16)
 

@@ -94,3 +94,11 @@ bool nsvm_l2_irq_open(struct nestor_vcpu *vcpu)
 	/* An exit to L1 is not held up by L2's interrupt shadow; a delivery is. */
 	return snap_icpt(&n->snap, ICPT_MISC1, ICPT_INTR) || !n->l2.int_shadow;
 }
+
+/* L1's virtual interrupt for L2 wakes L2. */
+bool nsvm_l2_wake(struct nestor_vcpu *vcpu)
+{
+	const struct guest_run *l2 = &nsvm_of(vcpu)->l2;
+
+	return l2->vintr.irq && (l2->rflags & X_RFLAGS_IF);
+}

@@ -230,20 +230,6 @@ static void inject(struct nestor_vcpu *vcpu)
 }
 
 /*
- * The activity state is software's: a processor that halts gives its host CPU away.  An
- * event that is injected wakes it (SDM: "VM Entries and Activity State").
- */
-static void enter_activity(struct nestor_vcpu *vcpu)
-{
-	struct nvmx *n = nvmx_of(vcpu);
-	const struct vmcs12 *v = n->vmcs12;
-
-	n->activity = v->entry_intr_info & INTR_INFO_VALID ? ACTIVITY_ACTIVE : v->guest_activity;
-	if (n->activity == ACTIVITY_HLT)
-		vcpu->mp_state = KVM_MP_STATE_HALTED;
-}
-
-/*
  * What was put off and matters now: fields that the checks look at, and groups that the
  * controls no longer leave to L2 alone.  An MSR list writes to the same registers, and
  * an entry that it fails has to leave vmcs12 alone.
@@ -318,7 +304,9 @@ enum nested_result nvmx_launch(struct nestor_vcpu *vcpu, bool launch, u64 next_r
 	if (launch)
 		v->launched = true;
 	inject(vcpu);
-	enter_activity(vcpu);
+	nvmx_apic_enter(vcpu);
+	nvmx_timer_enter(vcpu);
+	nvmx_activity_enter(vcpu);
 	vcpu->stats.nested_entries++;
 	trace_nestor_nested_entry(vcpu, n->current_ptr, l1_rip, v->entry_intr_info);
 	return NESTED_ENTERED;
@@ -329,6 +317,7 @@ void nvmx_leave(struct nestor_vcpu *vcpu)
 	if (!vcpu_in_l2(vcpu))
 		return;
 	clear_injected(vcpu);
+	nvmx_apic_leave(vcpu);
 	vcpu->run = &vcpu->l1;
 	vcpu_request(vcpu, REQ_EVENT);
 }

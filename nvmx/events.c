@@ -92,6 +92,8 @@ static enum nested_who interrupt(struct nestor_vcpu *vcpu)
 		vector = irq_ack(vcpu);
 		if (vector < 0)
 			return NESTED_BY_L0;
+		if (nvmx_apic_notified(vcpu, vector))
+			return NESTED_BY_L1;
 		ev.vector = vector;
 		info = nvmx_event_encode(&ev);
 		vcpu->stats.irqs++;
@@ -101,6 +103,8 @@ static enum nested_who interrupt(struct nestor_vcpu *vcpu)
 
 enum nested_who nvmx_l2_event(struct nestor_vcpu *vcpu, const struct guest_event *ev, u64 payload)
 {
+	if (ev->type == EVENT_SIPI)
+		return nvmx_sipi(vcpu, ev->vector);
 	if (!vcpu_in_l2(vcpu))
 		return NESTED_BY_L0;
 	switch (ev->type) {
@@ -113,7 +117,7 @@ enum nested_who nvmx_l2_event(struct nestor_vcpu *vcpu, const struct guest_event
 	case EVENT_INTR:
 		return interrupt(vcpu);
 	case EVENT_INIT:
-		return nvmx_reflect(vcpu, VMEXIT_INIT, 0, 0, 0);
+		return nvmx_init_event(vcpu);
 	default:
 		return NESTED_BY_L0;
 	}

@@ -196,8 +196,14 @@ static enum nested_who decide(struct nestor_vcpu *vcpu)
 		queue_ud(vcpu);
 		return NESTED_BY_L1;
 	default:
-		return NESTED_BY_L0;
+		break;
 	}
+	if (row->rule == RULE_MSR && nvmx_apic_msr(vcpu))
+		return NESTED_BY_L1;
+	if (x->reason == EXIT_HLT)
+		nvmx_activity_halt(vcpu);
+	nvmx_timer_resume(vcpu);
+	return NESTED_BY_L0;
 }
 
 enum nested_who nvmx_l2_exit(struct nestor_vcpu *vcpu)
@@ -205,6 +211,7 @@ enum nested_who nvmx_l2_exit(struct nestor_vcpu *vcpu)
 	enum nested_who who;
 
 	nvmx_of(vcpu)->at_exit = true;
+	nvmx_activity_ran(vcpu);
 	who = decide(vcpu);
 	nvmx_of(vcpu)->at_exit = false;
 	return who;

@@ -92,6 +92,7 @@ static enum nested_who decide(struct nestor_vcpu *vcpu, struct l1_gpa *gpa, bool
 	const struct guest_exit *x = &vcpu->run->exit;
 	u64 access = x->info1 & (ACC_WRITE | ACC_FETCH | ACC_FINAL | ACC_TABLE);
 	struct shadow_root *sr;
+	enum shadow_result res;
 	struct walk walk = {};
 	bool fresh;
 
@@ -111,9 +112,14 @@ static enum nested_who decide(struct nestor_vcpu *vcpu, struct l1_gpa *gpa, bool
 		n->l2.ctl_dirty |= CTL_ROOT;
 		n->l2.flush = true;
 	}
-	switch (shadow_fault(vcpu, sr, l2_gpa(x->info2), access, &walk, gpa)) {
+	res = shadow_fault(vcpu, sr, l2_gpa(x->info2), access | nvmx_pml_access(vcpu), &walk, gpa);
+	if (unlikely(walk.dirtied))
+		nvmx_pml_log(vcpu, x->info2);
+	switch (res) {
 	case SHADOW_L1:
 		return reflect_ept(vcpu, x->info2, &walk, access, x->has_qual ? x->qual : 0);
+	case SHADOW_LOG_FULL:
+		return nvmx_pml_full(vcpu, x->has_qual ? x->qual : 0);
 	case SHADOW_MAPPED:
 	case SHADOW_NOMEM:
 		*mmio = false;
@@ -139,6 +145,7 @@ enum nested_result nvmx_translate(struct nestor_vcpu *vcpu, struct l2_gpa from, 
 				  struct l1_gpa *to)
 {
 	struct nvmx *n = nvmx_of(vcpu);
+	enum walk_result res;
 	struct walk walk = {};
 
 	if (!vcpu_in_l2(vcpu) || !n->ept.on) {
@@ -146,12 +153,19 @@ enum nested_result nvmx_translate(struct nestor_vcpu *vcpu, struct l2_gpa from, 
 		return NESTED_OK;
 	}
 	access &= ACC_WRITE | ACC_FETCH | ACC_FINAL | ACC_TABLE;
-	if (shadow_walk(vcpu, l1_gpa(n->ept.eptp & EPTP_ROOT), &n->ept.fmt, from, access,
-			&walk) == WALK_OK) {
+	res = shadow_walk(vcpu, l1_gpa(n->ept.eptp & EPTP_ROOT), &n->ept.fmt, from,
+			  access | nvmx_pml_access(vcpu), &walk);
+	if (unlikely(walk.dirtied))
+		nvmx_pml_log(vcpu, from.a);
+	if (res == WALK_OK) {
 		*to = l1_gpa(walk.addr);
 		return NESTED_OK;
 	}
-	if (!n->probing)
+	if (n->probing)
+		return NESTED_EXITED;
+	if (res == WALK_LOG_FULL)
+		nvmx_pml_full(vcpu, 0);
+	else
 		reflect_ept(vcpu, from.a, &walk, access, 0);
 	return NESTED_EXITED;
 }

@@ -11,6 +11,8 @@
 #ifndef NESTOR_NVMX_NVMX_H
 #define NESTOR_NVMX_NVMX_H
 
+#include <linux/hrtimer.h>
+
 #include "core/nested_ops.h"
 #include "mmu/shadow.h"
 #include "nvmx/caps.h"
@@ -54,6 +56,32 @@ struct nvmx_smm {
 };
 
 /**
+ * struct nvmx_apic - APIC virtualisation of L2
+ * @page: page the CPU works on
+ * @was: what was copied into it
+ * @access: reference on the APIC-access page while L2 runs, or NULL
+ * @on: L2 runs with a TPR shadow
+ * @whole: all registers are copied, and not VTPR alone
+ */
+struct nvmx_apic {
+	u8 *page, *was;
+	struct page *access;
+	bool on, whole;
+};
+
+/**
+ * struct nvmx_timer - preemption timer of L2
+ * @deadline: host's TSC when it runs out
+ * @halted: wakes L2's processor for it
+ * @slept: L2 has halted since the entry, and @halted may be armed
+ */
+struct nvmx_timer {
+	u64 deadline;
+	struct hrtimer halted;
+	bool slept;
+};
+
+/**
  * struct nvmx - VT-x of one virtual processor
  * @head: what core knows
  * @l2: L2's run; shares L1's guest_msrs, has its own guest_sys
@@ -74,6 +102,8 @@ struct nvmx_smm {
  * @msr_write_used: the same for writing
  * @checked: when the current VMCS last passed its checks
  * @activity: activity state in which L2 is or was entered, enum guest_activity
+ * @apic: APIC virtualisation
+ * @timer: preemption timer
  * @ept: second level of L2
  * @vpid: VPID that the hardware's tag of @l2 was last used for, 0 for none
  * @probing: software reads L2's memory on its own account: an EPT violation is not L1's
@@ -104,6 +134,8 @@ struct nvmx {
 	u32 msr_read_used, msr_write_used;
 	struct nvmx_checked checked;
 	u8 activity;
+	struct nvmx_apic apic;
+	struct nvmx_timer timer;
 	struct nvmx_ept ept;
 	u16 vpid;
 	bool probing;
@@ -189,6 +221,60 @@ void nvmx_ept_format(struct nestor_vcpu *vcpu, u64 eptp, struct pt_format *fmt);
  */
 u32 nvmx_msrs_load(struct nestor_vcpu *vcpu, u64 gpa, u32 count);
 u32 nvmx_msrs_store(struct nestor_vcpu *vcpu, u64 gpa, u32 count);
+
+/* apic.c: APIC virtualisation; vm->srcu held, sleepable, where not said otherwise */
+int nvmx_apic_init(struct nvmx_apic *a);
+void nvmx_apic_free(struct nvmx_apic *a);
+/** nvmx_apic_enter() - load L2's virtual APIC; L2 is about to run */
+void nvmx_apic_enter(struct nestor_vcpu *vcpu);
+/** nvmx_apic_exit() - write it back, at a VM exit */
+void nvmx_apic_exit(struct nestor_vcpu *vcpu);
+/** nvmx_apic_leave() - forget it; never sleeps */
+void nvmx_apic_leave(struct nestor_vcpu *vcpu);
+/**
+ * nvmx_apic_msr() - an RDMSR or WRMSR of L2 that L1 does not want: is it virtualised?
+ * Return: true when it is done with; L1 may be current then.
+ */
+bool nvmx_apic_msr(struct nestor_vcpu *vcpu);
+/**
+ * nvmx_apic_notified() - an interrupt of L1 was acknowledged while L2 runs: is @vector the
+ * posted-interrupt notification?
+ * Return: true when it was; it is no interrupt of L1's then.
+ */
+bool nvmx_apic_notified(struct nestor_vcpu *vcpu, int vector);
+/** nvmx_apic_wakes() - does a virtual interrupt end L2's halt?  Never sleeps */
+bool nvmx_apic_wakes(struct nestor_vcpu *vcpu);
+
+/* timer.c: preemption timer */
+void nvmx_timer_init(struct nvmx_timer *t);
+void nvmx_timer_free(struct nvmx_timer *t);
+void nvmx_timer_enter(struct nestor_vcpu *vcpu);
+/** nvmx_timer_resume() - L0 has handled an exit of L2 */
+void nvmx_timer_resume(struct nestor_vcpu *vcpu);
+/** nvmx_timer_halt() - L2 stops running, and the timer goes on */
+void nvmx_timer_halt(struct nestor_vcpu *vcpu);
+bool nvmx_timer_wakes(struct nestor_vcpu *vcpu);
+/** nvmx_timer_exit() - VM exit; @expired: it is the timer's */
+void nvmx_timer_exit(struct nestor_vcpu *vcpu, bool expired);
+
+/* activity.c: activity states */
+void nvmx_activity_enter(struct nestor_vcpu *vcpu);
+/** nvmx_activity_ran() - L2 left the CPU with an exit */
+void nvmx_activity_ran(struct nestor_vcpu *vcpu);
+/** nvmx_activity_halt() - L0 is about to carry out a HLT of L2 */
+void nvmx_activity_halt(struct nestor_vcpu *vcpu);
+bool nvmx_activity_blocks(struct nestor_vcpu *vcpu, enum guest_event_type what);
+bool nvmx_l2_wake(struct nestor_vcpu *vcpu);
+enum nested_who nvmx_sipi(struct nestor_vcpu *vcpu, u8 vector);
+enum nested_who nvmx_init_event(struct nestor_vcpu *vcpu);
+
+/* pml.c: page-modification logging */
+/** nvmx_pml_access() - ACC_LOG_FULL while L1's log has no room */
+u64 nvmx_pml_access(struct nestor_vcpu *vcpu);
+/** nvmx_pml_log() - a walk of L1's EPT for L2's @gpa has set a dirty flag */
+void nvmx_pml_log(struct nestor_vcpu *vcpu, u64 gpa);
+/** nvmx_pml_full() - the exit when it has none; @hw: the CPU's qualification of the access, or 0 */
+enum nested_who nvmx_pml_full(struct nestor_vcpu *vcpu, u64 hw);
 
 /* tlb.c: INVEPT and INVVPID with checked operands; also what VM entries flush */
 void nvmx_invept(struct nestor_vcpu *vcpu, u64 type, u64 eptp);

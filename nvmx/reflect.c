@@ -200,6 +200,8 @@ enum nested_who nvmx_reflect(struct nestor_vcpu *vcpu, u32 reason, u64 qual, u32
 	end_nmi_step(vcpu);
 	record_exit(vcpu, reason, qual, intr_info, error_code);
 	save_guest(vcpu);
+	nvmx_apic_exit(vcpu);
+	nvmx_timer_exit(vcpu, reason == VMEXIT_TIMER);
 	trace_nestor_nested_exit(vcpu, n->l2.rip, reason, qual, intr_info, v->idt_vectoring_info);
 	if (v->exit_msr_store_count &&
 	    nvmx_msrs_store(vcpu, v->exit_msr_store_addr, v->exit_msr_store_count)) {

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Activity states of L2 (SDM vol. 3, "Guest Non-Register State").  They are software's: a
+ * processor that does not run gives its host CPU away, and a SHUTDOWN or wait-for-SIPI
+ * state never reaches the hardware, where it would be the host's.
+ *
+ * What each state lets through ("Event Blocking", "Activity State" in "VM Entries"):
+ *
+ *	HLT		interrupts, NMIs, INIT, pending debug exceptions, virtual interrupts, the timer
+ *	SHUTDOWN	NMIs, INIT, the timer
+ *	wait-for-SIPI	SIPI
+ */
+#include "core/lapic.h"
+#include "nvmx/exit_table.h"
+#include "nvmx/nvmx.h"
+
+static bool inactive(const struct nestor_vcpu *vcpu)
+{
+	return vcpu_in_l2(vcpu) && vcpu->mp_state == KVM_MP_STATE_HALTED;
+}
+
+static void sleep(struct nestor_vcpu *vcpu, u8 activity)
+{
+	nvmx_of(vcpu)->activity = activity;
+	vcpu->mp_state = KVM_MP_STATE_HALTED;
+	/* The preemption timer counts in every state but wait-for-SIPI. */
+	if (activity != ACTIVITY_WAIT_FOR_SIPI)
+		nvmx_timer_halt(vcpu);
+}
+
+void nvmx_activity_enter(struct nestor_vcpu *vcpu)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+	const struct vmcs12 *v = n->vmcs12;
+
+	/* An event that is injected wakes it ("VM Entries and Activity State"). */
+	if (v->entry_intr_info & INTR_INFO_VALID)
+		n->activity = ACTIVITY_ACTIVE;
+	else if (v->guest_activity == ACTIVITY_ACTIVE)
+		n->activity = ACTIVITY_ACTIVE;
+	else
+		sleep(vcpu, v->guest_activity);
+}
+
+void nvmx_activity_ran(struct nestor_vcpu *vcpu)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+
+	/* Woken for the timer it did not get as far as an instruction. */
+	if (n->activity != ACTIVITY_ACTIVE && n->l2.exit.reason != EXIT_PREEMPTION_TIMER)
+		n->activity = ACTIVITY_ACTIVE;
+}
+
+void nvmx_activity_halt(struct nestor_vcpu *vcpu)
+{
+	if (vcpu->vm->lapic_in_kernel)
+		sleep(vcpu, ACTIVITY_HLT);
+}
+
+bool nvmx_activity_blocks(struct nestor_vcpu *vcpu, enum guest_event_type what)
+{
+	if (!inactive(vcpu))
+		return false;
+	switch (nvmx_of(vcpu)->activity) {
+	case ACTIVITY_SHUTDOWN:
+		return what == EVENT_INTR;
+	case ACTIVITY_WAIT_FOR_SIPI:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool sipi_waits(const struct nestor_vcpu *vcpu)
+{
+	return vcpu->apic && test_bit(APIC_EV_SIPI, &vcpu->apic->events);
+}
+
+bool nvmx_l2_wake(struct nestor_vcpu *vcpu)
+{
+	switch (nvmx_of(vcpu)->activity) {
+	case ACTIVITY_HLT:
+		return nvmx_apic_wakes(vcpu) || nvmx_timer_wakes(vcpu);
+	case ACTIVITY_SHUTDOWN:
+		return nvmx_timer_wakes(vcpu);
+	case ACTIVITY_WAIT_FOR_SIPI:
+		return sipi_waits(vcpu);
+	default:
+		return false;
+	}
+}
+
+/*
+ * In VMX operation a SIPI is for a processor that waits for one and for no other: there
+ * it is a VM exit, anywhere else it is lost.
+ */
+enum nested_who nvmx_sipi(struct nestor_vcpu *vcpu, u8 vector)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+
+	if (!n->vmxon)
+		return NESTED_BY_L0;
+	if (vcpu_in_l2(vcpu) && n->activity == ACTIVITY_WAIT_FOR_SIPI) {
+		vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+		nvmx_reflect(vcpu, VMEXIT_SIPI, vector, 0, 0);
+	}
+	return NESTED_BY_L1;
+}
+
+/* The exit is what the INIT did; it does not wait for L1 to leave VMX operation. */
+enum nested_who nvmx_init_event(struct nestor_vcpu *vcpu)
+{
+	if (!vcpu_in_l2(vcpu))
+		return NESTED_BY_L0;
+	if (vcpu->apic)
+		clear_bit(APIC_EV_INIT, &vcpu->apic->events);
+	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+	return nvmx_reflect(vcpu, VMEXIT_INIT, 0, 0, 0);
+}
