@@ -22,11 +22,15 @@ static int nvmx_vcpu_init(struct nestor_vcpu *vcpu)
 	n->current_ptr = NO_VMCS;
 	nvmx_init_caps(n);
 	/* Before the first failure: vcpu_free() then sees all that there is. */
+	nvmx_timer_init(&n->timer);
 	vcpu->nested = &n->head;
 	n->vmcs12 = kzalloc(sizeof(*n->vmcs12), GFP_KERNEL_ACCOUNT);
 	n->incoming = kzalloc(sizeof(*n->incoming), GFP_KERNEL_ACCOUNT);
 	if (!n->vmcs12 || !n->incoming)
 		return -ENOMEM;
+	r = nvmx_apic_init(&n->apic);
+	if (r)
+		return r;
 	r = hw->run_alloc(&n->l2);
 	if (r)
 		return r;
@@ -40,8 +44,10 @@ static void nvmx_vcpu_free(struct nestor_vcpu *vcpu)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 
+	nvmx_timer_free(&n->timer);
 	hw->run_free(&n->l2);
 	vcpu->nested = NULL;
+	nvmx_apic_free(&n->apic);
 	kfree(n->incoming);
 	kfree(n->vmcs12);
 	kvfree(n);
@@ -65,10 +71,12 @@ static void nvmx_reset(struct nestor_vcpu *vcpu, bool init)
 	n->l2.flush = true;
 }
 
-/* Interrupts and NMIs of L1 are held back by its own flags alone. */
+/* Interrupts and NMIs of L1 are held back by its own flags alone, and by an L2 that does not run. */
 static bool nvmx_blocked(struct nestor_vcpu *vcpu, enum guest_event_type what)
 {
-	return what == EVENT_INIT && nvmx_of(vcpu)->vmxon && !vcpu_in_l2(vcpu);
+	if (what == EVENT_INIT && nvmx_of(vcpu)->vmxon && !vcpu_in_l2(vcpu))
+		return true;
+	return nvmx_activity_blocks(vcpu, what);
 }
 
 /* Saved and restored: what cannot be made from the others. */
@@ -100,6 +108,7 @@ const struct nested_ops nvmx_ops = {
 	.l2_fault = nvmx_l2_fault,
 	.l2_event = nvmx_l2_event,
 	.l2_irq_open = nvmx_l2_irq_open,
+	.l2_wake = nvmx_l2_wake,
 	.blocked = nvmx_blocked,
 	.flush = nvmx_flush,
 	.soft_event_injected = nvmx_soft_event_injected,

@@ -144,6 +144,36 @@ static void msr_map_set(u8 *map, unsigned int half, u32 msr, bool pass)
 		*p |= 1u << (bit % 8);
 }
 
+#define X2APIC_READ		(0x800 / 8)		/* bytes of the bitmap: 800H to 8FFH */
+#define X2APIC_WRITE		(0x800 + 0x800 / 8)
+#define X2APIC_TPR_BIT		BIT_ULL(0x08)
+#define X2APIC_VID_BITS		(BIT_ULL(0x0b) | BIT_ULL(0x3f))	/* EOI, self-IPI */
+
+/*
+ * These MSRs are the host's own local APIC, but for those that the CPU virtualises with
+ * the controls that are on (SDM vol. 3, "Virtualizing MSR-Based APIC Accesses").
+ */
+static void x2apic_bitmap(const struct guest_vapic *v, u8 *map)
+{
+	u32 ctl = vapic_controls(v) & vmx_caps.ctl[CTLW_PROC2].may;
+	u64 rd[4] = {}, wr = 0;
+	int i;
+
+	if (ctl & PROC2_X2APIC) {
+		rd[0] = v->x2apic_read[0] & X2APIC_TPR_BIT;
+		wr = v->x2apic_write & X2APIC_TPR_BIT;
+		if (ctl & PROC2_APIC_REGS)
+			memcpy(rd, v->x2apic_read, sizeof(rd));
+		if (ctl & PROC2_VID)
+			wr |= v->x2apic_write & X2APIC_VID_BITS;
+	}
+	for (i = 0; i < 4; i++)
+		rd[i] = ~rd[i];
+	wr = ~wr;
+	memcpy(map + X2APIC_READ, rd, sizeof(rd));
+	memcpy(map + X2APIC_WRITE, &wr, sizeof(wr));
+}
+
 void vmx_msr_bitmap(struct guest_run *run)
 {
 	u8 *map = vmx_ctx(run)->msr_bitmap;
@@ -155,4 +185,5 @@ void vmx_msr_bitmap(struct guest_run *run)
 		msr_map_set(map, 0, msr, run->msr_read_pass & (PASS_RW | PASS_RO) & BIT(i));
 		msr_map_set(map, 1, msr, run->msr_write_pass & PASS_RW & BIT(i));
 	}
+	x2apic_bitmap(&run->vapic, map);
 }
