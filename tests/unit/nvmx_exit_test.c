@@ -155,6 +155,9 @@ static void control_registers(void)
 	tap_ok(nvmx_want_cr(&v, MOV_TO(0), 0), "so is TS");
 	tap_ok(!nvmx_want_cr(&v, MOV_TO(4), X_CR4_PGE), "CR4 as in the shadow");
 	tap_ok(nvmx_want_cr(&v, MOV_TO(4), X_CR4_PAE), "CR4.PAE is L1's");
+	v.cr4_read_shadow = X_CR4_PAE;
+	tap_ok(!nvmx_want_cr(&v, MOV_TO(4), X_CR4_PAE) && nvmx_want_cr(&v, MOV_TO(4), 0),
+	       "its shadow decides");
 	tap_ok(!nvmx_want_cr(&v, MOV_FROM(0), 0) && !nvmx_want_cr(&v, MOV_FROM(4), 0),
 	       "reads of CR0 and CR4 do not exit");
 

@@ -446,6 +446,8 @@ static void host_state(void)
 	struct guest_run r = { .cpl = 3, .int_shadow = true, .mov_ss = true, .pending_dbg = 1 };
 
 	r.sys = &r.sys_own;
+	r.debugctl = 3;
+	r.sys->ldtr = (struct guest_seg){ .sel = 8, .attrib = 0x82, .base = 9 };
 	v.host_cr0 = X_CR0_PE | X_CR0_PG | X_CR0_NW;
 	nvmx_host_state(&v, &l2, &r);
 	tap_ok(r.cr0 == (X_CR0_PE | X_CR0_PG | X_CR0_CD | X_CR0_ET), "CR0 but ET, NW, CD");
