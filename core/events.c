@@ -304,9 +304,9 @@ static void close_irq_window(struct guest_run *run)
 /* Nothing else on the way to an entry sees to it that the CPU is told. */
 static void set_nmi_window(struct guest_run *run, bool open)
 {
-	if (!!(run->intercept[ICPT_MISC3] & ICPT_NMI_WINDOW) == open)
+	if (run->nmi_window == open)
 		return;
-	run->intercept[ICPT_MISC3] ^= ICPT_NMI_WINDOW;
+	run->nmi_window = open;
 	run->ctl_dirty |= CTL_INTERCEPTS;
 }
 

@@ -40,13 +40,20 @@ static u64 cr_read(struct nestor_vcpu *vcpu, unsigned int n)
 	}
 }
 
+/* Bits that a frontend's guest hypervisor owns stay: a write that differs there was its exit. */
+static u64 keep_owned(u64 val, u64 old, u64 mask)
+{
+	return (val & ~mask) | (old & mask);
+}
+
 static int cr_write(struct nestor_vcpu *vcpu, unsigned int n, u64 val)
 {
 	struct guest_run *run = vcpu->run;
 
+	run_need(run, GRP_CR);
 	switch (n) {
 	case 0:
-		return cr0_write(vcpu, val);
+		return cr0_write(vcpu, keep_owned(val, run->cr0, run->cr0_mask));
 	case 2:
 		run->cr2 = val;
 		run_dirty(run, GRP_CR2);
@@ -54,7 +61,7 @@ static int cr_write(struct nestor_vcpu *vcpu, unsigned int n, u64 val)
 	case 3:
 		return cr3_write(vcpu, val);
 	case 4:
-		return cr4_write(vcpu, val);
+		return cr4_write(vcpu, keep_owned(val, run->cr4, run->cr4_mask));
 	case 8:
 		return cr8_write(vcpu, val);
 	default:
@@ -149,10 +156,10 @@ enum run_action handle_cr(struct nestor_vcpu *vcpu)
 		r = cr_write(vcpu, n, low(run, run->gpr[ci.gpr]));
 		break;
 	case X86_OP_LMSW:
-		r = cr0_write(vcpu, lmsw(run->cr0, ci.source));
+		r = cr_write(vcpu, 0, lmsw(run->cr0, ci.source));
 		break;
 	case X86_OP_CLTS:
-		r = cr0_write(vcpu, run->cr0 & ~(u64)X86_CR0_TS);
+		r = cr_write(vcpu, 0, run->cr0 & ~(u64)X86_CR0_TS);
 		break;
 	default:
 		return RESUME_GUEST;	/* the bytes changed since: run what is there now */

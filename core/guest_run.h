@@ -361,6 +361,8 @@ struct guest_vapic {
  * @vintr: CTL_VINTR; tpr, irq and gif are read back on exit
  * @irq_window: CTL_VINTR; exit with EXIT_VINTR as soon as the guest can take an
  *	interrupt; overrides @vintr's interrupt while set
+ * @nmi_window: CTL_INTERCEPTS; exit with EXIT_NMI_WINDOW as soon as the guest can take an NMI,
+ *	whatever ICPT_NMI_WINDOW says; needs hw_caps.nmi_window
  * @lbr_virt: CTL_LBR
  * @cr0_mask: CTL_CR; bits of CR0 that a frontend's guest hypervisor owns: the guest
  *	reads them from @cr0_shadow and a write that differs from it exits
@@ -416,7 +418,7 @@ struct guest_run {
 	bool root_ad;
 	bool flush, new_tag;
 	struct guest_vintr vintr;
-	bool irq_window;
+	bool irq_window, nmi_window;
 	bool lbr_virt;
 	u64 cr0_mask, cr0_shadow, cr4_mask, cr4_shadow;
 	u32 pf_mask, pf_match;

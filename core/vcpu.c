@@ -124,7 +124,7 @@ void vcpu_reset(struct nestor_vcpu *vcpu, bool init)
 	memset(&vcpu->ev, 0, sizeof(vcpu->ev));
 	vcpu->singlestep_nmi = false;
 	vcpu->l1.intercept[ICPT_MISC1] &= ~ICPT_IRET;
-	vcpu->l1.intercept[ICPT_MISC3] &= ~ICPT_NMI_WINDOW;
+	vcpu->l1.nmi_window = false;
 	reset_registers(vcpu, init);
 	msr_reset(vcpu, init);
 	fpu_reset(&vcpu->fpu, init);

@@ -30,7 +30,9 @@ static void l0_policy(struct nestor_vcpu *vcpu, struct nvmx_policy *p)
 	memcpy(p->intercept, l1->intercept, sizeof(p->intercept));
 	p->pause_count = l1->pause_count;
 	p->pause_thresh = l1->pause_thresh;
-	p->pad = 0;
+	p->ple_gap = l1->ple_gap;
+	p->ple_window = l1->ple_window;
+	p->ud_insns = l1->ud_insns;
 	p->tsc_offset = l1->tsc_offset;
 	p->tsc_ratio = l1->tsc_ratio;
 }
@@ -42,6 +44,9 @@ static void commit_controls(struct guest_run *dst, const struct guest_run *src)
 	diff = TAKE(intercept);
 	diff |= TAKE(pause_count);
 	diff |= TAKE(pause_thresh);
+	diff |= TAKE(ple_gap);
+	diff |= TAKE(ple_window);
+	diff |= TAKE(ud_insns);
 	diff |= TAKE(pf_mask);
 	diff |= TAKE(pf_match);
 	if (diff)

@@ -29,7 +29,6 @@
 			 ICPT_IDTR_WRITE | ICPT_GDTR_WRITE | ICPT_LDTR_WRITE | ICPT_TR_WRITE)
 #define VECTOR_PF	14
 #define CR8		(ICPT_CR_READ(8) | ICPT_CR_WRITE(8))
-#define MAX_U16		0xffffu
 
 static u32 icpt_if(u32 word, u32 control, u32 bits)
 {
@@ -66,14 +65,13 @@ static u32 want_misc1(const struct vmcs12 *v)
 	       icpt_if(cpu2(v), CPU2_PLE, ICPT_PAUSE) | icpt_if(cpu2(v), CPU2_DTABLE, DTABLES);
 }
 
-/* An instruction that L1 did not enable is #UD, so it has to be seen, too. */
 static u32 want_misc2(const struct vmcs12 *v)
 {
 	u32 cpu = v->cpu_ctls, w;
 
 	w = icpt_if(cpu, CPU_MWAIT, ICPT_MWAIT) | icpt_if(cpu, CPU_MONITOR, ICPT_MONITOR) |
 	    icpt_if(cpu2(v), CPU2_WBINVD, ICPT_WBINVD);
-	if ((cpu & CPU_RDTSC) || !(cpu2(v) & CPU2_RDTSCP))
+	if (cpu & CPU_RDTSC)
 		w |= ICPT_RDTSCP;
 	return w;
 }
@@ -84,11 +82,22 @@ static u32 want_misc3(const struct vmcs12 *v)
 
 	w = icpt_if(cpu2(v), CPU2_RDRAND, ICPT_RDRAND) | icpt_if(cpu2(v), CPU2_RDSEED, ICPT_RDSEED) |
 	    icpt_if(cpu, CPU_MTF, ICPT_MTF) | icpt_if(cpu, CPU_NMI_WINDOW, ICPT_NMI_WINDOW);
-	if ((cpu & CPU_INVLPG) || !(cpu2(v) & CPU2_INVPCID))
+	if (cpu & CPU_INVLPG)
 		w |= ICPT_INVPCID;
-	if (v->xss_exit_bitmap || !(cpu2(v) & CPU2_XSAVES))
-		w |= ICPT_XSAVES;
-	return w;
+	/* This one exists only when it is asked for. */
+	return w | icpt_if(cpu2(v), CPU2_XSAVES, ICPT_XSAVES);
+}
+
+/* What L1 did not enable is #UD. */
+static u32 want_ud(const struct vmcs12 *v)
+{
+	u32 ud = 0;
+
+	if (!(cpu2(v) & CPU2_RDTSCP))
+		ud |= UD_RDTSCP;
+	if (!(cpu2(v) & CPU2_INVPCID))
+		ud |= UD_INVPCID;
+	return ud;
 }
 
 /* L0 with a need of its own sees every #PF, and L1's filter is applied at the exit. */
@@ -103,32 +112,24 @@ static void merge_exceptions(const struct vmcs12 *v, const struct nvmx_policy *l
 	out->pf_match = all ? 0 : v->pfec_match;
 }
 
-static u16 clamp16(u64 n)
-{
-	return n > MAX_U16 ? MAX_U16 : n;
-}
-
-/* Gap and window of PAUSE-loop exiting; for two who want it, the tighter. */
+/* A loop of PAUSEs that only one of the two watches goes by that one's figures; for both, the tighter. */
 static void merge_pause(const struct vmcs12 *v, const struct nvmx_policy *l0,
 			struct guest_run *out)
 {
-	bool l0_wants = l0->intercept[ICPT_MISC1] & ICPT_PAUSE;
+	bool every = v->cpu_ctls & CPU_PAUSE, loops = cpu2(v) & CPU2_PLE;
 
-	if (v->cpu_ctls & CPU_PAUSE) {
-		/* Every PAUSE, no loop needed. */
-		out->pause_count = 0;
-		out->pause_thresh = 0;
-	} else if (!(cpu2(v) & CPU2_PLE)) {
-		out->pause_count = l0->pause_count;
-		out->pause_thresh = l0->pause_thresh;
-	} else {
-		out->pause_count = clamp16(v->ple_window);
-		out->pause_thresh = clamp16(v->ple_gap);
-		if (l0_wants) {
-			out->pause_count = min(out->pause_count, l0->pause_count);
-			out->pause_thresh = max(out->pause_thresh, l0->pause_thresh);
-		}
-	}
+	/* L1 that wants every PAUSE wants no filter. */
+	out->pause_count = every ? 0 : l0->pause_count;
+	out->pause_thresh = every ? 0 : l0->pause_thresh;
+	out->ple_gap = l0->ple_gap;
+	out->ple_window = every ? 0 : l0->ple_window;
+	if (every || !loops)
+		return;
+	out->ple_gap = l0->ple_window ? max((u32)v->ple_gap, l0->ple_gap) : v->ple_gap;
+	out->ple_window = l0->ple_window ? min((u32)v->ple_window, l0->ple_window) : v->ple_window;
+	/* A window of 0 is one that is always over. */
+	if (!out->ple_window)
+		out->ple_window = 1;
 }
 
 static u64 scale(u64 val, u64 ratio)
@@ -167,6 +168,7 @@ void nvmx_merge_controls(const struct vmcs12 *v, const struct nvmx_policy *l0,
 				     (need[ICPT_MISC1] & ~L1_ONLY_MISC1);
 	out->intercept[ICPT_MISC2] = want_misc2(v) | NEED_MISC2 | need[ICPT_MISC2];
 	out->intercept[ICPT_MISC3] = want_misc3(v) | (need[ICPT_MISC3] & ~L1_ONLY_MISC3);
+	out->ud_insns = want_ud(v) | l0->ud_insns;
 	merge_pause(v, l0, out);
 	/* L0's own bits of CR0 and CR4 are the backend's business, below these. */
 	out->cr0_mask = v->cr0_mask;

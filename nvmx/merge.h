@@ -14,14 +14,19 @@
  * @intercept: the intercepts of L1's run
  * @pause_count: L0's PAUSE filter, meaningful when @intercept has PAUSE
  * @pause_thresh: its threshold
- * @pad: 0, so that two can be compared as memory
+ * @ple_gap: L0's PAUSE-loop exiting, meaningful with @ple_window
+ * @ple_window: 0 for none
+ * @ud_insns: UD_*: instructions that L1 itself does not have
  * @tsc_offset: host TSC to L1's
  * @tsc_ratio: rate of L1's TSC over the host's, 16.48 fixed point; 0 for 1
+ *
+ * Compared as a block of memory: there is no hole in it.
  */
 struct nvmx_policy {
 	u32 intercept[NR_ICPT_WORDS];
 	u16 pause_count, pause_thresh;
-	u32 pad;
+	u32 ple_gap, ple_window;
+	u32 ud_insns;
 	u64 tsc_offset, tsc_ratio;
 };
 

@@ -258,15 +258,15 @@ static void commit_tag(struct guest_run *run, struct vmx_cpu *vc)
 
 static u32 interruptibility(const struct guest_run *run, const struct vmx_ctx *ctx)
 {
-	u32 now = ctx->interruptibility & INTR_STATE_SHADOW;
+	u32 now = 0;
 	bool blocked = ctx->interruptibility & INTR_STATE_NMI;
 
 	if (run->dirty & GRP_ACTIVITY)
 		blocked = run->nmi_blocked;
-	if (!run->int_shadow)
-		now = 0;
-	else if (!now || ((now & INTR_STATE_STI) && !(run->rflags & RFLAGS_IF)))
-		now = run->rflags & RFLAGS_IF ? INTR_STATE_STI : INTR_STATE_MOV_SS;
+	/* A shadow of unknown origin (the VMM's, say): STI's needs IF. */
+	if (run->int_shadow)
+		now = run->mov_ss || !(run->rflags & RFLAGS_IF) ? INTR_STATE_MOV_SS :
+								   INTR_STATE_STI;
 	/* Injecting an NMI blocks further ones by itself, and is refused while they are. */
 	if (run->inject.valid && run->inject.type == EVENT_NMI)
 		blocked = false;

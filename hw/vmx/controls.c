@@ -39,8 +39,8 @@ static u32 proc_controls(const struct guest_run *run, const struct vmx_ctx *ctx)
 	u32 m2 = run->intercept[ICPT_MISC2], m3 = run->intercept[ICPT_MISC3];
 	u32 ctl = cr8_controls(run, ctx);
 
-	ctl |= run->irq_window ? PROC_INTR_WINDOW : 0;
-	ctl |= if_set(m3, ICPT_NMI_WINDOW, PROC_NMI_WINDOW);
+	ctl |= run->irq_window ? PROC_INTR_WINDOW : if_set(m1, ICPT_VINTR, PROC_INTR_WINDOW);
+	ctl |= run->nmi_window ? PROC_NMI_WINDOW : if_set(m3, ICPT_NMI_WINDOW, PROC_NMI_WINDOW);
 	ctl |= if_set(m3, ICPT_MTF, PROC_MTF);
 	ctl |= if_set(m1, ICPT_HLT, PROC_HLT);
 	/* INVPCID exits when both it is enabled and INVLPG exits; RDTSCP goes with RDTSC. */

@@ -81,6 +81,7 @@ static void read_hot(struct guest_run *run)
 	run->rflags = ctx->rflags;
 	run->cpl = (ctx->ss_ar & SEG_ATTR_DPL) >> 5;
 	run->int_shadow = ctx->interruptibility & (INTR_STATE_STI | INTR_STATE_MOV_SS);
+	run->mov_ss = ctx->interruptibility & INTR_STATE_MOV_SS;
 	run->avail = GRP_CR2;
 	run->sys->avail = false;
 	/* The CPU keeps the control in step with LMA where the guest may change that. */

@@ -22,8 +22,8 @@ static const u32 always[NR_ICPT_WORDS] = {
 
 static const u32 cr8 = ICPT_CR_READ(8) | ICPT_CR_WRITE(8);
 
-/* Everything enabled that has an enabling control, so that nothing is watched for its #UD. */
-static const u32 enabled2 = CPU2_RDTSCP | CPU2_INVPCID | CPU2_XSAVES;
+/* Instructions with an enabling control are enabled. */
+static const u32 enabled2 = CPU2_RDTSCP | CPU2_INVPCID;
 
 static struct vmcs12 quiet(void)
 {
@@ -133,17 +133,19 @@ static void enabling(void)
 	tap_ok((out.intercept[ICPT_MISC1] & ICPT_INVLPG) &&
 	       (out.intercept[ICPT_MISC3] & ICPT_INVPCID), "INVLPG exiting is INVPCID's, too");
 	v = quiet();
-	v.xss_exit_bitmap = 1;
+	v.cpu_ctls2 |= CPU2_XSAVES;
 	nvmx_merge_controls(&v, &l0, &out);
-	tap_ok(only(&out, ICPT_MISC3, ICPT_XSAVES), "XSS-exiting bitmap");
+	tap_ok(only(&out, ICPT_MISC3, ICPT_XSAVES) && !out.ud_insns, "XSAVES that is enabled");
+	v.cpu_ctls2 = CPU2_INVPCID;
+	nvmx_merge_controls(&v, &l0, &out);
+	tap_ok(only(&out, 0, 0) && out.ud_insns == UD_RDTSCP, "RDTSCP that is not enabled");
+	v.cpu_ctls2 = CPU2_RDTSCP;
+	nvmx_merge_controls(&v, &l0, &out);
+	tap_ok(only(&out, 0, 0) && out.ud_insns == UD_INVPCID, "INVPCID that is not enabled");
 	v = quiet();
-	v.cpu_ctls2 &= ~CPU2_RDTSCP;
+	l0.ud_insns = UD_RDTSCP;
 	nvmx_merge_controls(&v, &l0, &out);
-	tap_ok(only(&out, ICPT_MISC2, ICPT_RDTSCP), "RDTSCP that is not enabled is watched");
-	v = quiet();
-	v.cpu_ctls2 &= ~(CPU2_INVPCID | CPU2_XSAVES);
-	nvmx_merge_controls(&v, &l0, &out);
-	tap_ok(only(&out, ICPT_MISC3, ICPT_INVPCID | ICPT_XSAVES), "INVPCID and XSAVES, the same");
+	tap_ok(out.ud_insns == UD_RDTSCP, "RDTSCP that L1 does not have");
 }
 
 static void cr8_and_masks(void)
@@ -200,13 +202,21 @@ static void pause_and_tsc(void)
 	v.ple_gap = 128;
 	v.ple_window = 0x12345;
 	nvmx_merge_controls(&v, &l0, &out);
-	tap_ok(out.pause_count == 0xffff && out.pause_thresh == 128, "PAUSE-loop exiting");
-	l0.intercept[ICPT_MISC1] = ICPT_PAUSE;
+	tap_ok(out.ple_window == 0x12345 && out.ple_gap == 128, "PAUSE-loop exiting");
+	l0.ple_gap = 200;
+	l0.ple_window = 4096;
 	nvmx_merge_controls(&v, &l0, &out);
-	tap_ok(out.pause_count == 100 && out.pause_thresh == 128, "the tighter of the two");
+	tap_ok(out.ple_window == 4096 && out.ple_gap == 200, "the tighter of the two");
+	v.cpu_ctls2 &= ~CPU2_PLE;
+	nvmx_merge_controls(&v, &l0, &out);
+	tap_ok(out.ple_window == 4096 && out.ple_gap == 200, "L0's window");
+	v.cpu_ctls2 |= CPU2_PLE;
+	v.ple_window = 0;
+	nvmx_merge_controls(&v, &l0, &out);
+	tap_ok(out.ple_window == 1, "a window of 0 is none");
 	v.cpu_ctls |= CPU_PAUSE;
 	nvmx_merge_controls(&v, &l0, &out);
-	tap_ok(!out.pause_count && !out.pause_thresh, "PAUSE exiting is every PAUSE");
+	tap_ok(!out.pause_count && !out.pause_thresh && !out.ple_window, "PAUSE exiting is every PAUSE");
 
 	v = quiet();
 	v.tsc_offset = (u64)-30;
