@@ -114,7 +114,9 @@ int gmem_diff(struct nestor_vcpu *vcpu, struct l1_gpa gpa, const u64 *was, struc
 		u64 old = READ_ONCE(was[i]), now;
 
 		unsafe_get_user(now, &p[i], fault);
-		if (likely(now == old) || !old)
+		if (likely(now == old))
+			continue;
+		if (!old)
 			continue;
 		diff->index[nr] = i;
 		diff->now[nr++] = now;

@@ -13,7 +13,7 @@
  * stands or falls with that leaf, which is the parent's entry.
  *
  * So an invalidation costs some tens of instructions, and each table in use after it one
- * comparison: about 2000 instructions for up to 512 pages, where each page would be a fault.
+ * comparison: some 4000 instructions for up to 512 pages, where each page would be a fault.
  * To spare the exits, too, the tables that follow the one at fault are brought back
  * along with it, twice as many each time: L2 that uses little pays for little, and L2 that
  * uses all has a handful of faults.

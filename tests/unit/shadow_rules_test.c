@@ -287,6 +287,20 @@ static void test_neighbours(void)
 	*l1_entry(table_gfn(1, 2, 0), 0) = table_rights(table_gfn(1, 1, 0), RD);
 	fault(1, 0, 0);
 	tap_ok(cpu_rights(1, 1) == RD, "%s: within the rights of the tables above", mf->pt.name);
+	if (mf->pt.ept) {
+		leaf(0, 8, model_leaf(DATA_GFN, 7) | mf->a | mf->d);
+		leaf(0, 9, ((model_leaf(DATA_GFN + 1, 7) & ~0x38ull) | 3 << 3) | mf->a | mf->d);
+		leaf(0, 10, model_leaf(DATA_GFN + 1, WR) | mf->a | mf->d);
+		fault(0, 8, 0);
+		tap_ok(!cpu_rights(0, 9) && !cpu_rights(0, 10), "%s: nor a misconfiguration",
+		       mf->pt.name);
+	}
+	if (mf->pt.exec_only) {
+		*l1_entry(table_gfn(1, 2, 0), 0) = table_rights(table_gfn(1, 1, 0), EX);
+		shadow_drop_all(&vcpus[0]);
+		fault(1, 0, ACC_FETCH);
+		tap_ok(cpu_rights(1, 1) == EX, "%s: a table above that is execute-only", mf->pt.name);
+	}
 	/* A read-only slot, and one that logs. */
 	set_slot(2, 2048, 512, 2048, KVM_MEM_READONLY);
 	set_slot(3, 2560, 512, 2560, KVM_MEM_LOG_DIRTY_PAGES);
@@ -299,6 +313,13 @@ static void test_neighbours(void)
 	for (unsigned int i = 0; i < 4; i++)
 		ok &= cpu_rights(2, i) == (RD | EX) && cpu_rights(2, 8 + i) == (RD | EX);
 	tap_ok(ok, "%s: not for writing in a read-only slot, or past the dirty log", mf->pt.name);
+	/* L0 knows the page, for reading. */
+	mmu_fault(&vcpus[0], l1_gpa(2600ull << 12), 0);
+	leaf(3, 0, model_leaf(2600, 7) | mf->a | mf->d);
+	fault(3, 0, 0);
+	tap_ok(cpu_rights(3, 0) == (RD | EX), "%s: a page of L0's that the log protects", mf->pt.name);
+	fault(3, 0, ACC_WRITE);
+	tap_ok(cpu_rights(3, 0) == 7, "%s: and that is written", mf->pt.name);
 	teardown(before, "neighbours");
 }
 
@@ -387,6 +408,30 @@ static void test_many_roots(void)
 	}
 	tap_ok(ok, "%s: more roots than there may be", mf->pt.name);
 	teardown(before, "many roots");
+}
+
+/* A wide L1: addresses past the reach of L0's table are no memory, and no alias of it. */
+static void test_wide(void)
+{
+	struct pt_format f = mf->pt;
+	unsigned long before = pages_in_use;
+	unsigned int rights;
+	struct shadow_root *sr;
+	bool fresh;
+	u64 pfn;
+
+	setup();
+	f.rsvd_pa = 0;
+	leaf(0, 0, model_leaf(DATA_GFN, 7) | mf->a | mf->d);
+	leaf(0, 1, model_leaf(MAX_GFN + DATA_GFN, 7) | mf->a | mf->d);
+	mmu_fault(&vcpus[0], l1_gpa((u64)DATA_GFN << 12), ACC_WRITE);
+	sr = shadow_get(&vcpus[0], l1_gpa(table_gfn(0, 4, 0) << 12), &f, 0, &fresh);
+	tap_ok(shadow_fault(&vcpus[0], sr, l2_gpa(0), 0, &last, &last_gpa) == SHADOW_MAPPED &&
+	       !hw_walk(shadow_root_hpa(sr), 1, RD, &pfn, &rights),
+	       "%s: a neighbour past the reach of L0's table", mf->pt.name);
+	tap_ok(shadow_fault(&vcpus[0], sr, l2_gpa(1 << 12), 0, &last, &last_gpa) == SHADOW_MMIO,
+	       "%s: the page itself", mf->pt.name);
+	teardown(before, "wide addresses");
 }
 
 /* A frontend that offers what the CPU cannot express gets an error, and L2 no page. */
@@ -495,6 +540,7 @@ int main(void)
 		test_rewritten();
 		test_malformed();
 		test_many_roots();
+		test_wide();
 		test_cost();
 	}
 	test_no_exec_only();
