@@ -262,7 +262,9 @@ static void test_flags_change(void)
 static void test_neighbours(void)
 {
 	unsigned long before = pages_in_use;
+	unsigned int rights;
 	bool ok = true;
+	u64 pfn = 0;
 
 	setup();
 	for (unsigned int i = 0; i < 8; i++)
@@ -273,8 +275,13 @@ static void test_neighbours(void)
 	leaf(0, 4, 0);
 	leaf(0, 5, model_leaf(5000, 7) | mf->a | mf->d);
 	leaf(0, 6, model_leaf(DATA_GFN + 6, 7) | mf->a | mf->d | 1ull << 45);
+	for (unsigned int i = 0; i < 8; i++)
+		virt_to_page(l1_entry(DATA_GFN + i, 0))->dirty = false;
 	fault(0, 0, 0);
 	tap_ok(cpu_rights(0, 7) == 7, "%s: a neighbour is filled in", mf->pt.name);
+	tap_ok(hw_walk(shadow_root_hpa(root_of(0)), 7, WR, &pfn, &rights) &&
+	       virt_to_page(__va(pfn << 12))->dirty, "%s: and the host told that it may be written",
+	       mf->pt.name);
 	tap_ok(cpu_rights(0, 3) == RD, "%s: with its own rights", mf->pt.name);
 	tap_ok(!!cpu_rights(0, 1) == !mf->pt.ad && leaf_now(0, 1) == model_leaf(DATA_GFN + 1, 7),
 	       "%s: not where a flag would have to be set", mf->pt.name);
