@@ -223,7 +223,8 @@ static enum run_action run_once(struct nestor_vcpu *vcpu)
 	if (action != RESUME_GUEST || vcpu->mp_state != KVM_MP_STATE_RUNNABLE)
 		return action;
 	action = deliver_events(vcpu);
-	if (action != RESUME_GUEST)
+	/* An event may have been all that a halted L2 was woken for. */
+	if (action != RESUME_GUEST || vcpu->mp_state != KVM_MP_STATE_RUNNABLE)
 		return action;
 	load_tpr(vcpu);
 	run = vcpu->run;

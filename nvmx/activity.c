@@ -57,6 +57,12 @@ void nvmx_activity_halt(struct nestor_vcpu *vcpu)
 		sleep(vcpu, ACTIVITY_HLT);
 }
 
+void nvmx_activity_settle(struct nestor_vcpu *vcpu)
+{
+	if (nvmx_of(vcpu)->activity != ACTIVITY_ACTIVE && !nvmx_l2_wake(vcpu))
+		vcpu->mp_state = KVM_MP_STATE_HALTED;
+}
+
 bool nvmx_activity_blocks(struct nestor_vcpu *vcpu, enum guest_event_type what)
 {
 	if (!inactive(vcpu))

@@ -92,8 +92,10 @@ static enum nested_who interrupt(struct nestor_vcpu *vcpu)
 		vector = irq_ack(vcpu);
 		if (vector < 0)
 			return NESTED_BY_L0;
-		if (nvmx_apic_notified(vcpu, vector))
+		if (nvmx_apic_notified(vcpu, vector)) {
+			nvmx_activity_settle(vcpu);
 			return NESTED_BY_L1;
+		}
 		ev.vector = vector;
 		info = nvmx_event_encode(&ev);
 		vcpu->stats.irqs++;

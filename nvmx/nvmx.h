@@ -263,6 +263,8 @@ void nvmx_activity_enter(struct nestor_vcpu *vcpu);
 void nvmx_activity_ran(struct nestor_vcpu *vcpu);
 /** nvmx_activity_halt() - L0 is about to carry out a HLT of L2 */
 void nvmx_activity_halt(struct nestor_vcpu *vcpu);
+/** nvmx_activity_settle() - what woke L2's processor was not for L2: it goes on waiting, if it did */
+void nvmx_activity_settle(struct nestor_vcpu *vcpu);
 bool nvmx_activity_blocks(struct nestor_vcpu *vcpu, enum guest_event_type what);
 bool nvmx_l2_wake(struct nestor_vcpu *vcpu);
 enum nested_who nvmx_sipi(struct nestor_vcpu *vcpu, u8 vector);

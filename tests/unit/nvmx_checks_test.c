@@ -132,6 +132,9 @@ static void control_addresses(void)
 	GOOD(virtual_apic_address, v->cpu_ctls &= ~CPU_TPR_SHADOW; v->virtual_apic_addr = ~0ull);
 	ADDRESS(apic_access_address, apic_access_addr, 0x1000, v->cpu_ctls2 |= CPU2_APIC_ACCESS);
 	GOOD(apic_access_address, v->apic_access_addr = ~0ull);
+	/* Secondary controls that are not activated are 0, all of them. */
+	GOOD(apic_access_address, v->apic_access_addr = ~0ull; v->pml_addr = v->eptp = ~0ull;
+	     v->vpid = 0; v->cpu_ctls &= ~CPU_SECONDARY; v->cpu_ctls2 = ~0u);
 	ADDRESS(posted_descriptor_address, posted_intr_desc_addr, 0x40,
 		v->pin_ctls |= PIN_POSTED_INTR; v->cpu_ctls2 |= CPU2_VID);
 	ADDRESS(pml_address, pml_addr, 0x1000, v->cpu_ctls2 |= CPU2_PML);
