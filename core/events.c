@@ -183,6 +183,8 @@ bool can_take_nmi(struct nestor_vcpu *vcpu)
 	if (nested->blocked(vcpu, EVENT_NMI))
 		return false;
 	/* L1 that takes NMIs of L2 for itself is not held by L2's state. */
+	if (vcpu_in_l2(vcpu))
+		return nested->l2_nmi_open(vcpu);
 	return !nmi_masked(vcpu) && !vcpu->run->int_shadow;
 }
 

@@ -205,12 +205,17 @@ enum run_action handle_dr(struct nestor_vcpu *vcpu)
 	if (r)
 		return insn_failed(vcpu, r);
 	run_need(run, GRP_DR | GRP_CR);
-	if (run->dr7 & DR7_GD) {
-		queue_debug(vcpu, DR6_BD);
-		return RESUME_GUEST;
-	}
 	if ((n == 4 || n == 5) && (run->cr4 & X86_CR4_DE)) {
 		queue_ud(vcpu);
+		return RESUME_GUEST;
+	}
+	/* A CPU may exit before it looks at the privilege level. */
+	if (run->cpl) {
+		queue_gp(vcpu);
+		return RESUME_GUEST;
+	}
+	if (run->dr7 & DR7_GD) {
+		queue_debug(vcpu, DR6_BD);
 		return RESUME_GUEST;
 	}
 	if (ci.op == X86_OP_MOV_TO_DR) {

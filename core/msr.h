@@ -49,6 +49,7 @@ int xcr_write(struct nestor_vcpu *vcpu, u32 index, u64 val);
  * other vCPUs when it is meant to.
  * tsc_adjust_l1() - move by @delta, in L1 and in a current L2.
  */
+u64 tsc_read(const struct guest_run *run);	/* as RDTSC in @run reads it now */
 u64 tsc_read_l1(struct nestor_vcpu *vcpu);
 void tsc_write_l1(struct nestor_vcpu *vcpu, u64 val);
 void tsc_sync_l1(struct nestor_vcpu *vcpu, u64 val);

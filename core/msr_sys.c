@@ -146,7 +146,7 @@ int time_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host)
 {
 	switch (index) {
 	case MSR_IA32_TSC:
-		*val = host ? tsc_read_l1(vcpu) : rdtsc() + vcpu->run->tsc_offset;
+		*val = host ? tsc_read_l1(vcpu) : tsc_read(vcpu->run);
 		return 0;
 	case MSR_TSC_AUX:
 		if (!host && !vcpu->cpuid.has_rdtscp)

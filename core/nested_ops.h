@@ -50,6 +50,7 @@ enum nested_smm {
  *	says that it became something else.
  * @l2_irq_open: L2 is current: could an external interrupt for L1 be recognised now?
  *	(V_INTR_MASKING and L1's RFLAGS.IF, else L2's RFLAGS.IF and interrupt shadow)
+ * @l2_nmi_open: the same for an NMI: what masks it in L1, in L2, and in L2's interrupt shadow
  * @l2_wake: L2 is current and halts: does something of the frontend's own wake it (a virtual
  *	interrupt, a timer)?  Never sleeps, and may be called again
  * @blocked: does the frontend hold events of type @what (enum guest_event_type) back
@@ -83,6 +84,7 @@ struct nested_ops {
 	enum nested_who (*l2_event)(struct nestor_vcpu *vcpu, const struct guest_event *ev,
 				    u64 payload);
 	bool (*l2_irq_open)(struct nestor_vcpu *vcpu);
+	bool (*l2_nmi_open)(struct nestor_vcpu *vcpu);
 	bool (*l2_wake)(struct nestor_vcpu *vcpu);
 	bool (*blocked)(struct nestor_vcpu *vcpu, enum guest_event_type what);
 	void (*flush)(struct nestor_vcpu *vcpu);

@@ -62,6 +62,11 @@ static bool none_l2_wake(struct nestor_vcpu *vcpu)
 	return false;
 }
 
+static bool none_l2_nmi_open(struct nestor_vcpu *vcpu)
+{
+	return !vcpu->run->int_shadow;
+}
+
 static bool none_blocked(struct nestor_vcpu *vcpu, enum guest_event_type what)
 {
 	return false;
@@ -130,6 +135,7 @@ const struct nested_ops no_nested_ops = {
 	.l2_fault = none_l2_fault,
 	.l2_event = none_l2_event,
 	.l2_irq_open = none_l2_irq_open,
+	.l2_nmi_open = none_l2_nmi_open,
 	.l2_wake = none_l2_wake,
 	.blocked = none_blocked,
 	.flush = none_flush,

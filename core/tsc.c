@@ -7,6 +7,7 @@
  * by the VMM therefore joins the VM's last one, and gets its very offset, when
  * it is 0 (power-on) or within a second of where that TSC is by now.
  */
+#include <linux/math64.h>
 #include <linux/slab.h>
 
 #include <asm/msr.h>
@@ -18,6 +19,15 @@
 
 /* A VMM's idea of the frequency may be this far off, in parts per million. */
 #define KHZ_TOLERANCE_PPM	250
+
+u64 tsc_read(const struct guest_run *run)
+{
+	u64 host = rdtsc();
+
+	if (run->tsc_ratio)
+		host = mul_u64_u64_shr(host, run->tsc_ratio, 48);
+	return host + run->tsc_offset;
+}
 
 u64 tsc_read_l1(struct nestor_vcpu *vcpu)
 {

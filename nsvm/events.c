@@ -84,6 +84,11 @@ bool nsvm_soft_event_injected(struct nestor_vcpu *vcpu, const struct guest_event
 	return n->soft.valid;
 }
 
+bool nsvm_l2_nmi_open(struct nestor_vcpu *vcpu)
+{
+	return !nmi_masked(vcpu) && !vcpu->run->int_shadow;
+}
+
 bool nsvm_l2_irq_open(struct nestor_vcpu *vcpu)
 {
 	const struct nsvm *n = nsvm_of(vcpu);

@@ -75,6 +75,7 @@ const struct nested_ops nsvm_ops = {
 	.l2_fault = nsvm_l2_fault,
 	.l2_event = nsvm_l2_event,
 	.l2_irq_open = nsvm_l2_irq_open,
+	.l2_nmi_open = nsvm_l2_nmi_open,
 	.l2_wake = nsvm_l2_wake,
 	.blocked = nsvm_blocked,
 	.flush = nsvm_flush,

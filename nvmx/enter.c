@@ -75,6 +75,11 @@ static void merge_controls(struct nestor_vcpu *vcpu, u32 changed)
 	n->policy = now;
 	nvmx_merge_controls(n->vmcs12, &now, &n->merged);
 	commit_controls(&n->l2, &n->merged);
+	/* VMX operation wants some bits of L2's CR0 and CR4, like of L1's. */
+	n->l2.cr0_must = n->caps.cr0_fixed0;
+	if (nvmx_cpu2(n->vmcs12) & CPU2_UNRESTRICTED)
+		n->l2.cr0_must &= ~(X_CR0_PE | X_CR0_PG);
+	n->l2.cr4_must = n->caps.cr4_fixed0;
 }
 
 /* A group that the hardware context may hold otherwise is written whatever the copy says. */

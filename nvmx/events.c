@@ -69,8 +69,7 @@ static enum nested_who nmi(struct nestor_vcpu *vcpu)
 	if (vcpu->ev.nmi_pending)
 		vcpu->ev.nmi_pending--;
 	vcpu->stats.nmis++;
-	vcpu->ev.nmi_masked = true;
-	vcpu->l1.nmi_blocked = true;
+	set_nmi_masked(vcpu, true);
 	return NESTED_BY_L1;
 }
 
@@ -136,6 +135,21 @@ bool nvmx_soft_event_injected(struct nestor_vcpu *vcpu, const struct guest_event
 	n->soft.valid = vcpu->stats.world_switches == n->soft_at + 1;
 	n->soft_at = vcpu->stats.world_switches;
 	return n->soft.valid;
+}
+
+/*
+ * Virtual NMIs leave the processor's own unblocked in L2; without them an exit is held
+ * up by an NMI handler but not by an interrupt shadow, and a delivery by both.
+ */
+bool nvmx_l2_nmi_open(struct nestor_vcpu *vcpu)
+{
+	const struct nvmx *n = nvmx_of(vcpu);
+
+	if (n->vmcs12->pin_ctls & PIN_VIRTUAL_NMI)
+		return true;
+	if (nmi_masked(vcpu))
+		return false;
+	return (n->vmcs12->pin_ctls & PIN_NMI) || !n->l2.int_shadow;
 }
 
 /* An exit to L1 is not held up by L2's IF; a delivery is. */

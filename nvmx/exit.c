@@ -44,10 +44,11 @@ static u32 exception_info(struct nestor_vcpu *vcpu)
 		.valid = true, .type = EVENT_EXCEPTION, .vector = exception_vector(x),
 	};
 
-	/* INT3 and INTO raise no others, and nothing else raises these. */
+	/* INT3 and INTO raise no others, and nothing else raises these; only INT1 has a length. */
 	if (ev.vector == VECTOR_BP || ev.vector == VECTOR_OF)
 		ev.type = EVENT_SOFT_EXCEPTION;
-	else if (x->reason == EXIT_ICEBP)
+	else if (x->reason == EXIT_ICEBP ||
+		 (ev.vector == VECTOR_DB && x->has_qual && x->next_rip))
 		ev.type = EVENT_PRIV_EXCEPTION;
 	else
 		/* Real mode has no error codes. */

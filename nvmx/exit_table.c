@@ -24,7 +24,8 @@ const struct exit_row nvmx_exit_table[NR_EXIT_REASONS] = {
 	[EXIT_CR_WRITE] = BY(CR, CR, X_INSN | X_QUAL | X_GLA),
 	[EXIT_DR_READ] = CPU(DR, CPU_MOV_DR, X_INSN | X_QUAL),
 	[EXIT_DR_WRITE] = CPU(DR, CPU_MOV_DR, X_INSN | X_QUAL),
-	[EXIT_EXCEPTION] = BY(EXCEPTION_NMI, EXCEPTION, X_QUAL),
+	/* The length is that of INT1, INT3 and INTO. */
+	[EXIT_EXCEPTION] = BY(EXCEPTION_NMI, EXCEPTION, X_INSN | X_QUAL),
 	/* The physical event is the host's; L1's own come through l2_event. */
 	[EXIT_INTR] = OURS,
 	[EXIT_NMI] = OURS,

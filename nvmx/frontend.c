@@ -108,6 +108,7 @@ const struct nested_ops nvmx_ops = {
 	.l2_fault = nvmx_l2_fault,
 	.l2_event = nvmx_l2_event,
 	.l2_irq_open = nvmx_l2_irq_open,
+	.l2_nmi_open = nvmx_l2_nmi_open,
 	.l2_wake = nvmx_l2_wake,
 	.blocked = nvmx_blocked,
 	.flush = nvmx_flush,

@@ -203,6 +203,7 @@ void nvmx_fail_entry(struct nestor_vcpu *vcpu, u32 reason, u64 qual);
 enum nested_who nvmx_l2_exit(struct nestor_vcpu *vcpu);
 enum nested_who nvmx_l2_event(struct nestor_vcpu *vcpu, const struct guest_event *ev, u64 payload);
 bool nvmx_l2_irq_open(struct nestor_vcpu *vcpu);
+bool nvmx_l2_nmi_open(struct nestor_vcpu *vcpu);
 bool nvmx_soft_event_injected(struct nestor_vcpu *vcpu, const struct guest_event *ev);
 enum nested_who nvmx_l2_fault(struct nestor_vcpu *vcpu, struct l1_gpa *gpa, bool *mmio);
 enum nested_result nvmx_translate(struct nestor_vcpu *vcpu, struct l2_gpa from, u64 access,

@@ -135,7 +135,7 @@ u32 nvmx_exit_length(struct nestor_vcpu *vcpu)
 
 	if (run->exit.next_rip)
 		return len <= MAX_INSN_LEN ? len : 0;
-	if (run->exit.has_qual)
+	if (run->exit.has_qual || run->exit.reason == EXIT_EXCEPTION)
 		return 0;
 	n->probing = true;
 	r = vcpu_insn_len(vcpu);

@@ -73,8 +73,9 @@ static void record_vectoring(struct nestor_vcpu *vcpu, struct vmcs12 *v)
 	if (likely(!ev.valid))
 		return;
 	v->idt_vectoring_error = ev.error;
+	/* What it pushes is where L2 goes on; the length says how far that is. */
 	if (pushes_next_rip(&ev))
-		v->exit_insn_len = nvmx_exit_length(vcpu);
+		v->exit_insn_len = (u32)(vcpu->run->next_rip - vcpu->run->rip);
 }
 
 /* What only an exit of the CPU has; an event that L0 offered L1 has nothing of it. */
