@@ -52,6 +52,8 @@ static void reads(void)
 	memset(page + 0x304, 0x22, 4);
 	tap_ok(vapic_x2apic_read(&v, page, 0x830, &val) == VAPIC_DONE &&
 	       val == 0x2222222211111111ull, "all are with APIC-register virtualization, in 64 bits");
+	tap_ok(vapic_x2apic_read(&v, page, 0x840, &val) == VAPIC_DONE && val == 0,
+	       "nothing is kept beyond the last register");
 	tap_ok(vapic_x2apic_read(&v, page, 0x8ff, &val) == VAPIC_DONE && val == 0,
 	       "to the end of the range");
 }
@@ -85,6 +87,7 @@ static void tpr(void)
 
 static void eoi(void)
 {
+	unsigned int i, wrong = 0;
 	u8 vec = 0;
 
 	reset(CPU2_X2APIC | CPU2_VID);
@@ -105,6 +108,18 @@ static void eoi(void)
 	raise(VAPIC_ISR, 0xff);
 	tap_ok(vapic_x2apic_write(&v, page, &status, X2APIC_EOI, 0, &vec) == VAPIC_EOI_EXIT &&
 	       vec == 0xff && !status, "the last vector");
+	reset(CPU2_X2APIC | CPU2_VID);
+	page[VAPIC_EOI] = 7;
+	vapic_x2apic_write(&v, page, &status, X2APIC_EOI, 0, &vec);
+	tap_ok(!reg(VAPIC_EOI), "the register is written");
+	for (i = 1; i < 256; i++) {
+		reset(CPU2_X2APIC | CPU2_VID);
+		raise(VAPIC_ISR, i);
+		status = 0xff00;
+		vapic_x2apic_write(&v, page, &status, X2APIC_EOI, 0, &vec);
+		wrong += status >> 8 != (i == 255 ? 0 : i);
+	}
+	tap_ok(!wrong, "the next in service, whichever it is");
 }
 
 static void self_ipi(void)
@@ -119,6 +134,9 @@ static void self_ipi(void)
 	       status == 0x81 && bit(VAPIC_IRR, 0x30), "a lower one");
 	tap_ok(vapic_x2apic_write(&v, page, &status, X2APIC_SELF_IPI, 0xf, &vec) ==
 	       VAPIC_WRITE_EXIT && vec == 0x3f && !bit(VAPIC_IRR, 0xf), "a vector below 16 exits");
+	status = 0;
+	tap_ok(vapic_x2apic_write(&v, page, &status, X2APIC_SELF_IPI, 0x10, &vec) == VAPIC_DONE &&
+	       status == 0x10 && bit(VAPIC_IRR, 0x10), "and 16 does not");
 	tap_ok(vapic_x2apic_write(&v, page, &status, X2APIC_SELF_IPI, 0x100, &vec) == VAPIC_GP,
 	       "reserved bits");
 }
@@ -130,9 +148,10 @@ static void post(void)
 
 	reset(CPU2_VID);
 	raise(VAPIC_IRR, 0x21);
-	status = 0x5021;
+	raise(VAPIC_IRR, 0x61);
+	status = 0x5061;
 	vapic_post(page, &status, pir);
-	tap_ok(bit(VAPIC_IRR, 0x21) && bit(VAPIC_IRR, 0x7f) && bit(VAPIC_IRR, 0x80) &&
+	tap_ok(bit(VAPIC_IRR, 0x21) && bit(VAPIC_IRR, 0x61) && bit(VAPIC_IRR, 0x7f) && bit(VAPIC_IRR, 0x80) &&
 	       status == 0x5080, "requests are added, RVI is the highest");
 	pir[1] = 1;
 	pir[2] = 0;
