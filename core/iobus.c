@@ -104,7 +104,7 @@ static struct io_table *table_with(const struct io_table *old, struct io_dev *de
 	bool done = false;
 
 	for (i = 0; old && i < old->nr; i++)
-		nr += old->e[i].dev != NULL;
+		nr += !!old->e[i].dev;
 	if (nr >= IO_BUS_MAX)
 		return ERR_PTR(-ENOSPC);
 	tab = kvzalloc(struct_size(tab, e, nr + 1), GFP_KERNEL_ACCOUNT);

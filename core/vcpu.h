@@ -252,7 +252,6 @@ static inline bool vcpu_in_l2(const struct nestor_vcpu *vcpu)
 	return vcpu->run != &vcpu->l1;
 }
 
-
 /* Current mode of the current run. */
 static inline bool run_is_long(struct guest_run *run)
 {

@@ -136,6 +136,7 @@ static bool is_soft(const struct guest_event *ev)
 static void fix_soft_rip(struct guest_run *run)
 {
 	const struct guest_event *ev = &run->inject;
+
 	if (is_soft(ev) && run->next_rip && !hw_caps.nrips)
 		run->rip = run->next_rip;
 }

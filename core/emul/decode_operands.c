@@ -66,9 +66,9 @@ void x86_decode_address(struct x86_insn *insn, struct cursor *c)
 {
 	u8 mod = insn->modrm >> 6;
 
-	if (insn->flags & D_MOFFS)
+	if (insn->flags & D_MOFFS) {
 		insn->disp = take(c, insn->adsize);
-	else if (insn->has_modrm && mod != 3 && !(insn->flags & D_NOMOD)) {
+	} else if (insn->has_modrm && mod != 3 && !(insn->flags & D_NOMOD)) {
 		if (insn->adsize == 2)
 			decode_address16(insn, c, mod);
 		else
