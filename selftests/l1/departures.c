@@ -22,8 +22,8 @@
 #define VIRQ	"Bochs misses a virtual interrupt that is there at VMRUN"
 #define VMCBPTR	"Bochs takes the operand of L2's VMSAVE or VMLOAD for the VMCB"
 #define STALE	"Bochs reports an older event when the delivery of INTn or V_IRQ faults"
-#define HLT_EVENT "Bochs does not check the event for a guest in HLT"
-#define PENDING_BS "Bochs does not check BS of the pending debug exceptions"
+#define HLT_EVENT "Bochs and KVM do not check the event for a guest in HLT"
+#define PENDING_BS "Bochs and KVM do not check BS of the pending debug exceptions"
 #define GUEST_IF "Bochs masks physical interrupts by L2's IF"
 
 static const struct {
@@ -152,16 +152,19 @@ static const struct {
 	{ BOCHS, "vmx_*_checks/perf_global", "Bochs does not check PERF_GLOBAL_CTRL" },
 	{ BOCHS, "vmx_guest_checks/ia32e_no_pg", "Bochs does not check CR0.PG of an IA-32e mode guest" },
 	{ BOCHS, "vmx_guest_checks/debugctl", "Bochs does not check DEBUGCTL" },
-	{ BOCHS, "vmx_guest_checks/rip_64.refused", "Bochs does not check RIP of 64-bit code" },
-	{ BOCHS, "vmx_nonreg_checks/activity.row5", HLT_EVENT },
-	{ BOCHS, "vmx_nonreg_checks/activity.row6", HLT_EVENT },
-	{ BOCHS, "vmx_nonreg_checks/activity.row7", HLT_EVENT },
-	{ BOCHS, "vmx_nonreg_checks/activity.row8", HLT_EVENT },
-	{ BOCHS, "vmx_nonreg_checks/blocking.row6", "Bochs injects an NMI into virtual-NMI blocking" },
-	{ BOCHS, "vmx_nonreg_checks/pending_bs", PENDING_BS },
-	{ BOCHS, "vmx_nonreg_checks/pending_sti", PENDING_BS },
-	{ BOCHS, "vmx_nonreg_checks/pending_mov_ss", PENDING_BS },
-	{ BOCHS, "vmx_nonreg_checks/pending_high", "Bochs looks at 32 bits of the field" },
+	{ BOCHS | KVM, "vmx_guest_checks/rip_64.refused", "neither checks RIP of 64-bit code" },
+	{ BOCHS | KVM, "vmx_nonreg_checks/activity.row5", HLT_EVENT },
+	{ BOCHS | KVM, "vmx_nonreg_checks/activity.row6", HLT_EVENT },
+	{ BOCHS | KVM, "vmx_nonreg_checks/activity.row7", HLT_EVENT },
+	{ BOCHS | KVM, "vmx_nonreg_checks/activity.row8", HLT_EVENT },
+	{ BOCHS | KVM, "vmx_nonreg_checks/blocking.row6", "neither checks NMI blocking" },
+	{ BOCHS | KVM, "vmx_nonreg_checks/pending_bs", PENDING_BS },
+	{ BOCHS | KVM, "vmx_nonreg_checks/pending_sti", PENDING_BS },
+	{ BOCHS | KVM, "vmx_nonreg_checks/pending_mov_ss", PENDING_BS },
+	{ BOCHS | KVM, "vmx_nonreg_checks/pending_high", "Bochs looks at 32 bits of the field" },
+	{ ON_BOCHS, "vmx_intr/ext_int_if0", "Bochs masks interrupts by the IF that L2 is entered with" },
+	{ ON_BOCHS, "vmx_intr/hlt_*.saved", "Bochs leaves HLT before an exit by an interrupt" },
+	{ ON_BOCHS, "vmx_intr/intr_window_hlt", "Bochs does not end HLT for the window" },
 	{ KVM, "vmx_fields/unsupported", "KVM has fields whose controls it does not offer" },
 };
 
