@@ -7,9 +7,6 @@ extern u8 l2_real[], l2_real_end[];
 extern u8 real_stubs[], real_common[], p32_stubs[], p32_common[];
 extern u64 boot_pml4[];
 
-#define LOW_IVT		(LOW_BASE + 0x4000)
-#define LOW_STACK	0x8ff0
-
 static u32 page_dir[1024] __aligned(4096);
 static u64 pdpt[4] __aligned(4096);
 static u64 idt32[256];
@@ -26,8 +23,9 @@ void *real_place(const void *label)
 	return (void *)(u64)(LOW_BASE + real_offset(label));
 }
 
-static void build_tables(void)
+const struct mode_tables *mode_tables(void)
 {
+	static const struct mode_tables all = { page_dir, pdpt, idt32, gdt32, tss32 };
 	u64 *pd = (u64 *)(((u64 *)(boot_pml4[0] & PT_ADDR))[0] & PT_ADDR);
 	u32 *ivt = (u32 *)LOW_IVT;
 	u32 i;
@@ -46,6 +44,15 @@ static void build_tables(void)
 	memcpy((void *)(LOW_BASE + 0x3000ull), page_dir, sizeof(page_dir));
 	for (i = 0; i < 256; i++)
 		ivt[i] = (LOW_BASE >> 4) << 16 | (real_offset(real_stubs) + i * 3);
+	return &all;
+}
+
+void mode_gdt(const void *gdt)
+{
+	memcpy(gdt32, gdt, sizeof(gdt32));
+	/* A TSS to switch to, at selector 50h. */
+	gdt32[0x50 / 8] = 103 | ((u64)tss32 & 0xffffff) << 16 | 0x89ull << 40 |
+			  ((u64)tss32 >> 24 & 0xff) << 56;
 }
 
 static void set_seg(struct vmcb_seg *s, u16 sel, u16 attrib, u32 limit, u64 base)
@@ -81,10 +88,7 @@ static void prot_state(struct l2 *l2, enum mode mode, const void *code)
 {
 	struct vmcb_save *s = &l2->vmcb->s;
 
-	memcpy(gdt32, (void *)s->gdtr.base, sizeof(gdt32));
-	/* A TSS to switch to, at selector 50h. */
-	gdt32[0x50 / 8] = 103 | ((u64)tss32 & 0xffffff) << 16 | 0x89ull << 40 |
-			  ((u64)tss32 >> 24 & 0xff) << 56;
+	mode_gdt((void *)s->gdtr.base);
 	set_seg(&s->gdtr, 0, 0, sizeof(gdt32) - 1, (u64)gdt32);
 	set_seg(&s->cs, SEL_CS32, 0xc9b, ~0u, 0);
 	s->rip = (u64)code;
@@ -105,7 +109,7 @@ static void prot_state(struct l2 *l2, enum mode mode, const void *code)
 
 void l2_init_mode(struct l2 *l2, enum mode mode, bool npt, const void *code)
 {
-	build_tables();
+	mode_tables();
 	l2_init_at(l2, code);
 	if (mode == M_REAL)
 		real_state(l2, code);
@@ -123,16 +127,15 @@ static bool has_error(u32 vec)
 	return vec == V_DF || (vec >= V_TS && vec <= V_PF) || vec == V_AC;
 }
 
-bool l2_mode_trap(struct l2 *l2, enum mode mode, struct mode_frame *f)
+bool mode_trap(enum mode mode, u64 rip, u64 rsp, struct mode_frame *f)
 {
-	struct vmcb_save *s = &l2->vmcb->s;
-	u32 *esp = (u32 *)s->rsp;
+	u32 *esp = (u32 *)rsp;
 
 	memset(f, 0, sizeof(*f));
 	if (mode == M_REAL) {
-		u16 *sp = (u16 *)(LOW_BASE + (s->rsp & 0xffff));
+		u16 *sp = (u16 *)(LOW_BASE + (rsp & 0xffff));
 
-		if (s->rip != real_offset(real_common))
+		if (rip != real_offset(real_common))
 			return false;
 		f->vec = (sp[0] - real_offset(real_stubs)) / 3 - 1;
 		f->ip = sp[1];
@@ -140,7 +143,7 @@ bool l2_mode_trap(struct l2 *l2, enum mode mode, struct mode_frame *f)
 		f->flags = sp[3];
 		return true;
 	}
-	if (s->rip != (u64)p32_common)
+	if (rip != (u64)p32_common)
 		return false;
 	f->vec = (*esp++ - (u32)(u64)p32_stubs) / 5 - 1;
 	if (has_error(f->vec))
@@ -149,4 +152,9 @@ bool l2_mode_trap(struct l2 *l2, enum mode mode, struct mode_frame *f)
 	f->cs = esp[1];
 	f->flags = esp[2];
 	return true;
+}
+
+bool l2_mode_trap(struct l2 *l2, enum mode mode, struct mode_frame *f)
+{
+	return mode_trap(mode, l2->vmcb->s.rip, l2->vmcb->s.rsp, f);
 }
