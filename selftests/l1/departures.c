@@ -163,8 +163,12 @@ static const struct {
 	{ BOCHS | KVM, "vmx_nonreg_checks/pending_mov_ss", PENDING_BS },
 	{ BOCHS | KVM, "vmx_nonreg_checks/pending_high", "Bochs looks at 32 bits of the field" },
 	{ ON_BOCHS, "vmx_intr/ext_int_if0", "Bochs masks interrupts by the IF that L2 is entered with" },
-	{ ON_BOCHS, "vmx_intr/hlt_*.saved", "Bochs leaves HLT before an exit by an interrupt" },
+	{ ON_BOCHS, "vmx_state/hlt_*.saved", "Bochs leaves HLT before an exit by an interrupt" },
 	{ ON_BOCHS, "vmx_intr/intr_window_hlt", "Bochs does not end HLT for the window" },
+	{ ON_BOCHS, "vmx_ept/guest_walk.accessed", "Bochs sets accessed flags in pages that EPT lets it read" },
+	{ BOCHS, "vmx_ept/misconfig_bits_*.bit12", "Bochs does not look at bit 12 of large EPT pages" },
+	{ BOCHS, "vmx_pml/ad_walk.read", "Bochs reports a write alone (Exit Qualification for EPT Violations)" },
+	{ ON_BOCHS, "vmx_apic/access_exit.fetch", "Bochs stops the machine at this fetch" },
 	{ KVM, "vmx_fields/unsupported", "KVM has fields whose controls it does not offer" },
 };
 

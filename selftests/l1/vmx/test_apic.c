@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Virtual APIC: TPR shadow and threshold, virtualized APIC accesses, x2APIC mode,
- * APIC-register virtualization, virtual-interrupt delivery, EOI exits, posted
- * interrupts (SDM volume 3, "APIC Virtualization and Virtual Interrupts").
+ * APIC-register virtualization (SDM volume 3, "APIC Virtualization and Virtual
+ * Interrupts").
  */
-#include "vmx/vmx.h"
-
-#define V_TPR_REG	0x80
-#define V_PPR		0xa0
-#define V_EOI		0xb0
-#define V_ISR		0x100
-#define V_IRR		0x200
-#define V_ICR		0x300
-#define V_ICR2		0x310
+#include "vmx/apic_case.h"
 
 VL2_ASM(a_to_cr8, "mov %rcx,%cr8");
 VL2_ASM(a_from_cr8, "mov %cr8,%rcx");
@@ -22,28 +14,8 @@ VL2_ASM(a_fetch, "jmp *%rbx");
 VL2_ASM(a_rdmsr, "rdmsr; shl $32,%rdx; or %rax,%rdx");
 VL2_ASM(a_wrmsr, "wrmsr");
 VL2_ASM(a_nop, "nop; nop");
-VL2_ASM(a_sti, "sti; nop; nop");
-VL2_ASM(a_spin, "1: pause; jmp 1b");
-VL2_ASM(a_hlt, "sti; hlt; nop");
 
-struct va { u8 *page; u64 access; };
-
-static u32 *reg(struct va *v, u32 off)
-{
-	return (u32 *)(v->page + off);
-}
-
-static void set_irr(struct va *v, u8 vec)
-{
-	*reg(v, V_IRR + (vec >> 5) * 0x10) |= 1u << (vec & 31);
-}
-
-static bool bit_of(struct va *v, u32 off, u8 vec)
-{
-	return *reg(v, off + (vec >> 5) * 0x10) >> (vec & 31) & 1;
-}
-
-static void setup(struct vl2 *l2, struct va *v, const char *code, u64 proc2)
+void va_case(struct vl2 *l2, struct va *v, const char *code, u64 proc2)
 {
 	vl2_init_at(l2, code);
 	v->page = alloc_page();
@@ -73,22 +45,22 @@ static void tpr_shadow(const void *arg)
 	struct vl2 l2;
 	struct va v;
 
-	setup(&l2, &v, a_to_cr8, 0);
+	va_case(&l2, &v, a_to_cr8, 0);
 	l2.rcx = 9;
 	if (vl2_expect_done(&l2)) {
 		CHECK_EQ(*reg(&v, V_TPR_REG), 0x90);
 		CHECK_EQ(read_cr8(), 0);
 	}
-	setup(&l2, &v, a_from_cr8, 0);
+	va_case(&l2, &v, a_from_cr8, 0);
 	*reg(&v, V_TPR_REG) = 0x7f;
 	if (vl2_expect_done(&l2))
 		CHECK_EQ(l2.rcx, 7);
 	/* A reserved bit of CR8 is L2's #GP. */
-	setup(&l2, &v, a_to_cr8, 0);
+	va_case(&l2, &v, a_to_cr8, 0);
 	l2.rcx = 0x10;
 	vl2_expect_trap(&l2, V_GP, NULL);
 	/* The CR8 exits come before the shadow. */
-	setup(&l2, &v, a_to_cr8, 0);
+	va_case(&l2, &v, a_to_cr8, 0);
 	ctl_set(CTRL_PROC, PROC_CR8_LOAD);
 	l2.rcx = 3;
 	if (vl2_expect(&l2, R_CR))
@@ -103,7 +75,7 @@ static void tpr_threshold(const void *arg)
 	u32 t;
 
 	for (t = 3; t < 8; t++) {
-		setup(&l2, &v, a_to_cr8, 0);
+		va_case(&l2, &v, a_to_cr8, 0);
 		*reg(&v, V_TPR_REG) = 0x80;
 		vw(CTRL_TPR_THRESHOLD, t);
 		l2.rcx = 5;
@@ -126,7 +98,7 @@ static void tpr_at_entry(const void *arg)
 	struct vl2 l2;
 	struct va v;
 
-	setup(&l2, &v, a_nop, PROC2_APIC_ACCESS);
+	va_case(&l2, &v, a_nop, PROC2_APIC_ACCESS);
 	*reg(&v, V_TPR_REG) = 0x30;
 	vw(CTRL_TPR_THRESHOLD, 4);
 	if (vl2_expect(&l2, R_TPR))
@@ -151,7 +123,9 @@ static void access_exit(const void *arg)
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		setup(&l2, &v, rows[i].code, PROC2_APIC_ACCESS);
+		if (rows[i].code == a_fetch && t_departs("fetch"))
+			continue;
+		va_case(&l2, &v, rows[i].code, PROC2_APIC_ACCESS);
 		l2.rbx += rows[i].off;
 		if (vl2_expect(&l2, R_APIC_ACCESS)) {
 			CHECK_EQ(vr(EXIT_QUAL), rows[i].off | rows[i].type << 12);
@@ -169,18 +143,18 @@ static void access_tpr(const void *arg)
 	struct vl2 l2;
 	struct va v;
 
-	setup(&l2, &v, a_read, PROC2_APIC_ACCESS);
+	va_case(&l2, &v, a_read, PROC2_APIC_ACCESS);
 	*reg(&v, V_TPR_REG) = 0x67;
 	l2.rbx += V_TPR_REG;
 	if (vl2_expect_done(&l2))
 		CHECK_EQ((u32)l2.rcx, 0x67);
-	setup(&l2, &v, a_write, PROC2_APIC_ACCESS);
+	va_case(&l2, &v, a_write, PROC2_APIC_ACCESS);
 	l2.rbx += V_TPR_REG;
 	l2.rcx = 0x45;
 	if (vl2_expect_done(&l2))
 		CHECK_EQ(*reg(&v, V_TPR_REG), 0x45);
 	/* And the threshold applies. */
-	setup(&l2, &v, a_write, PROC2_APIC_ACCESS);
+	va_case(&l2, &v, a_write, PROC2_APIC_ACCESS);
 	*reg(&v, V_TPR_REG) = 0x80;
 	vw(CTRL_TPR_THRESHOLD, 6);
 	l2.rbx += V_TPR_REG;
@@ -194,7 +168,7 @@ static void access_no_shadow(const void *arg)
 	struct vl2 l2;
 	struct va v;
 
-	setup(&l2, &v, a_read, PROC2_APIC_ACCESS);
+	va_case(&l2, &v, a_read, PROC2_APIC_ACCESS);
 	ctl_clear(CTRL_PROC, PROC_TPR_SHADOW);
 	l2.rbx += V_TPR_REG;
 	if (vl2_expect(&l2, R_APIC_ACCESS))
@@ -214,7 +188,7 @@ static void regs_read(const void *arg)
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(offs); i++) {
-		setup(&l2, &v, a_read, PROC2_APIC_ACCESS | PROC2_APIC_REGS);
+		va_case(&l2, &v, a_read, PROC2_APIC_ACCESS | PROC2_APIC_REGS);
 		*reg(&v, offs[i]) = 0x1234500 + i;
 		l2.rbx += offs[i];
 		if (vl2_expect_done(&l2))
@@ -223,7 +197,7 @@ static void regs_read(const void *arg)
 		mem_reset(mark);
 	}
 	/* The current count is not virtualized. */
-	setup(&l2, &v, a_read, PROC2_APIC_ACCESS | PROC2_APIC_REGS);
+	va_case(&l2, &v, a_read, PROC2_APIC_ACCESS | PROC2_APIC_REGS);
 	l2.rbx += 0x390;
 	if (vl2_expect(&l2, R_APIC_ACCESS))
 		CHECK_EQ(vr(EXIT_QUAL), 0x390);
@@ -239,7 +213,7 @@ static void regs_write(const void *arg)
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(offs); i++) {
-		setup(&l2, &v, a_write, PROC2_APIC_ACCESS | PROC2_APIC_REGS);
+		va_case(&l2, &v, a_write, PROC2_APIC_ACCESS | PROC2_APIC_REGS);
 		l2.rbx += offs[i];
 		l2.rcx = 0x300 + i;
 		if (vl2_expect(&l2, R_APIC_WRITE)) {
@@ -251,13 +225,13 @@ static void regs_write(const void *arg)
 		mem_reset(mark);
 	}
 	/* ICR high: virtualized, without an exit */
-	setup(&l2, &v, a_write, PROC2_APIC_ACCESS | PROC2_APIC_REGS);
+	va_case(&l2, &v, a_write, PROC2_APIC_ACCESS | PROC2_APIC_REGS);
 	l2.rbx += V_ICR2;
 	l2.rcx = 0x7000000;
 	if (vl2_expect_done(&l2))
 		CHECK_EQ(*reg(&v, V_ICR2), 0x7000000);
 	/* A read-only register exits before. */
-	setup(&l2, &v, a_write, PROC2_APIC_ACCESS | PROC2_APIC_REGS);
+	va_case(&l2, &v, a_write, PROC2_APIC_ACCESS | PROC2_APIC_REGS);
 	l2.rbx += 0x30;
 	if (vl2_expect(&l2, R_APIC_ACCESS))
 		CHECK_EQ(vr(EXIT_QUAL), 0x1030);
@@ -270,23 +244,23 @@ static void x2apic_tpr(const void *arg)
 	struct vl2 l2;
 	struct va v;
 
-	setup(&l2, &v, a_rdmsr, PROC2_X2APIC);
+	va_case(&l2, &v, a_rdmsr, PROC2_X2APIC);
 	*reg(&v, V_TPR_REG) = 0x35;
 	l2.rcx = 0x808;
 	if (vl2_expect_done(&l2))
 		CHECK_EQ(l2.rdx, 0x35);
-	setup(&l2, &v, a_wrmsr, PROC2_X2APIC);
+	va_case(&l2, &v, a_wrmsr, PROC2_X2APIC);
 	l2.rcx = 0x808;
 	l2.rax = 0x72;
 	if (vl2_expect_done(&l2))
 		CHECK_EQ(*reg(&v, V_TPR_REG), 0x72);
 	/* Reserved bits: #GP */
-	setup(&l2, &v, a_wrmsr, PROC2_X2APIC);
+	va_case(&l2, &v, a_wrmsr, PROC2_X2APIC);
 	l2.rcx = 0x808;
 	l2.rax = 0x100;
 	vl2_expect_trap(&l2, V_GP, NULL);
 	/* The MSR bitmap comes first. */
-	setup(&l2, &v, a_rdmsr, PROC2_X2APIC);
+	va_case(&l2, &v, a_rdmsr, PROC2_X2APIC);
 	((u8 *)vr(CTRL_MSR_BITMAP))[0x808 / 8] = 1;
 	l2.rcx = 0x808;
 	vl2_expect(&l2, R_RDMSR);
@@ -297,188 +271,11 @@ static void x2apic_regs(const void *arg)
 	struct vl2 l2;
 	struct va v;
 
-	setup(&l2, &v, a_rdmsr, PROC2_X2APIC | PROC2_APIC_REGS);
+	va_case(&l2, &v, a_rdmsr, PROC2_X2APIC | PROC2_APIC_REGS);
 	*(u64 *)reg(&v, 0x280) = 0x1122334455667788ull;
 	l2.rcx = 0x828;
 	if (vl2_expect_done(&l2))
 		CHECK_EQ((u32)l2.rdx, 0x55667788);
-}
-
-/* ---- virtual interrupts ---- */
-
-/* RVI at the entry, interrupts open: delivered, with the bookkeeping */
-static void vintr_deliver(const void *arg)
-{
-	struct vl2 l2;
-	struct va v;
-
-	setup(&l2, &v, a_nop, PROC2_VINTR);
-	set_irr(&v, 0x81);
-	vw(GUEST_INTR_STATUS, 0x81);
-	vw_set(GUEST_RFLAGS, FL_IF);
-	if (vl2_expect_trap(&l2, 0x81, NULL)) {
-		CHECK_EQ(vr(GUEST_INTR_STATUS), 0x8100);
-		CHECK(bit_of(&v, V_ISR, 0x81));
-		CHECK(!bit_of(&v, V_IRR, 0x81));
-		CHECK_EQ(*reg(&v, V_PPR), 0x80);
-	}
-}
-
-/* Held by IF until STI, by the priority of what is in service, by the TPR */
-static void vintr_held(const void *arg)
-{
-	struct vl2 l2;
-	struct va v;
-
-	setup(&l2, &v, a_nop, PROC2_VINTR);
-	set_irr(&v, 0x81);
-	vw(GUEST_INTR_STATUS, 0x81);
-	vl2_expect_done(&l2);
-	CHECK_EQ(vr(GUEST_INTR_STATUS), 0x81);
-	setup(&l2, &v, a_sti, PROC2_VINTR);
-	set_irr(&v, 0x81);
-	vw(GUEST_INTR_STATUS, 0x81);
-	vl2_expect_trap(&l2, 0x81, NULL);
-	/* Same class in service */
-	setup(&l2, &v, a_nop, PROC2_VINTR);
-	set_irr(&v, 0x81);
-	vw(GUEST_INTR_STATUS, 0x8581);
-	vw_set(GUEST_RFLAGS, FL_IF);
-	vl2_expect_done(&l2);
-	setup(&l2, &v, a_nop, PROC2_VINTR);
-	set_irr(&v, 0x81);
-	*reg(&v, V_TPR_REG) = 0x80;
-	vw(GUEST_INTR_STATUS, 0x81);
-	vw_set(GUEST_RFLAGS, FL_IF);
-	vl2_expect_done(&l2);
-	/* Opened by a CR8 write */
-	setup(&l2, &v, a_to_cr8, PROC2_VINTR);
-	set_irr(&v, 0x81);
-	*reg(&v, V_TPR_REG) = 0x80;
-	vw(GUEST_INTR_STATUS, 0x81);
-	vw_set(GUEST_RFLAGS, FL_IF);
-	l2.rcx = 7;
-	vl2_expect_trap(&l2, 0x81, NULL);
-}
-
-/* With an interrupt window asked for it is not delivered. */
-static void vintr_window(const void *arg)
-{
-	struct vl2 l2;
-	struct va v;
-
-	setup(&l2, &v, a_nop, PROC2_VINTR);
-	set_irr(&v, 0x81);
-	vw(GUEST_INTR_STATUS, 0x81);
-	vw_set(GUEST_RFLAGS, FL_IF);
-	ctl_set(CTRL_PROC, PROC_INTR_WINDOW);
-	if (vl2_expect(&l2, R_INTR_WINDOW))
-		CHECK_EQ(vr(GUEST_INTR_STATUS), 0x81);
-}
-
-/* EOI: the next lower one is in service, and the exit bitmap decides. */
-static void vintr_eoi(const void *arg)
-{
-	struct vl2 l2;
-	struct va v;
-
-	setup(&l2, &v, a_write, PROC2_VINTR | PROC2_APIC_ACCESS);
-	*reg(&v, V_ISR + 0x40) = 1u << 1;		/* 81h */
-	*reg(&v, V_ISR + 0x20) = 1u << 3;		/* 43h */
-	vw(GUEST_INTR_STATUS, 0x8100);
-	l2.rbx += V_EOI;
-	l2.rcx = 0;
-	if (vl2_expect_done(&l2)) {
-		CHECK_EQ(vr(GUEST_INTR_STATUS), 0x4300);
-		CHECK(!bit_of(&v, V_ISR, 0x81));
-		CHECK(bit_of(&v, V_ISR, 0x43));
-		CHECK_EQ(*reg(&v, V_PPR), 0x40);
-	}
-	/* In the bitmap: exit behind the instruction, with the vector */
-	setup(&l2, &v, a_write, PROC2_VINTR | PROC2_APIC_ACCESS);
-	*reg(&v, V_ISR + 0x40) = 1u << 1;
-	vw(GUEST_INTR_STATUS, 0x8100);
-	vw(CTRL_EOI_2, 1u << 1);
-	l2.rbx += V_EOI;
-	l2.rcx = 0;
-	if (vl2_expect(&l2, R_EOI)) {
-		CHECK_EQ(vr(EXIT_QUAL), 0x81);
-		CHECK_EQ(vr(GUEST_RIP), a_write_end);
-		CHECK_EQ(vr(GUEST_INTR_STATUS), 0);
-		CHECK(!bit_of(&v, V_ISR, 0x81));
-	}
-}
-
-/* Self-IPI by ICR and by the x2APIC register */
-static void vintr_self_ipi(const void *arg)
-{
-	struct vl2 l2;
-	struct va v;
-
-	setup(&l2, &v, a_write, PROC2_VINTR | PROC2_APIC_ACCESS | PROC2_APIC_REGS);
-	l2.rbx += V_ICR;
-	l2.rcx = 0x40000 | 0x91;
-	vw_set(GUEST_RFLAGS, FL_IF);
-	vl2_expect_trap(&l2, 0x91, NULL);
-	setup(&l2, &v, a_wrmsr, PROC2_VINTR | PROC2_X2APIC);
-	l2.rcx = 0x83f;
-	l2.rax = 0x92;
-	vw_set(GUEST_RFLAGS, FL_IF);
-	if (cpu_features & VF_X2APIC)
-		vl2_expect_trap(&l2, 0x92, NULL);
-}
-
-static void vintr_hlt(const void *arg)
-{
-	struct vl2 l2;
-	struct va v;
-
-	setup(&l2, &v, a_hlt, PROC2_VINTR);
-	ctl_clear(CTRL_PROC, PROC_HLT);
-	set_irr(&v, 0x81);
-	vw(GUEST_INTR_STATUS, 0x81);
-	vl2_expect_trap(&l2, 0x81, NULL);
-}
-
-/* ---- posted interrupts ---- */
-
-struct pi_desc { u64 pir[4]; u64 on; u64 rsvd[3]; };
-
-static struct pi_desc *posted(struct vl2 *l2, struct va *v, const char *code)
-{
-	struct pi_desc *d = alloc_page();
-
-	setup(l2, v, code, PROC2_VINTR);
-	ctl_set(CTRL_PIN, PIN_POSTED_INTR);
-	ctl_set(CTRL_EXIT, EXIT_ACK_INTR);
-	vw(CTRL_POSTED_VEC, VEC_IPI2);
-	vw(CTRL_PI_DESC, (u64)d);
-	vw_set(GUEST_RFLAGS, FL_IF);
-	return d;
-}
-
-static void posted_deliver(const void *arg)
-{
-	struct pi_desc *d;
-	struct vl2 l2;
-	struct va v;
-
-	d = posted(&l2, &v, a_spin);
-	d->pir[2] = 1u << 5;	/* 85h */
-	d->on = 1;
-	apic_self(VEC_IPI2);
-	if (vl2_expect_trap(&l2, 0x85, NULL)) {
-		CHECK_EQ(d->on & 1, 0);
-		CHECK_EQ(d->pir[2], 0);
-		CHECK_EQ(vr(GUEST_INTR_STATUS), 0x8500);
-	}
-	/* Another vector than the notification's: an exit */
-	d = posted(&l2, &v, a_spin);
-	apic_self(VEC_IPI);
-	if (vl2_expect(&l2, R_EXT_INT)) {
-		CHECK_EQ(vr(EXIT_INTR_INFO), EV_ON | EV_HW_INTR | VEC_IPI);
-		apic_eoi();
-	}
 }
 
 static const struct l1_test tests[] = {
@@ -492,13 +289,6 @@ static const struct l1_test tests[] = {
 	{ "regs_write", VF_APICACC | VF_APICREG, regs_write, NULL },
 	{ "x2apic_tpr", VF_X2APIC | VF_MSRBMP, x2apic_tpr, NULL },
 	{ "x2apic_regs", VF_X2APIC | VF_APICREG | VF_MSRBMP, x2apic_regs, NULL },
-	{ "vintr_deliver", VF_VINTR, vintr_deliver, NULL },
-	{ "vintr_held", VF_VINTR, vintr_held, NULL },
-	{ "vintr_window", VF_VINTR, vintr_window, NULL },
-	{ "vintr_eoi", VF_VINTR | VF_APICACC, vintr_eoi, NULL },
-	{ "vintr_self_ipi", VF_VINTR | VF_APICACC | VF_APICREG, vintr_self_ipi, NULL },
-	{ "vintr_hlt", VF_VINTR, vintr_hlt, NULL },
-	{ "posted", VF_POSTED, posted_deliver, NULL },
 };
 
 const struct test_group group_vmx_apic = { "vmx_apic", tests, ARRAY_SIZE(tests), false };

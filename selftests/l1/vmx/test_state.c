@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Activity states, INIT and SIPI, pending debug exceptions, the preemption timer, the
+ * monitor trap flag, PAUSE loops (SDM volume 3, "Special Features of VM Entry",
+ * "VMX-Preemption Timer", "Pending Debug Exceptions", "Other Causes of VM Exits").
+ */
+#include "vmx/vmx.h"
+
+extern const char n_nop[], n_sti_hlt[], n_after_hlt[];
+
+static void pend(void)
+{
+	this_cpu()->irqs[VEC_IPI] = 0;
+	apic_self(VEC_IPI);
+}
+
+/* ---- activity states ---- */
+
+/* Entered in HLT: an interrupt that is pending exits, and HLT is what is saved. */
+static void hlt_ext_int(const void *arg)
+{
+	struct vl2 l2;
+
+	vl2_init_at(&l2, n_nop);
+	vw_set(GUEST_RFLAGS, FL_IF);
+	vw(GUEST_ACTIVITY, ACT_HLT);
+	pend();
+	if (!vl2_expect(&l2, R_EXT_INT))
+		return;
+	CHECK_EQ(vr(GUEST_RIP), n_nop);
+	if (t_departs("saved"))
+		return;
+	CHECK_EQ(vr(GUEST_ACTIVITY), ACT_HLT);
+	/* One that comes later does too. */
+	apic_timer(VEC_IPI, 20000);
+	if (vl2_expect(&l2, R_EXT_INT))
+		CHECK_EQ(vr(GUEST_ACTIVITY), ACT_HLT);
+	watchdog_arm();
+}
+
+/* Entered in HLT with an event: active, and the handler runs. */
+static void hlt_inject(const void *arg)
+{
+	static const u32 events[] = { EV_HW_INTR | 0x80, EV_VNMI | 2, EV_HW_EXC | V_DB,
+				      EV_HW_EXC | V_MC };
+	struct l2_frame fr;
+	struct vl2 l2;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(events); i++) {
+		vl2_init_at(&l2, n_nop);
+		vw(GUEST_ACTIVITY, ACT_HLT);
+		if (!i)
+			vw_set(GUEST_RFLAGS, FL_IF);
+		vw(CTRL_ENTRY_INFO, EV_ON | events[i]);
+		if (vl2_expect_trap(&l2, events[i] & 0xff, &fr)) {
+			CHECK_EQ(fr.rip, n_nop);
+			CHECK_EQ(vr(GUEST_ACTIVITY), ACT_ACTIVE);
+		}
+		vmcs_forget_all();
+	}
+}
+
+/* HLT that L2 executes, not intercepted, ended by an exit */
+static void hlt_in_l2(const void *arg)
+{
+	struct vl2 l2;
+
+	vl2_init_at(&l2, n_sti_hlt);
+	ctl_clear(CTRL_PROC, PROC_HLT);
+	apic_timer(VEC_IPI, 20000);
+	if (vl2_expect(&l2, R_EXT_INT)) {
+		if (!t_departs("saved"))
+			CHECK_EQ(vr(GUEST_ACTIVITY), ACT_HLT);
+		CHECK_EQ(vr(GUEST_RIP), n_after_hlt);
+	}
+	watchdog_arm();
+}
+
+/* Shutdown: interrupts are blocked for the guest, but still exit; NMI does as well. */
+static void shutdown(const void *arg)
+{
+	struct vl2 l2;
+
+	vl2_init_at(&l2, n_nop);
+	vw(GUEST_ACTIVITY, ACT_SHUTDOWN);
+	vw(CTRL_ENTRY_INFO, EV_ON | EV_VNMI | 2);
+	if (vl2_expect_trap(&l2, 2, NULL))
+		CHECK_EQ(vr(GUEST_ACTIVITY), ACT_ACTIVE);
+	nmi_unblock();
+	if (cpu_features & VF_TIMER) {
+		vl2_init_at(&l2, n_nop);
+		vw(GUEST_ACTIVITY, ACT_SHUTDOWN);
+		ctl_set(CTRL_PIN, PIN_TIMER);
+		vw(GUEST_TIMER, 1000);
+		if (vl2_expect(&l2, R_TIMER))
+			CHECK_EQ(vr(GUEST_ACTIVITY), ACT_SHUTDOWN);
+	}
+}
+
+static volatile u32 sipi_go;
+
+static void send_sipi(void *arg)
+{
+	while (!sipi_go)
+		cpu_relax();
+	delay_us(3000);
+	apic_ipi(cpu_at(0)->apic_id, 0x4600 | 0x9f);
+}
+
+static void send_init(void *arg)
+{
+	while (!sipi_go)
+		cpu_relax();
+	delay_us(3000);
+	apic_ipi(cpu_at(0)->apic_id, 0x4500);
+}
+
+static void wait_for_sipi(const void *arg)
+{
+	struct vl2 l2;
+
+	vl2_init_at(&l2, n_nop);
+	vw(GUEST_ACTIVITY, ACT_WAIT_SIPI);
+	sipi_go = 0;
+	smp_call(1, send_sipi, NULL);
+	sipi_go = 1;
+	if (vl2_expect(&l2, R_SIPI)) {
+		CHECK_EQ(vr(EXIT_QUAL), 0x9f);
+		CHECK_EQ(vr(GUEST_ACTIVITY), ACT_WAIT_SIPI);
+		CHECK_EQ(vr(GUEST_RIP), n_nop);
+	}
+	smp_wait(1);
+}
+
+/* INIT exits from L2 and does nothing to it. */
+static void init_exit(const void *arg)
+{
+	struct vl2 l2;
+
+	vl2_init_at(&l2, l2_spin);
+	sipi_go = 0;
+	smp_call(1, send_init, NULL);
+	sipi_go = 1;
+	if (vl2_expect(&l2, R_INIT)) {
+		CHECK_EQ(vr(EXIT_QUAL), 0);
+		CHECK_EQ(vr(GUEST_ACTIVITY), ACT_ACTIVE);
+	}
+	smp_wait(1);
+	/* L1 is unharmed, and L2 goes on. */
+	vw(GUEST_RIP, (u64)l2_done);
+	vl2_expect_done(&l2);
+}
+
+/* ---- pending debug exceptions ---- */
+
+static void pending_dbg(const void *arg)
+{
+	struct vl2 l2;
+
+	/* A breakpoint that had matched: #DB at once */
+	vl2_init_at(&l2, n_nop);
+	vw(GUEST_PENDING_DBG, BIT(12) | BIT(1));
+	vw(CTRL_EXCEPTIONS, 1u << V_DB);
+	if (vl2_expect(&l2, R_EXCEPTION)) {
+		CHECK_EQ(vr(EXIT_INTR_INFO), EV_ON | EV_HW_EXC | V_DB);
+		CHECK_EQ(vr(EXIT_QUAL) & 0xf, BIT(1));
+		CHECK_EQ(vr(GUEST_RIP), n_nop);
+		CHECK_EQ(vr(GUEST_PENDING_DBG), 0);
+	}
+	/* Without bit 12 and without BS there is nothing to deliver. */
+	vl2_init_at(&l2, n_nop);
+	vw(GUEST_PENDING_DBG, BIT(0));
+	vw(CTRL_EXCEPTIONS, 1u << V_DB);
+	vl2_expect_done(&l2);
+	/* A single step that was held by MOV SS: after the next instruction */
+	vl2_init_at(&l2, n_nop);
+	vw_set(GUEST_RFLAGS, FL_TF);
+	vw(GUEST_INTERRUPTIBILITY, BLOCK_MOV_SS);
+	vw(GUEST_PENDING_DBG, BIT(14));
+	vw(CTRL_EXCEPTIONS, 1u << V_DB);
+	if (vl2_expect(&l2, R_EXCEPTION)) {
+		CHECK_EQ(vr(EXIT_QUAL), BIT(14));
+		CHECK_EQ(vr(GUEST_RIP), n_nop + 1);
+	}
+}
+
+/* An injected event comes first and drops them, unless it is one that leaves them. */
+static void pending_inject(const void *arg)
+{
+	struct vl2 l2;
+
+	vl2_init_at(&l2, n_nop);
+	vw(GUEST_PENDING_DBG, BIT(12) | BIT(1));
+	vw(CTRL_ENTRY_INFO, EV_ON | EV_HW_EXC | V_UD);
+	vl2_expect_trap(&l2, V_UD, NULL);
+}
+
+/* ---- preemption timer ---- */
+
+static void timer(const void *arg)
+{
+	struct vl2 l2;
+
+	/* 0: before the first instruction */
+	vl2_init_at(&l2, n_nop);
+	ctl_set(CTRL_PIN, PIN_TIMER);
+	vw(GUEST_TIMER, 0);
+	if (vl2_expect(&l2, R_TIMER)) {
+		CHECK_EQ(vr(GUEST_RIP), n_nop);
+		CHECK_EQ(vr(EXIT_QUAL), 0);
+		CHECK_EQ(vr(GUEST_TIMER), 0);
+	}
+	vl2_init_at(&l2, l2_spin);
+	ctl_set(CTRL_PIN, PIN_TIMER);
+	vw(GUEST_TIMER, 500);
+	if (vl2_expect(&l2, R_TIMER))
+		/* Not saved */
+		CHECK_EQ(vr(GUEST_TIMER), 500);
+	/* Long enough for another exit to come first */
+	vl2_init_at(&l2, n_nop);
+	ctl_set(CTRL_PIN, PIN_TIMER);
+	vw(GUEST_TIMER, ~0u);
+	vl2_expect_done(&l2);
+	/* Not active: 0 is nothing */
+	vl2_init_at(&l2, n_nop);
+	ctl_clear(CTRL_PIN, PIN_TIMER);
+	vw(GUEST_TIMER, 0);
+	vl2_expect_done(&l2);
+}
+
+static void timer_save(const void *arg)
+{
+	struct vl2 l2;
+
+	vl2_init_at(&l2, l2_spin);
+	ctl_set(CTRL_PIN, PIN_TIMER);
+	ctl_set(CTRL_EXIT, EXIT_SAVE_TIMER);
+	vw(GUEST_TIMER, 500);
+	if (vl2_expect(&l2, R_TIMER))
+		CHECK_EQ(vr(GUEST_TIMER), 0);
+	vl2_init_at(&l2, n_nop);
+	ctl_set(CTRL_PIN, PIN_TIMER);
+	ctl_set(CTRL_EXIT, EXIT_SAVE_TIMER);
+	vw(GUEST_TIMER, 0x7fffffff);
+	if (vl2_expect_done(&l2))
+		CHECK(vr(GUEST_TIMER) <= 0x7fffffff && vr(GUEST_TIMER) > 0x7f000000);
+}
+
+/* It counts in HLT, and a pending event does not keep it from ending. */
+static void timer_hlt(const void *arg)
+{
+	struct vl2 l2;
+
+	vl2_init_at(&l2, n_nop);
+	vw(GUEST_ACTIVITY, ACT_HLT);
+	ctl_set(CTRL_PIN, PIN_TIMER);
+	vw(GUEST_TIMER, 1000);
+	if (vl2_expect(&l2, R_TIMER))
+		CHECK_EQ(vr(GUEST_ACTIVITY), ACT_HLT);
+	/* Injected events are delivered before a timer of 0 exits. */
+	vl2_init_at(&l2, n_nop);
+	vw_set(GUEST_RFLAGS, FL_IF);
+	ctl_set(CTRL_PIN, PIN_TIMER);
+	vw(GUEST_TIMER, 0);
+	vw(CTRL_ENTRY_INFO, EV_ON | EV_HW_INTR | 0x80);
+	if (vl2_expect(&l2, R_TIMER)) {
+		CHECK_EQ(vr(GUEST_RIP), (u64)l2_trap_stubs + 0x80 * 16);
+		CHECK_EQ(vr(IDT_INFO) & EV_ON, 0);
+	}
+	/* It comes before an interrupt window. */
+	vl2_init_at(&l2, n_nop);
+	vw_set(GUEST_RFLAGS, FL_IF);
+	ctl_set(CTRL_PIN, PIN_TIMER);
+	ctl_set(CTRL_PROC, PROC_INTR_WINDOW);
+	vw(GUEST_TIMER, 0);
+	vl2_expect(&l2, R_TIMER);
+}
+
+/* ---- monitor trap flag ---- */
+
+static void mtf(const void *arg)
+{
+	struct vl2 l2;
+
+	vl2_init_at(&l2, n_nop);
+	ctl_set(CTRL_PROC, PROC_MTF);
+	if (vl2_expect(&l2, R_MTF)) {
+		CHECK_EQ(vr(GUEST_RIP), n_nop + 1);
+		CHECK_EQ(vr(EXIT_QUAL), 0);
+	}
+	if (vl2_expect(&l2, R_MTF))
+		CHECK_EQ(vr(GUEST_RIP), n_nop + 2);
+	/* After an injected event: before the first instruction of the handler */
+	vl2_init_at(&l2, n_nop);
+	ctl_set(CTRL_PROC, PROC_MTF);
+	vw_set(GUEST_RFLAGS, FL_IF);
+	vw(CTRL_ENTRY_INFO, EV_ON | EV_HW_INTR | 0x80);
+	if (vl2_expect(&l2, R_MTF))
+		CHECK_EQ(vr(GUEST_RIP), (u64)l2_trap_stubs + 0x80 * 16);
+	/* A pending MTF exit by injection, without the control */
+	vl2_init_at(&l2, n_nop);
+	vw(CTRL_ENTRY_INFO, EV_ON | EV_OTHER);
+	if (vl2_expect(&l2, R_MTF))
+		CHECK_EQ(vr(GUEST_RIP), n_nop);
+}
+
+/* ---- PAUSE-loop exiting ---- */
+
+static void ple(const void *arg)
+{
+	struct vl2 l2;
+
+	vl2_init_at(&l2, l2_spin);
+	ctl_clear(CTRL_PROC, PROC_PAUSE);
+	ctl_set(CTRL_PROC2, PROC2_PLE);
+	vw(CTRL_PLE_GAP, 10000);
+	vw(CTRL_PLE_WINDOW, 20000);
+	if (vl2_expect(&l2, R_PAUSE))
+		CHECK_EQ(vr(EXIT_LEN), 2);
+	/* Not at CPL 3 */
+	vl2_init_at(&l2, l2_spin);
+	vl2_set_user(&l2);
+	vw_set(GUEST_RFLAGS, FL_IF);
+	ctl_clear(CTRL_PROC, PROC_PAUSE);
+	ctl_set(CTRL_PROC2, PROC2_PLE);
+	vw(CTRL_PLE_GAP, 10000);
+	vw(CTRL_PLE_WINDOW, 20000);
+	apic_timer(VEC_IPI, 200000);
+	vl2_expect(&l2, R_EXT_INT);
+	watchdog_arm();
+}
+
+static const struct l1_test tests[] = {
+	{ "hlt_ext_int", VF_HLT, hlt_ext_int, NULL },
+	{ "hlt_inject", VF_HLT, hlt_inject, NULL },
+	{ "hlt_in_l2", 0, hlt_in_l2, NULL },
+	{ "shutdown", VF_SHUTDOWN, shutdown, NULL },
+	{ "wait_for_sipi", VF_SIPI | F_SMP2, wait_for_sipi, NULL },
+	{ "init", F_SMP2, init_exit, NULL },
+	{ "pending_debug", 0, pending_dbg, NULL },
+	{ "pending_debug_inject", 0, pending_inject, NULL },
+	{ "timer", VF_TIMER, timer, NULL },
+	{ "timer_save", VF_TIMER | VF_SAVETIMER, timer_save, NULL },
+	{ "timer_hlt", VF_TIMER | VF_HLT, timer_hlt, NULL },
+	{ "mtf", VF_MTF, mtf, NULL },
+	{ "pause_loop", VF_PLE, ple, NULL },
+};
+
+const struct test_group group_vmx_state = { "vmx_state", tests, ARRAY_SIZE(tests), false };
