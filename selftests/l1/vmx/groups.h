@@ -2,6 +2,7 @@
 /* One line a group of VT-x tests, in the order they run. */
 GROUP(insn)
 GROUP(fault)
+GROUP(real)
 GROUP(fields)
 GROUP(exits)
 GROUP(l2vmx)
@@ -24,4 +25,5 @@ GROUP(vintr)
 GROUP(lists)
 GROUP(tlb)
 GROUP(desc)
+GROUP(vmfunc)
 GROUP(modes)
