@@ -169,6 +169,10 @@ static const struct {
 	{ BOCHS, "vmx_ept/misconfig_bits_*.bit12", "Bochs does not look at bit 12 of large EPT pages" },
 	{ BOCHS, "vmx_pml/ad_walk.read", "Bochs reports a write alone (Exit Qualification for EPT Violations)" },
 	{ ON_BOCHS, "vmx_apic/access_exit.fetch", "Bochs stops the machine at this fetch" },
+	{ ON_BOCHS, "vmx_vintr/hlt", "Bochs does not end HLT for a virtual interrupt" },
+	{ BOCHS, "vmx_lists/entry_bad.absent", "Bochs is started to ignore unknown MSRs" },
+	{ BOCHS, "vmx_lists/entry_bad.smm", "Bochs is started to ignore unknown MSRs" },
+	{ ON_BOCHS, "vmx_lists/debug_controls.debugctl", "Bochs has no DEBUGCTL" },
 	{ KVM, "vmx_fields/unsupported", "KVM has fields whose controls it does not offer" },
 };
 

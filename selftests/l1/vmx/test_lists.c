@@ -97,7 +97,6 @@ static void entry_bad(const void *arg)
 			e[n - 1] = (struct msr_entry){ bad[i].msr, bad[i].rsvd, bad[i].v };
 			vw(CTRL_ENTRY_MSR_LOAD, (u64)e);
 			vw(CTRL_ENTRY_LOAD_COUNT, 3);
-			vw(GUEST_RSP, vr(GUEST_RSP));
 			vl2_run(&l2);
 			if (l2.reason != (R_ENTRY_FAILED | R_MSR_LOAD) || vr(EXIT_QUAL) != n) {
 				FAIL("MSR %x value %llx as entry %u", bad[i].msr, bad[i].v, n);
@@ -268,7 +267,8 @@ static void debug_controls(const void *arg)
 	vw(GUEST_DEBUGCTL, 1);
 	if (vl2_expect_done(&l2)) {
 		CHECK_EQ(l2.rbx, 0x455);
-		CHECK_EQ(l2.rax & 1, 1);
+		if (!t_departs("debugctl"))
+			CHECK_EQ(l2.rax & 1, 1);
 		/* The host has neither. */
 		CHECK_EQ(read_dr7(), 0x400);
 		CHECK_EQ(rdmsr(MSR_DEBUGCTL), 0);
@@ -280,7 +280,8 @@ static void debug_controls(const void *arg)
 	l2.rbx = 0x415;
 	if (vl2_expect_done(&l2)) {
 		CHECK_EQ(vr(GUEST_DR7), 0x415);
-		CHECK_EQ(vr(GUEST_DEBUGCTL), 1);
+		if (!t_departs("debugctl"))
+			CHECK_EQ(vr(GUEST_DEBUGCTL), 1);
 	}
 	if (!caps_may_clear(CTRL_ENTRY, ENTRY_LOAD_DEBUG) ||
 	    !caps_may_clear(CTRL_EXIT, EXIT_SAVE_DEBUG))
@@ -299,10 +300,9 @@ static void debug_controls(const void *arg)
 
 static void pat(const void *arg)
 {
-	u64 host = rdmsr(MSR_PAT), guest = host ^ 0x0101000000000000ull;
+	u64 host = rdmsr(MSR_PAT), guest = 0x0606060606060606ull;
 	struct vl2 l2;
 
-	guest = 0x0606060606060606ull;
 	vl2_init_at(&l2, q_pat);
 	ctl_set(CTRL_ENTRY, ENTRY_LOAD_PAT);
 	ctl_set(CTRL_EXIT, EXIT_LOAD_PAT | EXIT_SAVE_PAT);
