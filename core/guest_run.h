@@ -41,7 +41,8 @@
 #define CTL_CR		(1u << 6)	/* cr0_mask, cr0_shadow, cr4_mask, cr4_shadow */
 #define CTL_VAPIC	(1u << 7)	/* vapic */
 #define CTL_TIMER	(1u << 8)	/* timer, timer_on */
-#define CTL_ALL		0x1ffu
+#define CTL_FIELDS	(1u << 9)	/* fields_on */
+#define CTL_ALL		0x3ffu
 
 /*
  * Intercepts, one bit each.  The words and bits are those of the VMCB control
@@ -350,6 +351,8 @@ struct guest_vapic {
  * @ud_insns: CTL_INTERCEPTS; UD_*: instructions that are #UD although the CPU has them
  * @msr_read_pass: bit n set: RDMSR of pass_msr n does not exit; CTL_MSR
  * @msr_write_pass: the same for WRMSR; CTL_MSR
+ * @fields_on: CTL_FIELDS; the guest's VMREAD and VMWRITE of the fields that
+ *	hw_ops.fields_alloc named act on the block of hw_ops.fields_read and do not exit
  * @tsc_offset: added to the host's TSC; CTL_TSC
  * @root: second-level table (4-level, the vendor's format); CTL_ROOT
  * @root_ad: CTL_ROOT; the CPU keeps accessed and dirty flags in @root, and so takes its own
@@ -413,6 +416,7 @@ struct guest_run {
 	u32 ple_gap, ple_window;
 	u32 ud_insns;
 	u32 msr_read_pass, msr_write_pass;
+	bool fields_on;
 	u64 tsc_offset;
 	struct hpa root;
 	bool root_ad;

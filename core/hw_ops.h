@@ -39,6 +39,7 @@ struct hw_caps {
 	bool icpt_xsaves;	/* XSAVES and XRSTORS, the same */
 	bool icpt_rdrand, icpt_rdseed;
 	bool tpr_shadow, apic_access, x2apic_virt, apic_regs, vid;	/* struct guest_vapic */
+	bool guest_fields;	/* hw_ops.fields_alloc works */
 	bool root_exec_only;	/* a second-level leaf may be executable and not readable */
 	u32 nr_tags;		/* TLB tags (ASIDs, VPIDs) */
 	u8 root_levels;		/* levels of the second-level table: 4 */
@@ -81,6 +82,13 @@ struct hw_problem {
  *	the hot registers.  Preemption and interrupts off on entry and return; a
  *	host interrupt that ended the guest is still pending on return.
  * @fetch: make register groups current, see run_need
+ * @fields_alloc: a block of fields that @run's guest can VMREAD and VMWRITE without an
+ *	exit (SDM vol. 3, "VMCS Types: Ordinary and Shadow"), for the encodings in @read
+ *	and in @write; freed with @run.  -ENOMEM; -EOPNOTSUPP without
+ *	hw_caps.guest_fields; -EEXIST the second time.  Sleepable.
+ * @fields_read: values of @nr fields of that block; @run is not in the guest.  -EAGAIN,
+ *	with nothing done: the extension is off on this CPU.
+ * @fields_write: the reverse
  *
  * No hook is ever NULL.
  */
@@ -97,6 +105,11 @@ struct hw_ops {
 	void (*unload)(struct guest_run *run);
 	void (*enter)(struct guest_run *run);
 	void (*fetch)(struct guest_run *run, u32 groups);
+	int (*fields_alloc)(struct guest_run *run, const u16 *read, unsigned int nr_read,
+			    const u16 *write, unsigned int nr_write);
+	int (*fields_read)(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr);
+	int (*fields_write)(struct guest_run *run, const u16 *enc, const u64 *val,
+			    unsigned int nr);
 };
 
 extern const struct hw_ops *hw;

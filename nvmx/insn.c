@@ -88,7 +88,7 @@ static enum nested_result do_entry(struct nestor_vcpu *vcpu, bool launch)
 	if (!launch && !n->vmcs12->launched)
 		return nvmx_refuse(vcpu, FAIL_vmresume_not_launched, 0, 0, 0);
 	len = vcpu_insn_len(vcpu);
-	if (len == -EAGAIN)
+	if (len == -EAGAIN || !nvmx_shadow_pull(vcpu))
 		return NESTED_RETRY;
 	/* Undecodable bytes: another CPU rewrote them; the exit vouches for the instruction. */
 	if (len < 0)

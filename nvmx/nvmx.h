@@ -38,6 +38,26 @@ struct nvmx_ept {
 	struct pt_format fmt;
 };
 
+#define NVMX_SHADOWED_MAX	64
+
+/**
+ * struct nvmx_shadowed - fields of the current VMCS that L1 accesses without an exit
+ * @ready: the backend has a block for them
+ * @on: the current VMCS is in it
+ * @nr_write: of the fields below, how many L1 may write; they come first
+ * @nr: how many there are
+ * @index: enum vmcs12_index of each
+ * @enc: encoding of each
+ * @val: value that the block was last known to hold
+ */
+struct nvmx_shadowed {
+	bool ready, on;
+	u8 nr_write, nr;
+	u8 index[NVMX_SHADOWED_MAX];
+	u16 enc[NVMX_SHADOWED_MAX];
+	u64 val[NVMX_SHADOWED_MAX];
+};
+
 /* What of L1 a VM exit does not load, while an SMI handler has L1's run. */
 struct nvmx_parked {
 	u64 rflags, cr0, cr4, efer, dr7;
@@ -113,6 +133,7 @@ struct nvmx_timer {
  * @soft_at: the vCPU's count of world switches when it was given to the CPU
  *
  * @smm: what an SMI interrupted
+ * @shadowed: fields that L1 accesses without an exit
  *
  * Owner: vcpu->lock.  L1's own state stays in vcpu->l1 while L2 runs, until the VM exit
  * loads it from the host-state area.
@@ -127,6 +148,7 @@ struct nvmx {
 	struct nvmx_caps offer, caps;
 	u64 feature_control;
 	struct nvmx_smm smm;
+	struct nvmx_shadowed shadowed;
 
 	struct guest_run merged;
 	struct nvmx_policy policy;
@@ -155,6 +177,18 @@ enum nested_result nvmx_insn(struct nestor_vcpu *vcpu);
 /* vmcs.c */
 /** nvmx_vmcs_flush() - write the current VMCS back to its region; there is none afterwards */
 void nvmx_vmcs_flush(struct nestor_vcpu *vcpu);
+
+/* shadow_vmcs.c: all are no-ops where the backend has nothing of the kind */
+/** nvmx_shadow_setup() - at VMXON: choose the fields; L1's capabilities are settled */
+void nvmx_shadow_setup(struct nestor_vcpu *vcpu);
+/** nvmx_shadow_on() - the current VMCS is a new one, or L1 is back from where it had none */
+void nvmx_shadow_on(struct nestor_vcpu *vcpu);
+/** nvmx_shadow_off() - take in what L1 wrote; from now on every access exits */
+void nvmx_shadow_off(struct nestor_vcpu *vcpu);
+/** nvmx_shadow_pull() - before an entry: take in what L1 wrote; false: cannot be done here and now */
+bool nvmx_shadow_pull(struct nestor_vcpu *vcpu);
+/** nvmx_shadow_push() - after an exit, and whenever L0 wrote to vmcs12: L1 is to see it */
+void nvmx_shadow_push(struct nestor_vcpu *vcpu);
 
 /* vmxon.c */
 /** nvmx_root_on() - L1 enters VMX operation */

@@ -183,6 +183,7 @@ static void enter_host(struct nestor_vcpu *vcpu)
 	const struct vmcs12 *v = nvmx_of(vcpu)->vmcs12;
 
 	load_host(vcpu);
+	nvmx_shadow_push(vcpu);
 	vcpu->stats.nested_exits++;
 	vcpu_request(vcpu, REQ_EVENT);
 	if (!load_host_pdptes(vcpu))

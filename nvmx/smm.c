@@ -67,6 +67,7 @@ static void restore_root(struct nestor_vcpu *vcpu)
 	n->vmxon = true;
 	vcpu->l1.cr0_must = n->caps.cr0_fixed0;
 	vcpu->l1.cr4_must = n->caps.cr4_fixed0;
+	nvmx_shadow_on(vcpu);
 }
 
 void nvmx_smm(struct nestor_vcpu *vcpu, enum nested_smm how)
@@ -78,6 +79,7 @@ void nvmx_smm(struct nestor_vcpu *vcpu, enum nested_smm how)
 		n->smm.l2 = vcpu_in_l2(vcpu);
 		if (n->smm.l2)
 			park(vcpu);
+		nvmx_shadow_off(vcpu);
 		n->smm.vmxon = n->vmxon;
 		n->vmxon = false;
 		vcpu->l1.cr0_must = 0;

@@ -32,6 +32,7 @@ void nvmx_vmcs_flush(struct nestor_vcpu *vcpu)
 
 	if (n->current_ptr == NO_VMCS)
 		return;
+	nvmx_shadow_off(vcpu);
 	write_back(vcpu, n->current_ptr);
 	n->current_ptr = NO_VMCS;
 }
@@ -88,6 +89,7 @@ static void make_current(struct nestor_vcpu *vcpu, u64 gpa)
 	n->vmcs12->launched = !!n->vmcs12->launched;
 	n->current_ptr = gpa;
 	n->lazy = 0;
+	nvmx_shadow_on(vcpu);
 }
 
 enum nested_result nvmx_do_vmptrld(struct nestor_vcpu *vcpu)

@@ -73,7 +73,12 @@ static void write_field(struct nestor_vcpu *vcpu, u64 vmcs, int i, bool high, u6
 		return;
 	}
 	nvmx_sync(vcpu, nvmx_field_groups(i));
+	/* L1 may read these without an exit, but not write them. */
+	if (vmcs12_fields[i].class == VMCS_INFO)
+		nvmx_shadow_off(vcpu);
 	vmcs12_set(nvmx_of(vcpu)->vmcs12, i, high, val);
+	if (vmcs12_fields[i].class == VMCS_INFO)
+		nvmx_shadow_on(vcpu);
 }
 
 enum nested_result nvmx_do_vmread(struct nestor_vcpu *vcpu)

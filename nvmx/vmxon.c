@@ -79,6 +79,7 @@ enum nested_result nvmx_do_vmxon(struct nestor_vcpu *vcpu)
 	if (revision != VMCS12_REVISION)
 		return nvmx_refuse(vcpu, FAIL_vmxon_revision, 0, revision, VMCS12_REVISION);
 	nvmx_root_on(vcpu, gpa);
+	nvmx_shadow_setup(vcpu);
 	return nvmx_succeed(vcpu);
 }
 

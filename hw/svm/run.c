@@ -154,6 +154,24 @@ static void svm_enter(struct guest_run *run)
 	svm_read_exit(run);
 }
 
+/* There is no such block here, so nobody comes to read or write it. */
+static int svm_fields_alloc(struct guest_run *run, const u16 *read, unsigned int nr_read,
+			    const u16 *write, unsigned int nr_write)
+{
+	return -EOPNOTSUPP;
+}
+
+static int svm_fields_read(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr)
+{
+	return -EAGAIN;
+}
+
+static int svm_fields_write(struct guest_run *run, const u16 *enc, const u64 *val,
+			    unsigned int nr)
+{
+	return -EAGAIN;
+}
+
 const struct hw_ops svm_hw_ops = {
 	.name = "AMD-V",
 	.probe = svm_probe,
@@ -167,4 +185,7 @@ const struct hw_ops svm_hw_ops = {
 	.unload = svm_unload,
 	.enter = svm_enter,
 	.fetch = svm_fetch,
+	.fields_alloc = svm_fields_alloc,
+	.fields_read = svm_fields_read,
+	.fields_write = svm_fields_write,
 };

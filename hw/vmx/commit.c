@@ -205,6 +205,8 @@ static void commit_ctl(struct guest_run *run, u32 groups)
 		ctx->vapic[VAPIC_TPR] = run->vintr.tpr << 4;
 	if (groups & CTL_VAPIC)
 		commit_vapic(run);
+	if ((groups & CTL_FIELDS) && ctx->fields)
+		vmx_fields_commit(run);
 	if ((groups & CTL_TIMER) && run->timer_on)
 		vmwrite(VMCS_PREEMPTION_TIMER, run->timer);
 	if (groups & ~(u32)(CTL_MSR | CTL_ROOT | CTL_LBR))

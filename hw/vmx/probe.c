@@ -80,6 +80,9 @@ static const char *read_controls(u64 basic)
 	return NULL;
 }
 
+/* IA32_VMX_MISC: VMWRITE to exit information fields */
+#define MISC_VMWRITE_ANY	BIT_ULL(29)
+
 static void read_fixed_bits(void)
 {
 	/* "Unrestricted guest" takes PE and PG out of what is fixed. */
@@ -125,6 +128,9 @@ static void fill_optional(struct hw_caps *caps)
 	caps->x2apic_virt = may2(PROC2_X2APIC);
 	caps->apic_regs = may2(PROC2_APIC_REGS);
 	caps->vid = may2(PROC2_VID);
+	/* What the guest reads there includes fields that are read-only without this. */
+	caps->guest_fields = may2(PROC2_SHADOW_VMCS) &&
+			     (cap_msr(MSR_IA32_VMX_MISC) & MISC_VMWRITE_ANY);
 }
 
 static void fill_caps(struct hw_caps *caps)

@@ -108,4 +108,7 @@ const struct hw_ops vmx_hw_ops = {
 	.unload = vmx_unload,
 	.enter = vmx_enter,
 	.fetch = vmx_fetch,
+	.fields_alloc = vmx_fields_alloc,
+	.fields_read = vmx_fields_read,
+	.fields_write = vmx_fields_write,
 };

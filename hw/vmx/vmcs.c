@@ -21,6 +21,9 @@ static void ctx_clear(struct vmx_cpu *vc, struct vmx_ctx *ctx)
 {
 	lockdep_assert_irqs_disabled();
 	vmclear(ctx->pa);
+	/* The CPU may hold parts of what the link pointer names. */
+	if (ctx->fields)
+		vmclear(ctx->fields->pa);
 	if (vc->current_ctx == ctx)
 		vc->current_ctx = NULL;
 	list_del(&ctx->link);
@@ -95,6 +98,7 @@ void vmx_run_free(struct guest_run *run)
 		run->sys->hw = NULL;
 	}
 	ctx_release(ctx);
+	vmx_fields_free(ctx);
 	free_page((unsigned long)ctx->vmcs);
 	free_page((unsigned long)ctx->msr_bitmap);
 	free_page((unsigned long)ctx->vapic);

@@ -83,6 +83,20 @@ struct vmx_host_sel {
 };
 
 /**
+ * struct vmx_fields - shadow VMCS of a run (hw_ops.fields_alloc)
+ * @vmcs: the region; @pa: its physical address
+ * @fresh: it was never cleared, so it is no VMCS yet
+ * @read_map: VMREAD bitmap
+ * @write_map: VMWRITE bitmap
+ */
+struct vmx_fields {
+	void *vmcs;
+	u64 pa;
+	bool fresh;
+	void *read_map, *write_map;
+};
+
+/**
  * struct vmx_ctx - hardware context of one run (guest_run.hw)
  * @run: its run
  * @host_rsp: HOST_RSP as it is in the VMCS; offset known to enter.S
@@ -108,6 +122,7 @@ struct vmx_host_sel {
  * @fs_base: the task's FS base, when the context was loaded
  * @gs_base: the task's GS base, while the guest's is loaded
  * @given: what was given to the CPU to inject with the last entry
+ * @fields: shadow VMCS, NULL for none; outside of the guest it is clear
  */
 struct vmx_ctx {
 	u64 host_rsp;
@@ -133,6 +148,7 @@ struct vmx_ctx {
 	struct vmx_host_sel sel;
 	u64 fs_base, gs_base;
 	struct guest_event given;
+	struct vmx_fields *fields;
 };
 
 static inline struct vmx_ctx *vmx_ctx(struct guest_run *run)
@@ -185,6 +201,14 @@ static inline void vmx_need(struct guest_run *run, u32 groups)
 	if (groups & ~run->avail)
 		vmx_fetch_here(run, groups & ~run->avail);
 }
+
+/* fields.c */
+int vmx_fields_alloc(struct guest_run *run, const u16 *read, unsigned int nr_read,
+		     const u16 *write, unsigned int nr_write);
+void vmx_fields_free(struct vmx_ctx *ctx);
+int vmx_fields_read(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr);
+int vmx_fields_write(struct guest_run *run, const u16 *enc, const u64 *val, unsigned int nr);
+void vmx_fields_commit(struct guest_run *run);
 
 /* exit.c */
 void vmx_read_exit(struct guest_run *run, bool failed);

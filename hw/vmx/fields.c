@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VMCS shadowing: fields that a guest reads and writes by its own VMREAD and VMWRITE
+ * (SDM vol. 3, "VMCS Types: Ordinary and Shadow").
+ *
+ * The shadow VMCS is made current for as long as it takes to copy fields, and cleared
+ * again at once: while a guest runs it is reached through the link pointer only, and then
+ * it must not be active on another CPU.
+ */
+#include <linux/gfp.h>
+#include <linux/io.h>
+#include <linux/slab.h>
+
+#include "hw/vmx/insn.h"
+#include "hw/vmx/vmx.h"
+
+#define SHADOW_INDICATOR	BIT(31)
+
+static void allow(u8 *map, const u16 *enc, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		map[enc[i] / 8] &= ~(1u << (enc[i] & 7));
+}
+
+static void free_fields(struct vmx_fields *f)
+{
+	free_page((unsigned long)f->vmcs);
+	free_page((unsigned long)f->read_map);
+	free_page((unsigned long)f->write_map);
+	kfree(f);
+}
+
+void vmx_fields_free(struct vmx_ctx *ctx)
+{
+	if (ctx->fields)
+		free_fields(ctx->fields);
+	ctx->fields = NULL;
+}
+
+/* Current, then what @copy does, then clear: the CPU keeps nothing of it. */
+static int with_fields(struct guest_run *run, void (*copy)(const u16 *, u64 *, unsigned int),
+			const u16 *enc, u64 *val, unsigned int nr)
+{
+	struct vmx_fields *f = vmx_ctx(run)->fields;
+	struct vmx_cpu *vc;
+	unsigned long flags;
+	int r = -EAGAIN;
+
+	/* Where the run was last the CPU may hold parts of the block. */
+	preempt_disable();
+	vmx_take(vmx_ctx(run));
+	local_irq_save(flags);
+	vc = this_cpu_ptr(&vmx_cpu);
+	if (likely(vc->on)) {
+		if (unlikely(f->fresh))
+			vmclear(f->pa);
+		f->fresh = false;
+		vmptrld(f->pa);
+		copy(enc, val, nr);
+		vmclear(f->pa);
+		vc->current_ctx = NULL;
+		r = 0;
+	}
+	local_irq_restore(flags);
+	preempt_enable();
+	return r;
+}
+
+static void read_all(const u16 *enc, u64 *val, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		val[i] = vmread(enc[i]);
+}
+
+static void write_all(const u16 *enc, u64 *val, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		vmwrite(enc[i], val[i]);
+}
+
+int vmx_fields_read(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr)
+{
+	return with_fields(run, read_all, enc, val, nr);
+}
+
+int vmx_fields_write(struct guest_run *run, const u16 *enc, const u64 *val, unsigned int nr)
+{
+	return with_fields(run, write_all, enc, (u64 *)val, nr);
+}
+
+void vmx_fields_commit(struct guest_run *run)
+{
+	const struct vmx_fields *f = vmx_ctx(run)->fields;
+
+	vmwrite(VMCS_LINK_POINTER, run->fields_on ? f->pa : ~0ull);
+	vmwrite(VMCS_VMREAD_BITMAP, __pa(f->read_map));
+	vmwrite(VMCS_VMWRITE_BITMAP, __pa(f->write_map));
+}
+
+int vmx_fields_alloc(struct guest_run *run, const u16 *read, unsigned int nr_read,
+		     const u16 *write, unsigned int nr_write)
+{
+	struct vmx_fields *f;
+
+	if (!hw_caps.guest_fields)
+		return -EOPNOTSUPP;
+	if (vmx_ctx(run)->fields)
+		return -EEXIST;
+	f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
+	if (!f)
+		return -ENOMEM;
+	f->vmcs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	f->read_map = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	f->write_map = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!f->vmcs || !f->read_map || !f->write_map) {
+		free_fields(f);
+		return -ENOMEM;
+	}
+	*(u32 *)f->vmcs = vmx_caps.revision | SHADOW_INDICATOR;
+	f->pa = virt_to_phys(f->vmcs);
+	f->fresh = true;
+	memset(f->read_map, 0xff, PAGE_SIZE);
+	memset(f->write_map, 0xff, PAGE_SIZE);
+	allow(f->read_map, read, nr_read);
+	allow(f->write_map, write, nr_write);
+	vmx_ctx(run)->fields = f;
+	run->ctl_dirty |= CTL_FIELDS;
+	return 0;
+}
