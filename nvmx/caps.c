@@ -23,7 +23,6 @@ static const struct cap_row {
 	u16 need;		/* offset in struct hw_caps + 1, 0 for none */
 	bool control;		/* allowed-1 settings are in the upper half */
 	u64 bits;
-	const char *name, *word_name, *need_name;
 } rows[] = {
 #define NEED_SOFT 0
 #define NEED_HW(member) (offsetof(struct hw_caps, member) + 1)
@@ -49,21 +48,11 @@ static const struct cap_row {
 		.word = offsetof(struct nvmx_caps, word_), .need = NEED_##need_,	\
 		.control = offsetof(struct nvmx_caps, word_) < offsetof(struct nvmx_caps, misc) && \
 			   offsetof(struct nvmx_caps, word_) > offsetof(struct nvmx_caps, basic), \
-		.bits = (bit_), .name = #bit_, .word_name = #word_, .need_name = #need_, \
+		.bits = (bit_),							\
 	},
 #include "nvmx/caps.def"
 #undef C
 };
-
-bool nvmx_cap_row(unsigned int i, const char **name, const char **word, const char **needs)
-{
-	if (i >= ARRAY_SIZE(rows))
-		return false;
-	*name = rows[i].name;
-	*word = rows[i].word_name;
-	*needs = rows[i].need ? rows[i].need_name : NULL;
-	return true;
-}
 
 /* The field that each capability brings exists when one of these bits may be 1. */
 static u32 fields_of(const struct nvmx_caps *c)

@@ -131,7 +131,4 @@ bool nvmx_caps_get(const struct nvmx_caps *caps, u32 msr, u64 *val);
  */
 bool nvmx_caps_set(struct nvmx_caps *caps, const struct nvmx_caps *max, u32 msr, u64 val);
 
-/** nvmx_cap_row() - row @i of caps.def, for the table in Documentation; false behind the last */
-bool nvmx_cap_row(unsigned int i, const char **name, const char **word, const char **needs);
-
 #endif

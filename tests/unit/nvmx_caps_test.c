@@ -5,17 +5,6 @@
 #include "nvmx/vmcs12.h"
 #include "tap.h"
 
-/* The table of Documentation, for tools that ask. */
-static int print_table(void)
-{
-	const char *name, *word, *needs;
-	unsigned int i;
-
-	for (i = 0; nvmx_cap_row(i, &name, &word, &needs); i++)
-		printf("%s\t%s\t%s\n", word, name, needs ? needs : "-");
-	return 0;
-}
-
 static struct hw_caps rich(void)
 {
 	struct hw_caps hw;
@@ -321,13 +310,11 @@ static void test_no_true(const struct nvmx_caps *max)
 	       "without the TRUE MSRs the default1 classes have to be 1");
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
 	struct hw_caps hw = rich();
 	struct nvmx_caps max;
 
-	if (argc > 1 && !strcmp(argv[1], "table"))
-		return print_table();
 	nvmx_caps_max(&hw, &max);
 	test_rich();
 	test_poor();
