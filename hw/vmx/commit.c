@@ -156,10 +156,10 @@ static void commit_vapic(struct guest_run *run)
 	int i;
 
 	if (!v->tpr_shadow) {
-		if (!ctx->vapic)
-			return;
-		vmwrite(VMCS_VIRTUAL_APIC_PAGE, __pa(ctx->vapic));
-		vmwrite(VMCS_TPR_THRESHOLD, 0);
+		if (ctx->vapic) {
+			vmwrite(VMCS_VIRTUAL_APIC_PAGE, __pa(ctx->vapic));
+			vmwrite(VMCS_TPR_THRESHOLD, 0);
+		}
 	} else {
 		vmwrite(VMCS_VIRTUAL_APIC_PAGE, v->page.a);
 		vmwrite(VMCS_TPR_THRESHOLD, v->threshold);

@@ -27,7 +27,8 @@ static u32 cr8_controls(const struct guest_run *run, const struct vmx_ctx *ctx)
 {
 	u32 cr = run->intercept[ICPT_CR];
 
-	if (!run->vapic.tpr_shadow && !ctx->vapic)
+	/* One of L0's own would answer accesses to TPR in an APIC-access page. */
+	if (!run->vapic.tpr_shadow && (!ctx->vapic || run->vapic.access))
 		return PROC_CR8_LOAD | PROC_CR8_STORE;
 	return PROC_TPR_SHADOW | if_set(cr, ICPT_CR_WRITE(8), PROC_CR8_LOAD) |
 	       if_set(cr, ICPT_CR_READ(8), PROC_CR8_STORE);
