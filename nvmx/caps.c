@@ -40,7 +40,7 @@ static const struct cap_row {
 #define NEED_icpt_rdrand NEED_HW(icpt_rdrand)
 #define NEED_icpt_rdseed NEED_HW(icpt_rdseed)
 #define NEED_icpt_xsaves NEED_HW(icpt_xsaves)
-#define NEED_pause_threshold NEED_HW(pause_threshold)
+#define NEED_ple NEED_HW(ple)
 #define NEED_tsc_scaling NEED_HW(tsc_scaling)
 #define NEED_root_exec_only NEED_HW(root_exec_only)
 #define C(word_, bit_, need_)							\

@@ -26,7 +26,7 @@ static struct hw_caps rich(void)
 	hw.apic_regs = true;
 	hw.vid = true;
 	hw.root_exec_only = true;
-	hw.pause_threshold = true;
+	hw.ple = true;
 	hw.tsc_scaling = true;
 	return hw;
 }
