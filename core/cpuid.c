@@ -298,18 +298,21 @@ static int check_entries(const struct kvm_cpuid_entry2 *e, u32 nr)
 	return 0;
 }
 
-static bool same_entries(const struct vcpu_cpuid *c, const struct kvm_cpuid_entry2 *e, u32 nr)
+/* Bits that follow the guest's state (OSXSAVE, ...) do not tell two tables apart. */
+static bool same_entries(struct nestor_vcpu *vcpu, const struct kvm_cpuid_entry2 *e, u32 nr)
 {
+	const struct vcpu_cpuid *c = &vcpu->cpuid;
 	u32 i;
 
 	if (c->nr != nr)
 		return false;
 	for (i = 0; i < nr; i++) {
-		const struct kvm_cpuid_entry2 *o = &c->entries[i];
+		struct kvm_cpuid_entry2 o = c->entries[i], n = e[i];
 
-		if (o->function != e[i].function || o->index != e[i].index ||
-		    o->flags != e[i].flags || o->eax != e[i].eax || o->ebx != e[i].ebx ||
-		    o->ecx != e[i].ecx || o->edx != e[i].edx)
+		cpuid_dynamic(vcpu, &o);
+		cpuid_dynamic(vcpu, &n);
+		if (o.function != n.function || o.index != n.index || o.flags != n.flags ||
+		    o.eax != n.eax || o.ebx != n.ebx || o.ecx != n.ecx || o.edx != n.edx)
 			return false;
 	}
 	return true;
@@ -326,7 +329,7 @@ int cpuid_set(struct nestor_vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nr
 	if (ret)
 		return ret;
 	/* A running L1 has made decisions on what it saw. */
-	if (vcpu->has_run && !same_entries(c, entries, nr))
+	if (vcpu->has_run && !same_entries(vcpu, entries, nr))
 		return -EINVAL;
 	cpuid_free(c);
 	c->entries = entries;

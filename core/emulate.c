@@ -13,6 +13,7 @@
 
 #include "core/emul/emul.h"
 #include "core/events.h"
+#include "core/guest_debug.h"
 #include "core/insn.h"
 #include "core/iobus.h"
 #include "core/irq.h"
@@ -419,8 +420,7 @@ static enum run_action emulation_done(struct emu *e, struct guest_run *run, enum
 	case X86_EMUL_OK:
 		mmio_reset(&vcpu->mmio);
 		run->int_shadow = false;
-		if (run->rflags & X86_EFLAGS_TF)
-			queue_debug(vcpu, DR_STEP);
+		insn_retired(vcpu);
 		return RESUME_GUEST;
 	case X86_EMUL_RESTART:
 		return RESUME_GUEST;

@@ -13,6 +13,7 @@
 #include <asm/trapnr.h>
 
 #include "core/events.h"
+#include "core/guest_debug.h"
 #include "core/hw_ops.h"
 #include "core/irq.h"
 #include "core/nested_ops.h"
@@ -192,7 +193,7 @@ bool can_take_irq(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *run = vcpu->run;
 
-	if (nested->blocked(vcpu, EVENT_INTR))
+	if (nested->blocked(vcpu, EVENT_INTR) || (vcpu->guest_debug & KVM_GUESTDBG_BLOCKIRQ))
 		return false;
 	if (vcpu_in_l2(vcpu))
 		return nested->l2_irq_open(vcpu);
@@ -280,7 +281,7 @@ static bool window_helps(struct nestor_vcpu *vcpu)
 {
 	const struct guest_run *run = vcpu->run;
 
-	if (nested->blocked(vcpu, EVENT_INTR))
+	if (nested->blocked(vcpu, EVENT_INTR) || (vcpu->guest_debug & KVM_GUESTDBG_BLOCKIRQ))
 		return false;
 	return !vcpu_in_l2(vcpu) || !(run->rflags & X86_EFLAGS_IF) || run->int_shadow;
 }
@@ -488,5 +489,6 @@ enum run_action deliver_events(struct nestor_vcpu *vcpu)
 	run->inject = injected_event(vcpu);
 	if (irq_user_window(vcpu))
 		open_irq_window(vcpu);
+	guest_debug_lend_tf(vcpu);
 	return RESUME_GUEST;
 }

@@ -10,6 +10,7 @@
 
 #include "core/events.h"
 #include "core/exits.h"
+#include "core/guest_debug.h"
 #include "core/hw_ops.h"
 #include "core/insn.h"
 #include "core/msr.h"
@@ -311,7 +312,7 @@ static enum run_action (*const exit_table[NR_EXIT_REASONS])(struct nestor_vcpu *
 	[EXIT_MTF ... EXIT_MCE_ON_ENTRY] = handle_broken,
 };
 
-enum run_action handle_exit(struct nestor_vcpu *vcpu)
+static enum run_action dispatch(struct nestor_vcpu *vcpu)
 {
 	unsigned int reason = vcpu->run->exit.reason;
 
@@ -322,4 +323,9 @@ enum run_action handle_exit(struct nestor_vcpu *vcpu)
 	if (reason >= NR_EXIT_REASONS)
 		return handle_broken(vcpu);
 	return exit_table[reason](vcpu);
+}
+
+enum run_action handle_exit(struct nestor_vcpu *vcpu)
+{
+	return guest_debug_finish(vcpu, dispatch(vcpu));
 }

@@ -5,9 +5,11 @@
  */
 #include <uapi/asm/debugreg.h>
 #include <asm/processor-flags.h>
+#include <asm/trapnr.h>
 
 #include "core/events.h"
 #include "core/exits.h"
+#include "core/guest_debug.h"
 #include "core/insn.h"
 #include "core/msr.h"
 
@@ -214,6 +216,8 @@ enum run_action handle_dr(struct nestor_vcpu *vcpu)
 		queue_gp(vcpu);
 		return RESUME_GUEST;
 	}
+	if (!vcpu_hw_dr7_owned(run) && (vcpu_hw_dr7(run) & DR7_GD))
+		return guest_debug_exit(vcpu, DR6_BD, X86_TRAP_DB);
 	if (run->dr7 & DR7_GD) {
 		queue_debug(vcpu, DR6_BD);
 		return RESUME_GUEST;

@@ -8,6 +8,7 @@
 
 #include "core/events.h"
 #include "core/exits.h"
+#include "core/guest_debug.h"
 #include "core/insn.h"
 #include "core/smm.h"
 
@@ -74,18 +75,19 @@ static void end_nmi_step(struct nestor_vcpu *vcpu)
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
-static enum run_action debug_exit(struct nestor_vcpu *vcpu, u64 dr6, u32 vector)
+/* Nobody debugs any more, or L2 runs on with the old intercepts: the guest gets its #BP. */
+static enum run_action handle_bp(struct nestor_vcpu *vcpu)
 {
-	struct kvm_run *kr = vcpu->kvm_run;
-	struct guest_run *run = vcpu->run;
+	int len;
 
-	run_need(run, GRP_DR);
-	kr->exit_reason = KVM_EXIT_DEBUG;
-	kr->debug.arch.exception = vector;
-	kr->debug.arch.pc = run_seg(run, SEG_CS)->base + run->rip;
-	kr->debug.arch.dr6 = dr6 | DR6_RESERVED;
-	kr->debug.arch.dr7 = run->dr7;
-	return EXIT_USER;
+	if (vcpu->guest_debug & KVM_GUESTDBG_USE_SW_BP)
+		return guest_debug_exit(vcpu, 0, X86_TRAP_BP);
+	len = vcpu_insn_len(vcpu);
+	if (len < 0)
+		return insn_failed(vcpu, len);
+	vcpu->run->rip += len;
+	queue_exception(vcpu, X86_TRAP_BP);
+	return RESUME_GUEST;
 }
 
 static enum run_action handle_db(struct nestor_vcpu *vcpu)
@@ -106,7 +108,7 @@ static enum run_action handle_db(struct nestor_vcpu *vcpu)
 			return RESUME_GUEST;
 	}
 	if (vcpu->guest_debug & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP))
-		return debug_exit(vcpu, dr6, X86_TRAP_DB);
+		return guest_debug_exit(vcpu, dr6, X86_TRAP_DB);
 	queue_debug(vcpu, dr6);
 	return RESUME_GUEST;
 }
@@ -119,7 +121,7 @@ enum run_action handle_exception(struct nestor_vcpu *vcpu)
 	case X86_TRAP_DB:
 		return handle_db(vcpu);
 	case X86_TRAP_BP:
-		return debug_exit(vcpu, 0, X86_TRAP_BP);
+		return handle_bp(vcpu);
 	case X86_TRAP_UD:
 		return handle_ud(vcpu);
 	case X86_TRAP_GP:

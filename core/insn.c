@@ -7,6 +7,7 @@
 #include <asm/processor-flags.h>
 
 #include "core/events.h"
+#include "core/guest_debug.h"
 #include "core/insn.h"
 #include "mmu/gva.h"
 #include "mmu/mmu.h"
@@ -122,8 +123,7 @@ void vcpu_advance(struct nestor_vcpu *vcpu, unsigned int len)
 		run->rip = (u32)run->rip;
 	run->int_shadow = false;
 	run->rflags &= ~X86_EFLAGS_RF;
-	if (unlikely(run->rflags & X86_EFLAGS_TF) && !vcpu->singlestep_nmi)
-		queue_debug(vcpu, DR_STEP);
+	insn_retired(vcpu);
 }
 
 enum run_action emulation_error(struct nestor_vcpu *vcpu)

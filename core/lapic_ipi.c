@@ -185,7 +185,8 @@ static void send_to_all(struct lapic *self, const struct irq_msg *msg, bool but_
 
 /*
  * ICR was written (APM: "Interrupt Command Register").  Combinations that the
- * manual calls invalid send nothing.
+ * manual calls invalid send nothing, but for an NMI or SMI to itself: software
+ * sends these, and processors take them.
  */
 void lapic_send_ipi(struct lapic *apic, u32 low, u32 dest)
 {
@@ -214,8 +215,8 @@ void lapic_send_ipi(struct lapic *apic, u32 low, u32 dest)
 		lapic_deliver(apic->vcpu->vm, &msg);
 		break;
 	case 1:
-		if (msg.mode == DM_FIXED)
-			lapic_accept(apic, DM_FIXED, msg.vector, false);
+		if (msg.mode == DM_FIXED || msg.mode == DM_NMI || msg.mode == DM_SMI)
+			lapic_accept(apic, msg.mode, msg.vector, false);
 		break;
 	case 2:
 		if (fixed || msg.mode == DM_NMI || msg.mode == DM_SMI)

@@ -18,6 +18,7 @@
 #include "core/compat.h"
 #include "core/events.h"
 #include "core/exits.h"
+#include "core/guest_debug.h"
 #include "core/hw_ops.h"
 #include "core/irq.h"
 #include "core/msr.h"
@@ -132,6 +133,7 @@ static void after_exit(struct nestor_vcpu *vcpu)
 	struct guest_run *run = vcpu->run;
 	const struct guest_event *ev = &run->exit.vectoring;
 
+	guest_debug_take_tf(vcpu);
 	clear_injected(vcpu);
 	if (unlikely(ev->valid)) {
 		bool soft = ev->type == EVENT_SOFT_INT || ev->type == EVENT_PRIV_EXCEPTION ||
@@ -233,6 +235,7 @@ static enum run_action run_once(struct nestor_vcpu *vcpu)
 	entered = enter_guest(vcpu);
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
 	if (!entered) {
+		guest_debug_take_tf(vcpu);
 		run->inject.valid = false;
 		return RESUME_GUEST;
 	}

@@ -163,6 +163,8 @@ struct vcpu_stats {
  * @user_irq: vector + 1 that KVM_INTERRUPT queued, 0 for none; no in-kernel PIC only
  * @dr: DR0 to DR3, shared by L1 and L2
  * @guest_debug: KVM_GUESTDBG_* and hardware breakpoints, 0 when off
+ * @debug_tf: TF is the debugger's, for this entry
+ * @debug_stepped: the instruction that a debugger steps over was emulated
  * @cr8: TPR of L1 without an in-kernel local APIC (cr8_read, cr8_write)
  * @has_run: KVM_RUN was called; CPUID is fixed from then on
  * @entered: this KVM_RUN has entered the guest
@@ -201,6 +203,7 @@ struct nestor_vcpu {
 	u64 dr[4];
 	u32 guest_debug;
 	u64 guest_debug_dr[8];
+	bool debug_tf, debug_stepped;
 	u64 cr8;
 	bool has_run;
 	bool entered;
@@ -262,6 +265,26 @@ static inline bool run_is_long(struct guest_run *run)
 static inline bool run_is_64bit(struct guest_run *run)
 {
 	return run_is_long(run) && (run_seg(run, SEG_CS)->attrib & SEG_ATTR_L);
+}
+
+/* vcpu_hw_dr() - DR0 to DR3 for the CPU: the guest's, or the VMM's debugger's */
+static inline const u64 *vcpu_hw_dr(const struct nestor_vcpu *vcpu)
+{
+	return vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP ? vcpu->guest_debug_dr : vcpu->dr;
+}
+
+/* vcpu_hw_dr7() - DR7 for the CPU; @run's group GRP_DR is current */
+static inline u64 vcpu_hw_dr7(const struct guest_run *run)
+{
+	const struct nestor_vcpu *vcpu = run->vcpu;
+
+	return vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP ? vcpu->guest_debug_dr[7] : run->dr7;
+}
+
+/* vcpu_hw_dr7_owned() - what is in the CPU's DR7 is the guest's, and may be read back */
+static inline bool vcpu_hw_dr7_owned(const struct guest_run *run)
+{
+	return !(run->vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP);
 }
 
 static inline bool run_is_protected(struct guest_run *run)

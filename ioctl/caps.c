@@ -8,6 +8,7 @@
 
 #include "core/compat.h"
 #include "core/fpu.h"
+#include "core/guest_debug.h"
 #include "core/irq.h"
 #include "core/vm.h"
 #include "ioctl/ioctl.h"
@@ -88,6 +89,7 @@ static const struct cap_line caps[] = {
 	YES(INTR_SHADOW),
 	YES(DEBUGREGS),
 	YES(SET_GUEST_DEBUG),
+	VALUE(SET_GUEST_DEBUG2, GUESTDBG_FLAGS),
 	YES(XSAVE),
 	VALUE(XSAVE2, FPU_AREA_SIZE),
 	ASK(XCRS, has_xsave),
@@ -146,8 +148,7 @@ static int enable_before_vcpus(struct nestor_vm *vm, const struct kvm_enable_cap
 
 static int enable_switch(struct nestor_vm *vm, const struct kvm_enable_cap *cap)
 {
-	if (cap->args[0] & ~1ull)
-		return -EINVAL;
+	/* Any value but 0 turns it on: VMMs pass what they like. */
 	if (cap->cap == KVM_CAP_EXCEPTION_PAYLOAD)
 		vm->exception_payload = cap->args[0];
 	else

@@ -10,6 +10,7 @@
 #include <asm/trapnr.h>
 
 #include "core/events.h"
+#include "core/guest_debug.h"
 #include "core/irq.h"
 #include "core/msr.h"
 #include "core/nested_ops.h"
@@ -19,10 +20,6 @@
 #define EVENT_FLAGS	(KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR | \
 			 KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM | \
 			 KVM_VCPUEVENT_VALID_PAYLOAD | KVM_VCPUEVENT_VALID_TRIPLE_FAULT)
-#define GUESTDBG_FLAGS	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | \
-			 KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_USE_HW_BP | \
-			 KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)
-
 static void fold_nmi(struct nestor_vcpu *vcpu)
 {
 	if (vcpu_take_request(vcpu, REQ_NMI) && vcpu->ev.nmi_pending < 2)
@@ -226,25 +223,10 @@ static int set_debugregs(struct nestor_vcpu *vcpu, void __user *argp)
 static int set_guest_debug(struct nestor_vcpu *vcpu, void __user *argp)
 {
 	struct kvm_guest_debug d;
-	unsigned int i;
 
 	if (copy_from_user(&d, argp, sizeof(d)))
 		return -EFAULT;
-	if (d.control & ~GUESTDBG_FLAGS)
-		return -EINVAL;
-	if (d.control & (KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)) {
-		if (vcpu->ev.excp.pending || vcpu->ev.excp.injected)
-			return -EBUSY;
-		queue_exception(vcpu, d.control & KVM_GUESTDBG_INJECT_DB ? X86_TRAP_DB :
-				X86_TRAP_BP);
-	}
-	vcpu->guest_debug = d.control & KVM_GUESTDBG_ENABLE ?
-		d.control & ~(KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP) : 0;
-	for (i = 0; i < 8; i++)
-		vcpu->guest_debug_dr[i] = vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP ?
-			d.arch.debugreg[i] : 0;
-	vcpu_request(vcpu, REQ_EVENT);
-	return 0;
+	return guest_debug_set(vcpu, &d);
 }
 
 static int setup_mce(struct nestor_vcpu *vcpu, void __user *argp)

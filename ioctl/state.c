@@ -154,10 +154,11 @@ static int get_cpuid(struct nestor_vcpu *vcpu, struct kvm_cpuid2 __user *user)
 
 	if (get_user(room, &user->nent))
 		return -EFAULT;
-	if (put_user(nr, &user->nent))
-		return -EFAULT;
+	/* A call that fails changes nothing, the count included. */
 	if (room < nr)
 		return -E2BIG;
+	if (put_user(nr, &user->nent))
+		return -EFAULT;
 	for (i = 0; i < nr; i++) {
 		e = vcpu->cpuid.entries[i];
 		cpuid_dynamic(vcpu, &e);

@@ -48,7 +48,9 @@ static bool exception_ours(struct nestor_vcpu *vcpu, u16 vector)
 {
 	if (vector == VECTOR_MC || (vector == VECTOR_DB && vcpu->singlestep_nmi))
 		return true;
-	return vcpu->guest_debug && (vector == VECTOR_DB || vector == VECTOR_BP);
+	if (vector == VECTOR_DB)
+		return vcpu->guest_debug & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP);
+	return vector == VECTOR_BP && (vcpu->guest_debug & KVM_GUESTDBG_USE_SW_BP);
 }
 
 /*

@@ -4,6 +4,7 @@
  * CPU by the clean bits which groups it may keep in its cache (APM vol. 2,
  * "VMCB State Caching").
  */
+#include "core/vcpu.h"
 #include "hw/svm/svm.h"
 
 #include <linux/io.h>
@@ -148,7 +149,7 @@ static void commit_regs(struct guest_run *run, u32 groups)
 	}
 	if (groups & GRP_DR) {
 		s->dr6 = run->dr6;
-		s->dr7 = run->dr7;
+		s->dr7 = vcpu_hw_dr7(run);
 		vmcb->c.clean &= ~CLEAN_DRX;
 	}
 	if (groups & GRP_PAT) {

@@ -3,6 +3,7 @@
  * The way back: raw exit code to the neutral struct guest_exit, the hot
  * registers at once, the other groups when somebody asks (svm_fetch).
  */
+#include "core/vcpu.h"
 #include "hw/svm/svm.h"
 
 #define CR0_CD_NW	0x60000000ull
@@ -73,7 +74,8 @@ void svm_fetch(struct guest_run *run, u32 groups)
 		run->cr2 = s->cr2;
 	if (groups & GRP_DR) {
 		run->dr6 = s->dr6;
-		run->dr7 = s->dr7;
+		if (vcpu_hw_dr7_owned(run))
+			run->dr7 = s->dr7;
 	}
 	if (groups & GRP_PAT)
 		run->pat = s->g_pat;

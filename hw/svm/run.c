@@ -119,7 +119,7 @@ static void svm_unload(struct guest_run *run)
 /* The guest's breakpoints are in the CPU only while it runs with some enabled. */
 static void svm_load_debugregs(struct guest_run *run)
 {
-	const u64 *dr = run->vcpu->dr;
+	const u64 *dr = vcpu_hw_dr(run->vcpu);
 
 	if (likely(!(svm_ctx(run)->vmcb->s.dr7 & 0xff)))
 		return;

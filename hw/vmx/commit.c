@@ -5,6 +5,7 @@
  */
 #include <linux/mm.h>
 
+#include "core/vcpu.h"
 #include "hw/vmx/insn.h"
 #include "hw/vmx/translate.h"
 #include "hw/vmx/vmx.h"
@@ -132,8 +133,8 @@ static void commit_regs(struct guest_run *run, u32 groups)
 	if (groups & GRP_CR)
 		commit_cr(run);
 	if (groups & GRP_DR) {
-		vmwrite(VMCS_GUEST_DR7, run->dr7);
-		vmx_ctx(run)->dr7 = run->dr7;
+		vmx_ctx(run)->dr7 = vcpu_hw_dr7(run);
+		vmwrite(VMCS_GUEST_DR7, vmx_ctx(run)->dr7);
 	}
 	if (groups & GRP_PAT)
 		vmwrite(VMCS_GUEST_PAT, run->pat);

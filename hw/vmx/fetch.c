@@ -7,6 +7,7 @@
 #include <linux/preempt.h>
 #include <linux/smp.h>
 
+#include "core/vcpu.h"
 #include "hw/vmx/insn.h"
 #include "hw/vmx/translate.h"
 #include "hw/vmx/vmx.h"
@@ -66,7 +67,8 @@ void vmx_fetch_here(struct guest_run *run, u32 groups)
 		fetch_cr(run);
 	/* DR6 is not in the VMCS: the copy is all there is. */
 	if (groups & GRP_DR)
-		run->dr7 = vmread(VMCS_GUEST_DR7);
+		if (vcpu_hw_dr7_owned(run))
+			run->dr7 = vmread(VMCS_GUEST_DR7);
 	if (groups & GRP_PAT)
 		run->pat = vmread(VMCS_GUEST_PAT);
 	if (groups & GRP_LBR)

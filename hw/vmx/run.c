@@ -44,7 +44,7 @@ static void vmx_unload(struct guest_run *run)
 /* The guest's breakpoints are in the CPU only while it runs with some enabled. */
 static void load_debugregs(struct guest_run *run)
 {
-	const u64 *dr = run->vcpu->dr;
+	const u64 *dr = vcpu_hw_dr(run->vcpu);
 
 	if (likely(!(vmx_ctx(run)->dr7 & 0xff)))
 		return;

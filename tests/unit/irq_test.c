@@ -296,6 +296,10 @@ static void test_ipi(void)
 	is(host_smis, 3, "ipi: SMI to all others");
 	apic_write(vm->vcpus[0], APIC_R_ICR, 2 << 18 | DM_SMI << 8);
 	is(host_smis, 7, "ipi: SMI to all");
+	apic_write(vm->vcpus[0], APIC_R_ICR, 1 << 18 | DM_SMI << 8);
+	is(host_smis, 8, "ipi: SMI to itself");
+	apic_write(vm->vcpus[0], APIC_R_ICR, 1 << 18 | DM_NMI << 8);
+	is(host_nmis, 4, "ipi: NMI to itself");
 
 	apic_write(vm->vcpus[0], APIC_R_ICR2, 1 << 24);
 	apic_write(vm->vcpus[0], APIC_R_ICR, DM_SIPI << 8 | 0x9a);

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* KVM_SET_GUEST_DEBUG: breakpoints, single steps, and a debugger that leaves no trace. */
+#include "abi.h"
+
+#define DR6_BS	(1u << 14)
+#define DR6_BD	(1u << 13)
+
+static int run(struct vm *v)
+{
+	return ioctl(v->vcpu, KVM_RUN, 0);
+}
+
+static long debug(struct vm *v, uint32_t control, uint64_t dr0, uint64_t dr7)
+{
+	struct kvm_guest_debug d = { .control = control };
+
+	d.arch.debugreg[0] = dr0;
+	d.arch.debugreg[7] = dr7;
+	return ioctl(v->vcpu, KVM_SET_GUEST_DEBUG, &d);
+}
+
+static bool stopped(struct vm *v, uint64_t pc, uint32_t vector, uint64_t dr6)
+{
+	const struct kvm_debug_exit_arch *a = &v->run->debug.arch;
+
+	if (v->run->exit_reason == KVM_EXIT_DEBUG && a->pc == pc && a->exception == vector &&
+	    (a->dr6 & dr6) == dr6)
+		return true;
+	printf("# exit %u, pc %llx, vector %u, dr6 %llx\n", v->run->exit_reason,
+	       (unsigned long long)a->pc, a->exception, (unsigned long long)a->dr6);
+	return false;
+}
+
+/* The emulated CPU of QEMU asks the intercept of INTn at INT3, and not that of #BP. */
+static bool bp_does_not_exit(void)
+{
+	char line[256];
+	bool tcg = false;
+	FILE *f = fopen("/proc/cpuinfo", "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		tcg |= strstr(line, "QEMU TCG") != NULL;
+	if (f)
+		fclose(f);
+	return tcg;
+}
+
+/* nop; int3; hlt */
+static void software_breakpoint(int dev)
+{
+	static const uint8_t code[] = { 0x90, 0xcc, 0xf4 };
+	struct vm v;
+
+	if (bp_does_not_exit()) {
+		skip("INT3 stops", "this CPU does not intercept the #BP of INT3");
+		return;
+	}
+	v = make_vm(dev, false);
+	load_code(&v, code, sizeof(code));
+	works(debug(&v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP, 0, 0), "software breakpoints");
+	works(run(&v), "run to it");
+	ok(stopped(&v, CODE_AT + 1, 3, 0), "INT3 stops");
+	drop_vm(&v);
+}
+
+/* nop; nop; mov eax, dr7; nop; mov [0x2000], eax; hlt */
+static void hardware_breakpoint(int dev)
+{
+	static const uint8_t code[] = { 0x90, 0x90, 0x0f, 0x21, 0xf8, 0x90,
+					0x66, 0xa3, 0x00, 0x20, 0xf4 };
+	struct vm v = make_vm(dev, false);
+	uint32_t dr7;
+
+	load_code(&v, code, sizeof(code));
+	works(debug(&v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP, CODE_AT + 5, 0x402),
+	      "a hardware breakpoint");
+	works(run(&v), "run to it");
+	ok(stopped(&v, CODE_AT + 5, 1, 1), "the breakpoint stops");
+	works(debug(&v, 0, 0, 0), "debugger off");
+	works(run(&v), "run to the end");
+	ok(v.run->exit_reason == KVM_EXIT_HLT, "it stops no more");
+	memcpy(&dr7, v.mem + 0x2000, 4);
+	ok(dr7 == 0x400, "the guest has seen its own DR7");
+	drop_vm(&v);
+}
+
+/* nop; mov eax, dr7; hlt */
+static void general_detect(int dev)
+{
+	static const uint8_t code[] = { 0x90, 0x0f, 0x21, 0xf8, 0xf4 };
+	struct vm v = make_vm(dev, false);
+
+	load_code(&v, code, sizeof(code));
+	works(debug(&v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP, 0, 0x400 | 1 << 13),
+	      "general detect");
+	works(run(&v), "run to MOV DR");
+	ok(stopped(&v, CODE_AT + 1, 1, DR6_BD), "MOV DR stops");
+	drop_vm(&v);
+}
+
+/* nop; cpuid; mov [0x2000], al; hlt: the second one exits and is emulated */
+static void single_step(int dev)
+{
+	static const uint8_t code[] = { 0x90, 0x0f, 0xa2, 0xa2, 0x00, 0x20, 0xf4 };
+	static const uint8_t len[] = { 1, 2, 3 };
+	struct vm v = make_vm(dev, false);
+	uint64_t pc = CODE_AT;
+	struct kvm_regs r;
+	unsigned int i;
+
+	load_code(&v, code, sizeof(code));
+	works(debug(&v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, 0, 0), "single step");
+	for (i = 0; i < sizeof(len); i++) {
+		works(run(&v), "step");
+		pc += len[i];
+		ok(stopped(&v, pc, 1, DR6_BS), i == 1 ? "an emulated instruction is one step" :
+		   "an instruction is one step");
+		ok(!ioctl(v.vcpu, KVM_GET_REGS, &r) && !(r.rflags & 0x100), "TF is not the guest's");
+	}
+	works(debug(&v, 0, 0, 0), "debugger off");
+	works(run(&v), "run to the end");
+	ok(v.run->exit_reason == KVM_EXIT_HLT, "it steps no more");
+	drop_vm(&v);
+}
+
+int main(int argc, char **argv)
+{
+	int dev = start(argc, argv);
+	struct vm v = make_vm(dev, false);
+
+	fails(debug(&v, 1u << 31, 0, 0), EINVAL, "unknown flag");
+	ok(ioctl(dev, KVM_CHECK_EXTENSION, KVM_CAP_SET_GUEST_DEBUG2) & KVM_GUESTDBG_SINGLESTEP,
+	   "the flags are told");
+	drop_vm(&v);
+	software_breakpoint(dev);
+	hardware_breakpoint(dev);
+	general_detect(dev);
+	single_step(dev);
+	return finish();
+}
