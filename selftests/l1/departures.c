@@ -23,6 +23,7 @@
 #define VMCBPTR	"Bochs takes the operand of L2's VMSAVE or VMLOAD for the VMCB"
 #define STALE	"Bochs reports an older event when the delivery of INTn or V_IRQ faults"
 #define HLT_EVENT "Bochs and KVM do not check the event for a guest in HLT"
+#define SIPI_EVENT "KVM enters wait-for-SIPI with an event"
 #define PENDING_BS "Bochs and KVM do not check BS of the pending debug exceptions"
 #define GUEST_IF "Bochs masks physical interrupts by L2's IF"
 
@@ -173,6 +174,14 @@ static const struct {
 	{ BOCHS, "vmx_lists/entry_bad.absent", "Bochs is started to ignore unknown MSRs" },
 	{ BOCHS, "vmx_lists/entry_bad.smm", "Bochs is started to ignore unknown MSRs" },
 	{ ON_BOCHS, "vmx_lists/debug_controls.debugctl", "Bochs has no DEBUGCTL" },
+	{ BOCHS, "vmx_caps/read_only.absent", "Bochs is started to ignore unknown MSRs" },
+	{ UNDER_BOCHS, "vmx_intr/ext_int_if0_later", "Bochs stops the machine: L0's own entries have IF clear" },
+	{ KVM, "vmx_nonreg_checks/activity.row12", SIPI_EVENT },
+	{ KVM, "vmx_nonreg_checks/activity.row13", SIPI_EVENT },
+	{ KVM, "vmx_nonreg_checks/activity.row14", SIPI_EVENT },
+	{ KVM, "vmx_nonreg_checks/link_current", "KVM takes the current VMCS as link pointer" },
+	{ KVM, "vmx_exc/db_step", "KVM exits for the trap before the instruction" },
+	{ KVM, "vmx_inject/vectoring*.int1", "KVM loses an interrupted INT1" },
 	{ KVM, "vmx_fields/unsupported", "KVM has fields whose controls it does not offer" },
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* One line a group of VT-x tests, in the order they run. */
+GROUP(caps)
 GROUP(insn)
 GROUP(fault)
 GROUP(real)
