@@ -139,6 +139,7 @@ static void init_exit(const void *arg)
 	struct vl2 l2;
 
 	vl2_init_at(&l2, l2_spin);
+	vw_set(GUEST_RFLAGS, FL_IF);
 	sipi_go = 0;
 	smp_call(1, send_init, NULL);
 	sipi_go = 1;
@@ -212,6 +213,7 @@ static void timer(const void *arg)
 		CHECK_EQ(vr(GUEST_TIMER), 0);
 	}
 	vl2_init_at(&l2, l2_spin);
+	vw_set(GUEST_RFLAGS, FL_IF);
 	ctl_set(CTRL_PIN, PIN_TIMER);
 	vw(GUEST_TIMER, 500);
 	if (vl2_expect(&l2, R_TIMER))
@@ -234,6 +236,7 @@ static void timer_save(const void *arg)
 	struct vl2 l2;
 
 	vl2_init_at(&l2, l2_spin);
+	vw_set(GUEST_RFLAGS, FL_IF);
 	ctl_set(CTRL_PIN, PIN_TIMER);
 	ctl_set(CTRL_EXIT, EXIT_SAVE_TIMER);
 	vw(GUEST_TIMER, 500);
@@ -312,6 +315,7 @@ static void ple(const void *arg)
 	struct vl2 l2;
 
 	vl2_init_at(&l2, l2_spin);
+	vw_set(GUEST_RFLAGS, FL_IF);
 	ctl_clear(CTRL_PROC, PROC_PAUSE);
 	ctl_set(CTRL_PROC2, PROC2_PLE);
 	vw(CTRL_PLE_GAP, 10000);
