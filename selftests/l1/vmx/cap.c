@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What this CPU's VT-x has, from the capability MSRs (SDM volume 3, "VMX Capability Reporting Facility"). */
+/*
+ * What this CPU's VT-x has, from the capability MSRs (SDM volume 3, "VMX Capability
+ * Reporting Facility").
+ */
 #include "vmx/vmx.h"
 
 struct vmx_caps caps;

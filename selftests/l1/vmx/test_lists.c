@@ -16,7 +16,8 @@ VL2_ASM(q_set_pat, "mov $0x277,%ecx; wrmsr");
 VL2_ASM(q_set_efer, "mov $0xc0000080,%ecx; wrmsr");
 VL2_ASM(q_dr7, "mov %dr7,%rbx; mov $0x1d9,%ecx; rdmsr");
 VL2_ASM(q_set_dr7, "mov %rbx,%dr7; mov $0x1d9,%ecx; xor %edx,%edx; mov $1,%eax; wrmsr");
-VL2_ASM(q_msrs, "mov $0xc0000102,%ecx; rdmsr; mov %eax,%ebx; mov $0xc0000084,%ecx; rdmsr; mov %eax,%esi");
+VL2_ASM(q_msrs, "mov $0xc0000102,%ecx; rdmsr; mov %eax,%ebx\n"
+		"mov $0xc0000084,%ecx; rdmsr; mov %eax,%esi");
 VL2_ASM(q_selectors, "mov %ds,%eax; mov %es,%ebx; mov %fs,%ecx; mov %gs,%edx; sldt %esi; str %edi");
 
 /* Several entries, in order; a later one of the same MSR counts. */
