@@ -146,6 +146,7 @@ static const struct {
 	{ ON_BOCHS, "vmx_exits/xsetbv.cpl3", "Bochs looks at the exit before CPL" },
 	{ ON_BOCHS, "vmx_exits/invpcid.cpl3", "Bochs looks at the exit before CPL" },
 	{ ON_BOCHS, "vmx_exits/rd*_info.size16", "Bochs reports 32 bits for 16" },
+	{ ON_BOCHS, "vmx_desc/*.register_qual", "Bochs leaves a stale displacement there" },
 	{ ON_BOCHS, "vmx_l2vmx/*.register_qual", "Bochs leaves a stale displacement there" },
 	{ BOCHS, "vmx_io/msr_absent", "Bochs is started to ignore unknown MSRs" },
 	{ BOCHS, "vmx_event_checks/type_vector.other", "Bochs stops the machine at this type" },
@@ -168,7 +169,7 @@ static const struct {
 	{ ON_BOCHS, "vmx_intr/intr_window_hlt", "Bochs does not end HLT for the window" },
 	{ ON_BOCHS, "vmx_ept/guest_walk.accessed", "Bochs sets accessed flags in pages that EPT lets it read" },
 	{ BOCHS, "vmx_ept/misconfig_bits_*.bit12", "Bochs does not look at bit 12 of large EPT pages" },
-	{ BOCHS, "vmx_pml/ad_walk.read", "Bochs reports a write alone (Exit Qualification for EPT Violations)" },
+	{ BOCHS | KVM, "vmx_pml/ad_walk.read", "Bochs and KVM report a write alone for a walk" },
 	{ ON_BOCHS, "vmx_apic/access_exit.fetch", "Bochs stops the machine at this fetch" },
 	{ ON_BOCHS, "vmx_vintr/hlt", "Bochs does not end HLT for a virtual interrupt" },
 	{ BOCHS, "vmx_lists/entry_bad.absent", "Bochs is started to ignore unknown MSRs" },
@@ -182,6 +183,9 @@ static const struct {
 	{ KVM, "vmx_nonreg_checks/link_current", "KVM takes the current VMCS as link pointer" },
 	{ KVM, "vmx_exc/db_step", "KVM exits for the trap before the instruction" },
 	{ KVM, "vmx_inject/vectoring*.int1", "KVM loses an interrupted INT1" },
+	{ KVM, "vmx_vintr/held", "KVM makes a #GP of a virtual interrupt that opens late" },
+	{ KVM, "vmx_vintr/eoi", "KVM does not reflect the EOI exit" },
+	{ KVM, "vmx_vintr/self_ipi", "KVM makes a #GP of the x2APIC self-IPI" },
 	{ KVM, "vmx_fields/unsupported", "KVM has fields whose controls it does not offer" },
 };
 
