@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The smallest VMM that runs the guest-hypervisor image: it brings no firmware and no
+ * devices, so that what a row counts is the hypervisor's and the image's own.
+ *
+ * The image tells where a row begins and ends by writing to MARK_PORT.  That is an exit to this
+ * program, which then reads the hypervisor's own counter of exits, so the difference is
+ * that row's, to the digit.
+ */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define COM1		0x3f8
+#define MARK_PORT	0x4e0	/* 1: a row begins, 0: it ends */
+#define QUIT_PORT	0x4e4
+#define MB_INFO		0x6000	/* what multiboot hands over: below the image, above its IVT */
+#define MB_CMDLINE	0x6100
+#define MB_MAGIC	0x2badb002
+#define MAX_CPUS	4
+#define LARGE		0x200000ul
+
+static struct {
+	int vm;
+	uint8_t *mem;
+	size_t size;
+	const char *counter;
+	uint64_t at_begin;
+	size_t run_size;
+} m;
+
+struct cpu {
+	int fd;
+	struct kvm_run *run;
+};
+
+static void __attribute__((noreturn)) die(const char *what)
+{
+	fprintf(stderr, "bench-vmm: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+static int vm_ioctl(int fd, unsigned long req, unsigned long arg, const char *what)
+{
+	int r = ioctl(fd, req, arg);
+
+	if (r < 0)
+		die(what);
+	return r;
+}
+
+/* Exits of all vCPUs so far, as the hypervisor counts them itself. */
+static uint64_t world_switches(void)
+{
+	uint64_t n = 0;
+	FILE *f = fopen(m.counter, "r");
+
+	if (!f || fscanf(f, "%lu", &n) != 1)
+		die(m.counter);
+	fclose(f);
+	return n;
+}
+
+static void find_counter(void)
+{
+	m.counter = "/sys/kernel/debug/nestor/world_switches";
+	if (access(m.counter, R_OK))
+		m.counter = "/sys/kernel/debug/kvm/exits";
+}
+
+/* Memory in 2M pages where the host has them, all of it there before anything is counted. */
+static void make_memory(void)
+{
+	uint8_t *p = mmap(NULL, m.size + LARGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct kvm_userspace_memory_region r = { .memory_size = m.size };
+
+	if (p == MAP_FAILED)
+		die("memory");
+	m.mem = (uint8_t *)(((uintptr_t)p + LARGE - 1) & ~(LARGE - 1));
+	madvise(m.mem, m.size, MADV_HUGEPAGE);
+	memset(m.mem, 0, m.size);
+	r.userspace_addr = (uintptr_t)m.mem;
+	vm_ioctl(m.vm, KVM_SET_USER_MEMORY_REGION, (unsigned long)&r, "KVM_SET_USER_MEMORY_REGION");
+}
+
+/* Returns the entry point. */
+static uint32_t load_image(const char *path)
+{
+	static uint8_t image[8 << 20];
+	const Elf32_Ehdr *eh = (void *)image;
+	int fd = open(path, O_RDONLY), i;
+	ssize_t len = fd < 0 ? -1 : read(fd, image, sizeof(image));
+
+	if (len < (ssize_t)sizeof(*eh) || memcmp(eh->e_ident, ELFMAG, SELFMAG) ||
+	    eh->e_ident[EI_CLASS] != ELFCLASS32)
+		die(path);
+	close(fd);
+	for (i = 0; i < eh->e_phnum; i++) {
+		const Elf32_Phdr *ph = (void *)(image + eh->e_phoff + i * sizeof(*ph));
+
+		if (ph->p_type != PT_LOAD)
+			continue;
+		if ((uint64_t)ph->p_offset + ph->p_filesz > (uint64_t)len ||
+		    (uint64_t)ph->p_paddr + ph->p_memsz > m.size)
+			die("the image does not fit");
+		memcpy(m.mem + ph->p_paddr, image + ph->p_offset, ph->p_filesz);
+	}
+	return eh->e_entry;
+}
+
+/* Multiboot information: memory above 1 MiB and the command line. */
+static void hand_over(const char *cmdline)
+{
+	uint32_t info[5] = { 5, 640, (m.size >> 10) - 1024, 0, MB_CMDLINE };
+
+	memcpy(m.mem + MB_INFO, info, sizeof(info));
+	strncpy((char *)m.mem + MB_CMDLINE, cmdline, 511);
+}
+
+static void set_cpuid(int dev, int fd, unsigned int id)
+{
+	static struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 e[256];
+	} c;
+	unsigned int i;
+
+	c.head.nent = 256;
+	vm_ioctl(dev, KVM_GET_SUPPORTED_CPUID, (unsigned long)&c, "KVM_GET_SUPPORTED_CPUID");
+	for (i = 0; i < c.head.nent; i++) {
+		if (c.e[i].function == 1)
+			c.e[i].ebx = (c.e[i].ebx & 0xffffff) | id << 24;
+		else if (c.e[i].function == 0xb || c.e[i].function == 0x1f)
+			c.e[i].edx = id;
+	}
+	vm_ioctl(fd, KVM_SET_CPUID2, (unsigned long)&c, "KVM_SET_CPUID2");
+}
+
+/* As a multiboot loader leaves the machine: flat 32-bit protected mode. */
+static void set_start(int fd, uint32_t entry)
+{
+	struct kvm_regs r = { .rip = entry, .rax = MB_MAGIC, .rbx = MB_INFO, .rflags = 2 };
+	struct kvm_segment flat = { .limit = ~0u, .type = 3, .present = 1, .db = 1, .s = 1,
+				    .g = 1, .selector = 0x10 };
+	struct kvm_sregs s;
+
+	vm_ioctl(fd, KVM_GET_SREGS, (unsigned long)&s, "KVM_GET_SREGS");
+	s.ds = flat;
+	s.es = flat;
+	s.ss = flat;
+	s.cs = flat;
+	s.cs.type = 11;
+	s.cs.selector = 8;
+	s.cr0 |= 1;
+	vm_ioctl(fd, KVM_SET_SREGS, (unsigned long)&s, "KVM_SET_SREGS");
+	vm_ioctl(fd, KVM_SET_REGS, (unsigned long)&r, "KVM_SET_REGS");
+}
+
+static struct cpu make_cpu(int dev, unsigned int id, uint32_t entry)
+{
+	struct cpu c;
+
+	c.fd = vm_ioctl(m.vm, KVM_CREATE_VCPU, id, "KVM_CREATE_VCPU");
+	c.run = mmap(NULL, m.run_size, PROT_READ | PROT_WRITE, MAP_SHARED, c.fd, 0);
+	if (c.run == MAP_FAILED)
+		die("mmap of the vCPU");
+	set_cpuid(dev, c.fd, id);
+	if (!id)
+		set_start(c.fd, entry);
+	return c;
+}
+
+static void mark(uint32_t begins)
+{
+	if (begins) {
+		m.at_begin = world_switches();
+		return;
+	}
+	/* The exit that brought us here is not the row's. */
+	printf("switches %lu\n", world_switches() - m.at_begin - 1);
+}
+
+static void port(struct kvm_run *run)
+{
+	uint8_t *data = (uint8_t *)run + run->io.data_offset;
+	uint32_t val = 0;
+
+	if (run->io.direction == KVM_EXIT_IO_IN) {
+		/* The transmitter is ready; nobody else is there. */
+		memset(data, run->io.port == COM1 + 5 ? 0x60 : 0xff,
+		       run->io.size * run->io.count);
+		return;
+	}
+	memcpy(&val, data, run->io.size);
+	switch (run->io.port) {
+	case COM1:
+		if (val != '\r')
+			putchar(val);
+		if (val == '\n')
+			fflush(stdout);
+		break;
+	case MARK_PORT:
+		mark(val);
+		break;
+	case QUIT_PORT:
+		fflush(stdout);
+		_exit(val);
+	}
+}
+
+static void *run_cpu(void *arg)
+{
+	const struct cpu *c = arg;
+
+	for (;;) {
+		if (ioctl(c->fd, KVM_RUN, 0) < 0 && errno != EINTR && errno != EAGAIN)
+			die("KVM_RUN");
+		switch (c->run->exit_reason) {
+		case KVM_EXIT_IO:
+			port(c->run);
+			break;
+		case KVM_EXIT_MMIO:
+			memset(c->run->mmio.data, 0, 8);
+			break;
+		case KVM_EXIT_INTR:
+			break;
+		default:
+			fprintf(stderr, "bench-vmm: exit reason %u\n", c->run->exit_reason);
+			_exit(2);
+		}
+	}
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int nr = 1, i, mb = 256;
+	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
+	struct cpu cpus[MAX_CPUS];
+	pthread_t thread;
+	uint32_t entry;
+	int dev, opt;
+
+	while ((opt = getopt(argc, argv, "s:m:")) != -1) {
+		if (opt == 's')
+			nr = atoi(optarg);
+		else if (opt == 'm')
+			mb = atoi(optarg);
+		else
+			optind = argc;
+	}
+	if (argc - optind != 2 || nr < 1 || nr > MAX_CPUS || mb < 64 || mb > 3072) {
+		fprintf(stderr, "usage: bench-vmm [-s CPUS] [-m MB] IMAGE CMDLINE\n");
+		return 2;
+	}
+	m.size = (size_t)mb << 20;
+	find_counter();
+	dev = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (dev < 0)
+		die("/dev/kvm");
+	m.vm = vm_ioctl(dev, KVM_CREATE_VM, 0, "KVM_CREATE_VM");
+	m.run_size = vm_ioctl(dev, KVM_GET_VCPU_MMAP_SIZE, 0, "KVM_GET_VCPU_MMAP_SIZE");
+	ioctl(m.vm, KVM_SET_TSS_ADDR, 0xfffbd000ul);
+	vm_ioctl(m.vm, KVM_CREATE_IRQCHIP, 0, "KVM_CREATE_IRQCHIP");
+	vm_ioctl(m.vm, KVM_CREATE_PIT2, (unsigned long)&pit, "KVM_CREATE_PIT2");
+	make_memory();
+	entry = load_image(argv[optind]);
+	hand_over(argv[optind + 1]);
+	for (i = 0; i < nr; i++)
+		cpus[i] = make_cpu(dev, i, entry);
+	for (i = 1; i < nr; i++)
+		if (pthread_create(&thread, NULL, run_cpu, &cpus[i]))
+			die("pthread_create");
+	run_cpu(&cpus[0]);
+	return 0;
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Runs the benchmark's rows and reports them; the rows that need no vendor's extension. */
+#include "bench.h"
+
+#define MARK_PORT	0x4e0	/* known to the VMM of bench/ */
+#define QUIT_PORT	0x4e4
+#define USER_PORT	0x4e8	/* nobody in the kernel answers there */
+#define PIC_PORT	0x21	/* the in-kernel PIC does */
+#define USER_MMIO	0xd0000000ull
+#define APIC_MMIO	0xfee00030ull
+#define MSR_KERNEL	0x10a	/* ARCH_CAPABILITIES is no one's hot MSR; see msr() */
+
+static const struct bench_set *const sets[] = { &bench_common_rows, &bench_svm_rows };
+static u64 began;
+
+void bench_begin(void)
+{
+	outl(MARK_PORT, 1);
+	began = rdtsc();
+}
+
+static u64 finish(void)
+{
+	u64 t = rdtsc() - began;
+
+	outl(MARK_PORT, 0);
+	return t;
+}
+
+void bench_stop(void)
+{
+	finish();
+}
+
+void bench_report(const struct bench *b, const char *part, u64 ops, u64 total)
+{
+	say("bench %s%s%s %llu %llu\n", b->name, part ? "." : "", part ? part : "", ops, total);
+}
+
+void bench_end(const struct bench *b, u64 ops)
+{
+	u64 t = finish();
+
+	bench_report(b, NULL, ops, t);
+}
+
+/* One exit each, so the loop is unrolled by nothing: its instructions are a handful. */
+#define ROW(name, insns)						\
+	static void name(const struct bench *b)				\
+	{								\
+		u32 i;							\
+									\
+		for (i = 0; i < 4; i++) {				\
+			insns;						\
+		}							\
+		bench_begin();						\
+		for (i = 0; i < b->ops; i++) {				\
+			insns;						\
+		}							\
+		bench_end(b, b->ops);					\
+	}
+
+static void cpuid_once(u32 leaf)
+{
+	u32 r[4];
+
+	cpuid(leaf, 0, r);
+}
+
+static u32 mmio_read(u64 addr)
+{
+	return *(volatile u32 *)addr;
+}
+
+ROW(cpuid_row, cpuid_once(b->arg))
+ROW(rdmsr_row, rdmsr(b->arg))
+ROW(wrmsr_row, wrmsr(b->arg, 0))
+ROW(port_row, inb(b->arg))
+ROW(mmio_row, mmio_read(b->arg))
+
+static const struct bench rows[] = {
+	{ "l1/cpuid", 0, cpuid_row, 1000, 0 },
+	{ "l1/rdmsr", 0, rdmsr_row, 1000, MSR_APIC_BASE },
+	{ "l1/wrmsr", 0, wrmsr_row, 1000, 0x8b },
+	{ "l1/port-kernel", 0, port_row, 500, PIC_PORT },
+	{ "l1/port-vmm", 0, port_row, 500, USER_PORT },
+	{ "l1/mmio-kernel", 0, mmio_row, 500, APIC_MMIO },
+	{ "l1/mmio-vmm", 0, mmio_row, 500, USER_MMIO },
+};
+
+const struct bench_set bench_common_rows = { rows, ARRAY_SIZE(rows) };
+
+/* bench=LIST: is the row, or its group, in the list? */
+static bool selected(const char *name)
+{
+	static char list[300];
+	size_t n, group;
+	char *p;
+
+	arg_value("bench", list, sizeof(list));
+	if (!strcmp(list, "all"))
+		return true;
+	for (group = 0; name[group] && name[group] != '/'; group++)
+		;
+	for (p = list; *p; p += n + (p[n] == ',')) {
+		for (n = 0; p[n] && p[n] != ','; n++)
+			;
+		if (!strncmp(p, name, n) && (!name[n] || n == group))
+			return true;
+	}
+	return false;
+}
+
+/* ops=N overrides what the row would do, for a profiler that needs time. */
+static u32 ops_of(const struct bench *b)
+{
+	char buf[12];
+	const char *p = arg_value("ops", buf, sizeof(buf));
+	u32 n = 0;
+
+	for (; p && *p >= '0' && *p <= '9'; p++)
+		n = n * 10 + *p - '0';
+	return n ? n : b->ops;
+}
+
+static void run_row(const struct bench *row)
+{
+	u64 mark = mem_mark();
+	struct bench copy = *row, *b = &copy;
+
+	b->ops = ops_of(row);
+	if (b->need & ~cpu_features) {
+		say("bench %s not on this CPU\n", b->name);
+		return;
+	}
+	b->run(b);
+	mem_reset(mark);
+}
+
+bool run_benches(void)
+{
+	char buf[8];
+	u32 i, j;
+
+	if (!arg_value("bench", buf, sizeof(buf)))
+		return false;
+	for (i = 0; i < ARRAY_SIZE(sets); i++)
+		for (j = 0; j < sets[i]->nr; j++)
+			if (selected(sets[i]->rows[j].name))
+				run_row(&sets[i]->rows[j]);
+	say("bench done\n");
+	outl(QUIT_PORT, 0);
+	return true;
+}

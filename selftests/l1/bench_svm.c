@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The benchmark's rows of AMD-V: a world switch, its parts, and the instructions around it. */
+#include "bench.h"
+
+struct times {
+	u64 vmrun, l2_first, l2_last, l1_next;
+};
+
+void bench_vmrun(struct vmcb *vmcb, struct times *t);
+
+/*
+ * VMRUN and nothing else, with GIF clear before and after; L2 shares with L1 what VMLOAD and
+ * VMSAVE would move.  L2 notes the time of its first instruction in R8 and, right before it
+ * exits, in R9; R10 to R15 it leaves alone.
+ */
+#define TSC_TO(reg)	"rdtsc; shl $32, %rdx; or %rdx, %rax; mov %rax, " reg "\n"
+
+__asm__(".text\n.globl bench_vmrun\nbench_vmrun:\n"
+	"push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
+	"mov %rdi, %r14; mov %rsi, %r15; mov 5f(%rip), %esi\n"
+	TSC_TO("%r10")
+	"mov %r14, %rax; vmrun %rax\n"
+	TSC_TO("%r11")
+	"mov %r10, (%r15); mov %r8, 8(%r15); mov %r9, 16(%r15); mov %r11, 24(%r15)\n"
+	"pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx; ret\n"
+	"5: .long 0\n");
+
+L2_ASM(trip_cpuid, "1: " TSC_TO("%r8") TSC_TO("%r9") "cpuid; jmp 1b");
+/* L0's own exit: 100 of them in one stay in L2. */
+L2_ASM(own_cpuid, "mov $100, %esi\n" TSC_TO("%r8")
+       "1: xor %eax, %eax; cpuid; dec %esi; jnz 1b\n" TSC_TO("%r9"));
+
+static void trip(const struct bench *b)
+{
+	u64 in = 0, out = 0;
+	struct times t;
+	struct l2 l2;
+	u32 i;
+
+	l2_init_at(&l2, trip_cpuid);
+	l2_intercept1(&l2, I1_CPUID);
+	clgi();
+	for (i = 0; i < 8; i++) {
+		bench_vmrun(l2.vmcb, &t);
+		l2.vmcb->s.rip += 2;
+		l2.vmcb->c.tlb_control = TLB_NOTHING;
+	}
+	bench_begin();
+	for (i = 0; i < b->ops; i++) {
+		bench_vmrun(l2.vmcb, &t);
+		l2.vmcb->s.rip += 2;
+		in += t.l2_first - t.vmrun;
+		out += t.l1_next - t.l2_last;
+	}
+	bench_stop();
+	stgi();
+	bench_report(b, "vmrun", b->ops, in);
+	bench_report(b, "vmexit", b->ops, out);
+	bench_report(b, NULL, b->ops, in + out);
+}
+
+/* The image's own way, with VMSAVE, VMLOAD, CLGI and STGI around each VMRUN. */
+static void trip_whole(const struct bench *b)
+{
+	struct l2 l2;
+	u32 i;
+
+	l2_init_at(&l2, trip_cpuid);
+	l2_intercept1(&l2, I1_CPUID);
+	for (i = 0; i < b->ops + 8; i++) {
+		if (i == 8)
+			bench_begin();
+		vmrun_asm(&l2);
+		l2.vmcb->s.rip += 2;
+		l2.vmcb->c.tlb_control = TLB_NOTHING;
+	}
+	bench_end(b, b->ops);
+}
+
+static void exit_of_l0(const struct bench *b)
+{
+	u64 total = 0;
+	struct times t;
+	struct l2 l2;
+	u32 i;
+
+	l2_init_at(&l2, own_cpuid);
+	clgi();
+	bench_vmrun(l2.vmcb, &t);
+	l2.vmcb->c.tlb_control = TLB_NOTHING;
+	bench_begin();
+	for (i = 0; i < b->ops / 100; i++) {
+		l2.vmcb->s.rip = (u64)own_cpuid;
+		bench_vmrun(l2.vmcb, &t);
+		total += t.l2_last - t.l2_first;
+	}
+	bench_stop();
+	stgi();
+	bench_report(b, NULL, b->ops, total);
+}
+
+/* ---- instructions of L1 ---- */
+
+#define ROW(name, insns)						\
+	static void name(const struct bench *b)				\
+	{								\
+		u64 pa = (u64)this_cpu()->host_vmcb;			\
+		u32 i;							\
+									\
+		for (i = 0; i < 4; i++) {				\
+			insns;						\
+		}							\
+		bench_begin();						\
+		for (i = 0; i < b->ops; i++) {				\
+			insns;						\
+		}							\
+		bench_end(b, b->ops);					\
+		stgi();							\
+		(void)pa;						\
+	}
+
+ROW(vmload_row, vmload_pa(pa))
+ROW(vmsave_row, vmsave_pa(pa))
+ROW(stgi_row, stgi())
+ROW(clgi_row, clgi())
+
+static const struct bench rows[] = {
+	{ "svm/trip", 0, trip, 1000, 0 },
+	{ "svm/trip-whole", 0, trip_whole, 500, 0 },
+	{ "svm/l0-exit", 0, exit_of_l0, 1000, 0 },
+	{ "svm/vmload", 0, vmload_row, 500, 0 },
+	{ "svm/vmsave", 0, vmsave_row, 500, 0 },
+	{ "svm/stgi", 0, stgi_row, 500, 0 },
+	{ "svm/clgi", 0, clgi_row, 500, 0 },
+};
+
+const struct bench_set bench_svm_rows = { rows, ARRAY_SIZE(rows) };
