@@ -94,6 +94,45 @@ int vcpu_fetch(struct nestor_vcpu *vcpu, struct x86_insn *insn, u8 *bytes, unsig
 	return decode_at_rip(vcpu, insn, bytes, len, hole);
 }
 
+/*
+ * Exits of instructions that have one form, as long as no prefix is put before it.  The first bytes
+ * say whether that form is what was executed; anything else is decoded.
+ */
+static const struct plain_form {
+	u32 mask, value;	/* of the first four bytes, little endian */
+	u8 len;
+} plain_forms[NR_EXIT_REASONS] = {
+	[EXIT_RDTSC] = { 0xffff, 0x310f, 2 },
+	[EXIT_RDPMC] = { 0xffff, 0x330f, 2 },
+	[EXIT_CPUID] = { 0xffff, 0xa20f, 2 },
+	[EXIT_INVD] = { 0xffff, 0x080f, 2 },
+	[EXIT_PAUSE] = { 0xffff, 0x90f3, 2 },
+	[EXIT_HLT] = { 0xff, 0xf4, 1 },
+	[EXIT_INVLPGA] = { 0xffffff, 0xdf010f, 3 },
+	[EXIT_MSR] = { 0xfdff, 0x300f, 2 },	/* WRMSR and RDMSR */
+	[EXIT_VMRUN] = { 0xffffff, 0xd8010f, 3 },
+	[EXIT_VMMCALL] = { 0xffffff, 0xd9010f, 3 },
+	[EXIT_VMLOAD] = { 0xffffff, 0xda010f, 3 },
+	[EXIT_VMSAVE] = { 0xffffff, 0xdb010f, 3 },
+	[EXIT_STGI] = { 0xffffff, 0xdc010f, 3 },
+	[EXIT_CLGI] = { 0xffffff, 0xdd010f, 3 },
+	[EXIT_RDTSCP] = { 0xffffff, 0xf9010f, 3 },
+	[EXIT_WBINVD] = { 0xffff, 0x090f, 2 },
+	[EXIT_MONITOR] = { 0xffffff, 0xc8010f, 3 },
+	[EXIT_MWAIT] = { 0xffffff, 0xc9010f, 3 },
+	[EXIT_XSETBV] = { 0xffffff, 0xd1010f, 3 },
+};
+
+static unsigned int plain_len(struct nestor_vcpu *vcpu)
+{
+	const struct plain_form *f = &plain_forms[vcpu->run->exit.reason % NR_EXIT_REASONS];
+	u32 word;
+
+	if (!f->len || !gva_code_word(vcpu, linear_rip(vcpu->run), &word))
+		return 0;
+	return (word & f->mask) == f->value ? f->len : 0;
+}
+
 int vcpu_insn_len(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *run = vcpu->run;
@@ -108,6 +147,9 @@ int vcpu_insn_len(struct nestor_vcpu *vcpu)
 		if (n - 1 < MAX_INSN_LEN)
 			return n;
 	}
+	len = plain_len(vcpu);
+	if (len)
+		return len;
 	r = vcpu_fetch(vcpu, &insn, bytes, &len);
 	return r ? r : insn.length;
 }

@@ -25,7 +25,9 @@ struct bench {
 	u64 arg;
 };
 
+/** struct bench_set - @vendor: the extension that the rows are about, or NULL */
 struct bench_set {
+	const struct vendor *vendor;
 	const struct bench *rows;
 	u32 nr;
 };

@@ -88,7 +88,7 @@ static const struct bench rows[] = {
 	{ "l1/mmio-vmm", 0, mmio_row, 500, USER_MMIO },
 };
 
-const struct bench_set bench_common_rows = { rows, ARRAY_SIZE(rows) };
+const struct bench_set bench_common_rows = { NULL, rows, ARRAY_SIZE(rows) };
 
 /* bench=LIST: is the row, or its group, in the list? */
 static bool selected(const char *name)
@@ -146,7 +146,8 @@ bool run_benches(void)
 		return false;
 	for (i = 0; i < ARRAY_SIZE(sets); i++)
 		for (j = 0; j < sets[i]->nr; j++)
-			if (selected(sets[i]->rows[j].name))
+			if ((!sets[i]->vendor || sets[i]->vendor == vendor) &&
+			    selected(sets[i]->rows[j].name))
 				run_row(&sets[i]->rows[j]);
 	say("bench done\n");
 	outl(QUIT_PORT, 0);

@@ -134,4 +134,4 @@ static const struct bench rows[] = {
 	{ "svm/clgi", 0, clgi_row, 500, 0 },
 };
 
-const struct bench_set bench_svm_rows = { rows, ARRAY_SIZE(rows) };
+const struct bench_set bench_svm_rows = { &svm_vendor, rows, ARRAY_SIZE(rows) };
