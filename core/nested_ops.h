@@ -9,8 +9,11 @@
 #include "core/vcpu.h"
 #include "core/verdict.h"
 
-/* Who handles an L2 exit or event. */
-enum nested_who { NESTED_BY_L0, NESTED_BY_L1 };
+/*
+ * Who handles an L2 exit or event.  NESTED_NOT_YET: to find out, or to reflect it, might sleep and
+ * vcpu->atomic is set; nothing was done, ask again without.
+ */
+enum nested_who { NESTED_BY_L0, NESTED_BY_L1, NESTED_NOT_YET };
 
 /* The extension that a frontend shows, by its CPUID bit. */
 enum nested_ext { NESTED_EXT_NONE, NESTED_EXT_SVM, NESTED_EXT_VMX };

@@ -153,6 +153,8 @@ struct vcpu_stats {
  * @cpu: host CPU while loaded, -1 otherwise
  * @wait: where a halted vCPU sleeps
  * @mp_state: KVM_MP_STATE_*
+ * @atomic: an exit is handled with the CPU still loaded: preemption is off, page faults are
+ *	disabled, nothing may sleep; who would have to says so before anything has changed
  * @run: current run: &l1, or L2's
  * @l1: L1
  * @nested: the frontend's state; never NULL, the frontend "none" has an empty one
@@ -184,6 +186,7 @@ struct nestor_vcpu {
 	struct rcuwait wait;
 	u32 mp_state;
 	int srcu_idx;
+	bool atomic;
 
 	struct guest_run *run;
 	struct guest_run l1;

@@ -10,6 +10,7 @@
 #include <linux/uaccess.h>
 
 #include "mmu/mmu_int.h"
+#include "mmu/window.h"
 
 /* How much of [gpa, gpa + len) is in gpa's page. */
 static size_t in_page(u64 gpa, size_t len)
@@ -85,6 +86,24 @@ static int copy_out(void __user *p, const void *data, u64 gpa, size_t n)
 	return copy_to_user(p, data, n) ? -EFAULT : 0;
 }
 
+bool gmem_window(struct nestor_vcpu *vcpu, struct l1_gpa gpa, bool write, struct gmem_window *w)
+{
+	w->gfn = gpa.a >> PAGE_SHIFT;
+	w->at = gmem_ptr(vcpu, w->gfn << PAGE_SHIFT, write, &w->slot);
+	return w->at;
+}
+
+void gmem_window_written(const struct gmem_window *w)
+{
+	slot_mark_dirty(w->slot, w->gfn);
+}
+
+/* With page faults disabled a fault says nothing about the address. */
+static int gmem_error(const struct nestor_vcpu *vcpu)
+{
+	return vcpu->atomic ? -EAGAIN : -EFAULT;
+}
+
 int gmem_read(struct nestor_vcpu *vcpu, struct l1_gpa gpa, void *data, size_t len)
 {
 	const struct mem_slot *slot;
@@ -93,8 +112,10 @@ int gmem_read(struct nestor_vcpu *vcpu, struct l1_gpa gpa, void *data, size_t le
 		size_t n = in_page(gpa.a, len);
 		void __user *p = gmem_ptr(vcpu, gpa.a, false, &slot);
 
-		if (!p || copy_in(data, p, gpa.a, n))
+		if (!p)
 			return -EFAULT;
+		if (copy_in(data, p, gpa.a, n))
+			return gmem_error(vcpu);
 		gpa.a += n;
 		data += n;
 		len -= n;
@@ -137,8 +158,10 @@ int gmem_write(struct nestor_vcpu *vcpu, struct l1_gpa gpa, const void *data, si
 		size_t n = in_page(gpa.a, len);
 		void __user *p = gmem_ptr(vcpu, gpa.a, true, &slot);
 
-		if (!p || copy_out(p, data, gpa.a, n))
+		if (!p)
 			return -EFAULT;
+		if (copy_out(p, data, gpa.a, n))
+			return gmem_error(vcpu);
 		slot_mark_dirty(slot, gpa.a >> PAGE_SHIFT);
 		gpa.a += n;
 		data += n;

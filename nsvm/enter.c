@@ -176,7 +176,8 @@ static void refuse(struct nestor_vcpu *vcpu, const struct verdict *v, u64 gpa, u
 	nsvm_invalid(vcpu, gpa, next_rip);
 }
 
-enum nested_result nsvm_vmrun(struct nestor_vcpu *vcpu, u64 gpa, u64 next_rip)
+enum nested_result nsvm_vmrun(struct nestor_vcpu *vcpu, const struct gmem_window *w, u64 gpa,
+			      u64 next_rip)
 {
 	struct nsvm *n = nsvm_of(vcpu);
 	struct guest_run *l1 = &vcpu->l1;
@@ -186,11 +187,19 @@ enum nested_result nsvm_vmrun(struct nestor_vcpu *vcpu, u64 gpa, u64 next_rip)
 	struct l0_policy l0;
 	struct verdict v;
 
-	if (nsvm_snapshot(vcpu, gpa, &n->snap))
+	switch (nsvm_snapshot(vcpu, w, gpa, &n->snap)) {
+	case 0:
+		break;
+	case -EAGAIN:
+		return NESTED_LATER;
+	default:
 		return NESTED_GP;
+	}
 	check_env(vcpu, &env);
 	v = nsvm_check(&n->snap, &env);
 	if (v.check) {
+		if (vcpu->atomic)
+			return NESTED_LATER;
 		refuse(vcpu, &v, gpa, next_rip);
 		return NESTED_EXITED;
 	}

@@ -47,27 +47,30 @@ static u64 operand(struct nestor_vcpu *vcpu)
 }
 
 /* The VMCB that rAX names. */
-static enum nested_result vmcb_operand(struct nestor_vcpu *vcpu, u64 *gpa)
+static enum nested_result vmcb_operand(struct nestor_vcpu *vcpu, u64 *gpa, struct gmem_window *w)
 {
-	bool readonly;
-
 	*gpa = operand(vcpu);
 	if ((*gpa & (VMCB12_SIZE - 1)) || (*gpa & vcpu->cpuid.rsvd_gpa_bits))
 		return NESTED_GP;
-	if (!gmem_is_ram(vcpu, l1_gpa(*gpa), &readonly) || readonly)
-		return NESTED_GP;
-	return NESTED_OK;
+	return gmem_window(vcpu, l1_gpa(*gpa), true, w) ? NESTED_OK : NESTED_GP;
+}
+
+/* A fault in L1's page: the page is to be had when sleeping is allowed, or there is none. */
+static enum nested_result window_failed(const struct nestor_vcpu *vcpu)
+{
+	return vcpu->atomic ? NESTED_LATER : NESTED_GP;
 }
 
 static enum nested_result do_vmrun(struct nestor_vcpu *vcpu)
 {
+	struct gmem_window w;
 	int len;
 	u64 gpa;
 
 	/* The run that L2 would get may hold one that RSM goes back to. */
 	if (vcpu->smm.active)
 		return NESTED_UD;
-	if (vmcb_operand(vcpu, &gpa) != NESTED_OK)
+	if (vmcb_operand(vcpu, &gpa, &w) != NESTED_OK)
 		return NESTED_GP;
 	/* Without a host save area #VMEXIT would have nothing to return to. */
 	if (!nsvm_of(vcpu)->hsave_pa)
@@ -78,31 +81,27 @@ static enum nested_result do_vmrun(struct nestor_vcpu *vcpu)
 	/* Undecodable bytes: another CPU rewrote them; the exit vouches for VMRUN itself. */
 	if (len < 0)
 		len = 3;
-	return nsvm_vmrun(vcpu, gpa, vcpu->run->rip + len);
+	return nsvm_vmrun(vcpu, &w, gpa, vcpu->run->rip + len);
 }
 
-/* The part of the save area that VMLOAD and VMSAVE move, in one piece. */
-#define SYS_FIRST	SAVE_OFF(fs)
-#define SYS_LAST	SAVE_OFF(sysenter_eip)
-
-struct vmload_area {
-	struct vmcb12_seg fs, gs, gdtr, ldtr, idtr, tr;
-	u8 rsvd[0x600 - 0x4a0];
+/* What VMLOAD and VMSAVE move, as it lies in the save area. */
+struct sys_area {
+	struct vmcb12_seg fs, gs, ldtr, tr;
 	u64 star, lstar, cstar, sfmask, kernel_gs_base;
 	u64 sysenter_cs, sysenter_esp, sysenter_eip;
 };
-
-static_assert(sizeof(struct vmload_area) == 0x640 - 0x440, "VMCB layout");
 
 static u64 canonical48(u64 a)
 {
 	return (u64)((s64)(a << 16) >> 16);
 }
 
+/* The CPU takes bases in canonical form only, and makes them so (APM vol. 3, "VMLOAD"). */
 static struct guest_seg load_seg(const struct vmcb12_seg *v)
 {
 	return (struct guest_seg){
-		.sel = v->sel, .attrib = v->attrib & 0xfff, .limit = v->limit, .base = v->base,
+		.sel = v->sel, .attrib = v->attrib & 0xfff, .limit = v->limit,
+		.base = canonical48(v->base),
 	};
 }
 
@@ -113,26 +112,54 @@ static struct vmcb12_seg save_seg(const struct guest_seg *g)
 	};
 }
 
+static bool read_sys(const struct gmem_window *w, struct sys_area *a)
+{
+	if (!gmem_window_open(w->at, false))
+		return false;
+	gmem_window_get(w->at, SAVE_OFF(fs), &a->fs, 4, fail);
+	gmem_window_get(w->at, SAVE_OFF(ldtr), &a->ldtr, 2, fail);
+	gmem_window_get(w->at, SAVE_OFF(tr), &a->tr, 2, fail);
+	gmem_window_get(w->at, SAVE_OFF(star), &a->star, 8, fail);
+	gmem_window_close(false);
+	return true;
+fail:
+	gmem_window_close(false);
+	return false;
+}
+
+static bool write_sys(const struct gmem_window *w, const struct sys_area *a)
+{
+	bool done = false;
+
+	if (!gmem_window_open(w->at, true))
+		return false;
+	gmem_window_put(w->at, SAVE_OFF(fs), &a->fs, 4, fail);
+	gmem_window_put(w->at, SAVE_OFF(ldtr), &a->ldtr, 2, fail);
+	gmem_window_put(w->at, SAVE_OFF(tr), &a->tr, 2, fail);
+	gmem_window_put(w->at, SAVE_OFF(star), &a->star, 8, fail);
+	done = true;
+fail:
+	gmem_window_close(true);
+	gmem_window_written(w);
+	return done;
+}
+
 static enum nested_result do_vmload(struct nestor_vcpu *vcpu)
 {
 	struct guest_msrs *m = vcpu->run->msrs;
 	struct guest_sys *sys = vcpu->run->sys;
-	struct vmload_area a;
+	struct gmem_window w;
+	struct sys_area a;
 	u64 gpa;
 
-	if (vmcb_operand(vcpu, &gpa) != NESTED_OK)
+	if (vmcb_operand(vcpu, &gpa, &w) != NESTED_OK)
 		return NESTED_GP;
-	if (gmem_read(vcpu, l1_gpa(gpa + SYS_FIRST), &a, sizeof(a)))
-		return NESTED_GP;
+	if (!read_sys(&w, &a))
+		return window_failed(vcpu);
 	sys->fs = load_seg(&a.fs);
 	sys->gs = load_seg(&a.gs);
 	sys->ldtr = load_seg(&a.ldtr);
 	sys->tr = load_seg(&a.tr);
-	/* The CPU takes bases in canonical form only, and makes them so (APM vol. 3, "VMLOAD"). */
-	sys->fs.base = canonical48(a.fs.base);
-	sys->gs.base = canonical48(a.gs.base);
-	sys->ldtr.base = canonical48(a.ldtr.base);
-	sys->tr.base = canonical48(a.tr.base);
 	m->kernel_gs_base = canonical48(a.kernel_gs_base);
 	m->star = a.star;
 	m->lstar = canonical48(a.lstar);
@@ -149,30 +176,21 @@ static enum nested_result do_vmsave(struct nestor_vcpu *vcpu)
 {
 	const struct guest_msrs *m = vcpu->run->msrs;
 	const struct guest_sys *sys = vcpu->run->sys;
-	struct vmcb12_seg fs_gs[2], ldtr, tr;
-	u64 msrs[8], gpa;
+	struct gmem_window w;
+	struct sys_area a;
+	u64 gpa;
 
-	if (vmcb_operand(vcpu, &gpa) != NESTED_OK)
+	if (vmcb_operand(vcpu, &gpa, &w) != NESTED_OK)
 		return NESTED_GP;
 	run_need(vcpu->run, GRP_SYS | GRP_MSRS);
-	fs_gs[0] = save_seg(&sys->fs);
-	fs_gs[1] = save_seg(&sys->gs);
-	ldtr = save_seg(&sys->ldtr);
-	tr = save_seg(&sys->tr);
-	msrs[0] = m->star;
-	msrs[1] = m->lstar;
-	msrs[2] = m->cstar;
-	msrs[3] = m->sfmask;
-	msrs[4] = m->kernel_gs_base;
-	msrs[5] = sys->sysenter_cs;
-	msrs[6] = sys->sysenter_esp;
-	msrs[7] = sys->sysenter_eip;
-	if (gmem_write(vcpu, l1_gpa(gpa + SAVE_OFF(fs)), fs_gs, sizeof(fs_gs)) ||
-	    gmem_write(vcpu, l1_gpa(gpa + SAVE_OFF(ldtr)), &ldtr, sizeof(ldtr)) ||
-	    gmem_write(vcpu, l1_gpa(gpa + SAVE_OFF(tr)), &tr, sizeof(tr)) ||
-	    gmem_write(vcpu, l1_gpa(gpa + SAVE_OFF(star)), msrs, sizeof(msrs)))
-		return NESTED_GP;
-	return NESTED_OK;
+	a = (struct sys_area){
+		.fs = save_seg(&sys->fs), .gs = save_seg(&sys->gs),
+		.ldtr = save_seg(&sys->ldtr), .tr = save_seg(&sys->tr),
+		.star = m->star, .lstar = m->lstar, .cstar = m->cstar, .sfmask = m->sfmask,
+		.kernel_gs_base = m->kernel_gs_base, .sysenter_cs = sys->sysenter_cs,
+		.sysenter_esp = sys->sysenter_esp, .sysenter_eip = sys->sysenter_eip,
+	};
+	return write_sys(&w, &a) ? NESTED_OK : window_failed(vcpu);
 }
 
 /* STGI and CLGI; in an L2 with virtual GIF they act on V_GIF (APM: "Virtual GIF"). */

@@ -13,6 +13,7 @@
 
 #include "core/nested_ops.h"
 #include "mmu/shadow.h"
+#include "mmu/window.h"
 #include "nsvm/checks.h"
 #include "nsvm/merge.h"
 #include "nsvm/vmcb12.h"
@@ -92,11 +93,17 @@ static inline bool nsvm_watch_iret(const struct nestor_vcpu *vcpu)
 	return vcpu->ev.nmi_masked && !vcpu->ev.nmi_iret;
 }
 
-/* snapshot.c: the only reader of vmcb12 and its MSR map; 0 or -EFAULT */
-int nsvm_snapshot(struct nestor_vcpu *vcpu, u64 gpa, struct vmcb12_snapshot *snap);
+/*
+ * snapshot.c: the only reader of vmcb12 (the page of @w, at @gpa) and its MSR map; 0, -EFAULT, or
+ * -EAGAIN when it would have to sleep and may not
+ */
+int nsvm_snapshot(struct nestor_vcpu *vcpu, const struct gmem_window *w, u64 gpa,
+		  struct vmcb12_snapshot *snap);
 
 /* enter.c */
-enum nested_result nsvm_vmrun(struct nestor_vcpu *vcpu, u64 gpa, u64 next_rip);
+/** nsvm_vmrun() - VMRUN of the VMCB in the page of @w, at @gpa */
+enum nested_result nsvm_vmrun(struct nestor_vcpu *vcpu, const struct gmem_window *w, u64 gpa,
+			      u64 next_rip);
 /** nsvm_leave() - L1 is current again, L2 is forgotten, nothing is written to vmcb12 */
 void nsvm_leave(struct nestor_vcpu *vcpu);
 

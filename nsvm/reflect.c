@@ -2,12 +2,16 @@
 /*
  * #VMEXIT to L1 (APM vol. 2, "#VMEXIT").
  *
- * L2's state goes to vmcb12, but only those fields that #VMEXIT writes, and of
- * the save area only those that differ from what L1 put there.  L1 never left
+ * L2's state goes to vmcb12, but only those fields that #VMEXIT writes.  To
+ * compare them with what L1 put there would cost more than to write them.  L1 never left
  * vcpu->l1, so loading the host state is making that run current and applying
  * what #VMEXIT forces: GIF = 0, CPL 0, breakpoints off.
+ *
+ * Nothing but vmcb12 changes before all of it is written, so that an exit which cannot be
+ * finished without sleeping may be begun again.
  */
 #include "core/events.h"
+#include "core/hw_ops.h"
 #include "core/trace.h"
 #include "mmu/mmu.h"
 #include "nsvm/nsvm.h"
@@ -15,99 +19,6 @@
 #define PDPTE_PRESENT	BIT_ULL(0)
 /* Bits 2:1 and 8:6 of a PAE PDPTE; bit 5 is set by CPUs that walk it like any other entry. */
 #define PDPTE_RSVD	0x1c6ull
-
-/* Collects the first error, so that writes read as a list. */
-struct out {
-	struct nestor_vcpu *vcpu;
-	u64 gpa;
-	int error;
-};
-
-static void put(struct out *o, u32 offset, const void *data, size_t len)
-{
-	int r = gmem_write(o->vcpu, l1_gpa(o->gpa + offset), data, len);
-
-	if (r && !o->error)
-		o->error = r;
-}
-
-/* Write a stretch of the save area, @offset from its start, if it is not what L1 had there. */
-static void put_changed(struct out *o, const struct vmcb12_save *was,
-			const struct vmcb12_save *now, size_t offset, size_t len)
-{
-	if (memcmp((const u8 *)was + offset, (const u8 *)now + offset, len))
-		put(o, VMCB12_SAVE + offset, (const u8 *)now + offset, len);
-}
-
-#define STRETCH(first, last) \
-	offsetof(struct vmcb12_save, first), \
-	offsetofend(struct vmcb12_save, last) - offsetof(struct vmcb12_save, first)
-
-static void save_segment(struct vmcb12_seg *v, const struct guest_seg *g)
-{
-	v->sel = g->sel;
-	v->attrib = g->attrib;
-	v->limit = g->limit;
-	v->base = g->base;
-}
-
-static void save_lbr(struct vmcb12_save *v, const struct guest_run *l2)
-{
-	v->dbgctl = l2->debugctl;
-	v->br_from = l2->br_from;
-	v->br_to = l2->br_to;
-	v->last_excp_from = l2->excp_from;
-	v->last_excp_to = l2->excp_to;
-}
-
-/* @v holds L1's version; what #VMEXIT saves is replaced. */
-static void save_state(const struct nsvm *n, struct vmcb12_save *v)
-{
-	const struct guest_run *l2 = &n->l2;
-
-	save_segment(&v->es, &l2->seg[SEG_ES]);
-	save_segment(&v->cs, &l2->seg[SEG_CS]);
-	save_segment(&v->ss, &l2->seg[SEG_SS]);
-	save_segment(&v->ds, &l2->seg[SEG_DS]);
-	v->gdtr.limit = l2->gdtr.limit;
-	v->gdtr.base = l2->gdtr.base;
-	v->idtr.limit = l2->idtr.limit;
-	v->idtr.base = l2->idtr.base;
-	v->cpl = l2->cpl;
-	v->efer = l2->efer;
-	v->cr4 = l2->cr4;
-	v->cr3 = l2->cr3;
-	v->cr0 = l2->cr0;
-	v->dr7 = l2->dr7;
-	v->dr6 = l2->dr6;
-	v->rflags = l2->rflags;
-	v->rip = l2->rip;
-	v->rsp = l2->gpr[REG_RSP];
-	v->rax = l2->gpr[REG_RAX];
-	v->cr2 = l2->cr2;
-	if (n->np)
-		v->g_pat = l2->pat;
-	if (n->snap.ctl.virt_ext & LBR_VIRT_ENABLE)
-		save_lbr(v, l2);
-}
-
-static void put_save_area(struct out *o, const struct nsvm *n)
-{
-	const struct vmcb12_save *was = &n->snap.save;
-	struct vmcb12_save now = *was;
-
-	save_state(n, &now);
-	put_changed(o, was, &now, STRETCH(es, ds));
-	put_changed(o, was, &now, STRETCH(gdtr, gdtr));
-	put_changed(o, was, &now, STRETCH(idtr, idtr));
-	put_changed(o, was, &now, STRETCH(cpl, cpl));
-	put_changed(o, was, &now, STRETCH(efer, efer));
-	put_changed(o, was, &now, STRETCH(cr4, rip));
-	put_changed(o, was, &now, STRETCH(rsp, rsp));
-	put_changed(o, was, &now, STRETCH(rax, rax));
-	put_changed(o, was, &now, STRETCH(cr2, cr2));
-	put_changed(o, was, &now, STRETCH(g_pat, last_excp_to));
-}
 
 /* The stretches of the control area that #VMEXIT writes. */
 struct exit_area {
@@ -126,16 +37,66 @@ struct insn_area {
 static_assert(CTL_OFF(avic_backing_page) - CTL_OFF(nrip) == sizeof(struct insn_area),
 	      "VMCB layout");
 
-static void put_control_area(struct out *o, const struct vmcb12_snapshot *snap,
-			     const struct exit_area *x, const struct insn_area *insn)
-{
-	u64 inj = snap->ctl.event_inj & ~EVENTINJ_V;
+/* A segment register has one form here and in vmcb12. */
+static_assert(sizeof(struct guest_seg) == sizeof(struct vmcb12_seg), "VMCB layout");
+static_assert(offsetof(struct guest_seg, base) == offsetof(struct vmcb12_seg, base),
+	      "VMCB layout");
 
-	put(o, CTL_OFF(int_ctl), x, sizeof(*x));
+#define PUT(field, value)						\
+do {									\
+	u64 v_ = (value);						\
+	gmem_window_put(at, field, &v_, 1, fail);			\
+} while (0)
+
+/* APM vol. 2, "#VMEXIT": what is saved of the guest, in the order of the VMCB. */
+static bool put_all(const struct gmem_window *w, const struct nsvm *n, const struct exit_area *x,
+		    const struct insn_area *insn)
+{
+	const struct vmcb12_ctl *c = &n->snap.ctl;
+	const struct guest_run *l2 = &n->l2;
+	u8 __user *at = w->at;
+	bool done = false;
+
+	static_assert(SEG_ES == 0 && SEG_CS == 1 && SEG_SS == 2 && SEG_DS == 3);
+	if (!gmem_window_open(at, true))
+		return false;
+	gmem_window_put(at, CTL_OFF(int_ctl), x, 6, fail);
 	/* The event was taken, or is in EXITINTINFO: L1 must not find it a second time. */
-	if (snap->ctl.event_inj & EVENTINJ_V)
-		put(o, CTL_OFF(event_inj), &inj, sizeof(inj));
-	put(o, CTL_OFF(nrip), insn, sizeof(*insn));
+	if (c->event_inj & EVENTINJ_V)
+		PUT(CTL_OFF(event_inj), c->event_inj & ~EVENTINJ_V);
+	gmem_window_put(at, CTL_OFF(nrip), insn, 3, fail);
+
+	gmem_window_put(at, SAVE_OFF(es), l2->seg, 8, fail);
+	unsafe_put_user(l2->gdtr.limit, (u32 __user *)(at + SAVE_OFF(gdtr.limit)), fail);
+	PUT(SAVE_OFF(gdtr.base), l2->gdtr.base);
+	unsafe_put_user(l2->idtr.limit, (u32 __user *)(at + SAVE_OFF(idtr.limit)), fail);
+	PUT(SAVE_OFF(idtr.base), l2->idtr.base);
+	unsafe_put_user(l2->cpl, at + SAVE_OFF(cpl), fail);
+	PUT(SAVE_OFF(efer), l2->efer);
+	PUT(SAVE_OFF(cr4), l2->cr4);
+	PUT(SAVE_OFF(cr3), l2->cr3);
+	PUT(SAVE_OFF(cr0), l2->cr0);
+	PUT(SAVE_OFF(dr7), l2->dr7);
+	PUT(SAVE_OFF(dr6), l2->dr6);
+	PUT(SAVE_OFF(rflags), l2->rflags);
+	PUT(SAVE_OFF(rip), l2->rip);
+	PUT(SAVE_OFF(rsp), l2->gpr[REG_RSP]);
+	PUT(SAVE_OFF(rax), l2->gpr[REG_RAX]);
+	PUT(SAVE_OFF(cr2), l2->cr2);
+	if (n->np)
+		PUT(SAVE_OFF(g_pat), l2->pat);
+	if (c->virt_ext & LBR_VIRT_ENABLE) {
+		PUT(SAVE_OFF(dbgctl), l2->debugctl);
+		PUT(SAVE_OFF(br_from), l2->br_from);
+		PUT(SAVE_OFF(br_to), l2->br_to);
+		PUT(SAVE_OFF(last_excp_from), l2->excp_from);
+		PUT(SAVE_OFF(last_excp_to), l2->excp_to);
+	}
+	done = true;
+fail:
+	gmem_window_close(true);
+	gmem_window_written(w);
+	return done;
 }
 
 /* Back in legacy PAE mode L1's PDPTEs are loaded again; bad ones shut it down. */
@@ -164,6 +125,7 @@ static void share_back(struct nestor_vcpu *vcpu)
 	struct guest_run *l1 = &vcpu->l1, *l2 = &n->l2;
 	u64 rax = l1->gpr[REG_RAX], rsp = l1->gpr[REG_RSP];
 
+	run_need(l1, GRP_DR | GRP_PAT | GRP_LBR);
 	memcpy(l1->gpr, l2->gpr, sizeof(l1->gpr));
 	l1->gpr[REG_RAX] = rax;
 	l1->gpr[REG_RSP] = rsp;
@@ -216,15 +178,13 @@ static void load_l1(struct nestor_vcpu *vcpu)
  * again.  L2's own INTn is not among those that L0 would inject, since it would
  * run again; L1 is told of it all the same.
  */
-static u64 take_injected(struct nestor_vcpu *vcpu)
+static u64 int_info(struct nestor_vcpu *vcpu)
 {
 	const struct guest_exit *x = &vcpu->run->exit;
 	struct guest_event ev = injected_event(vcpu);
 
 	if (!ev.valid && nsvm_of(vcpu)->at_exit && x->reason != EXIT_SHUTDOWN)
 		ev = x->vectoring;
-	clear_injected(vcpu);
-	vcpu->run->inject.valid = false;
 	return nsvm_event_encode(&ev);
 }
 
@@ -238,21 +198,36 @@ static void end_nmi_step(struct nestor_vcpu *vcpu)
 		vcpu->run->rflags &= ~X_RFLAGS_TF;
 }
 
+/* nRIP and the bytes; false: they are not to be had without sleeping */
+static bool assist(struct nestor_vcpu *vcpu, u64 code, bool insn, struct insn_area *ia)
+{
+	*ia = (struct insn_area){};
+	if (insn) {
+		ia->nrip = nsvm_assist_next_rip(vcpu);
+		if (!ia->nrip && vcpu->atomic)
+			return false;
+	}
+	if (code == VMEXIT_NPF || code == VMEXIT_EXCP + 14) {
+		if (vcpu->atomic && !hw_caps.decode_assists)
+			return false;
+		ia->len = nsvm_assist_bytes(vcpu, ia->bytes);
+	}
+	return true;
+}
+
 enum nested_who nsvm_reflect(struct nestor_vcpu *vcpu, u64 code, u64 info1, u64 info2, bool insn)
 {
 	struct nsvm *n = nsvm_of(vcpu);
 	struct guest_run *l2 = &n->l2;
-	struct out o = { .vcpu = vcpu, .gpa = n->snap.gpa };
-	struct insn_area ia = {};
+	struct insn_area ia;
+	struct gmem_window w;
 	struct exit_area xa;
+	bool written;
 
-	if (insn)
-		ia.nrip = nsvm_assist_next_rip(vcpu);
-	if (code == VMEXIT_NPF || code == VMEXIT_EXCP + 14)
-		ia.len = nsvm_assist_bytes(vcpu, ia.bytes);
+	if (!assist(vcpu, code, insn, &ia))
+		return NESTED_NOT_YET;
 	end_nmi_step(vcpu);
 	run_need(l2, GRP_SEG | GRP_DTABLE | GRP_CR | GRP_CR2 | GRP_DR | GRP_PAT | GRP_LBR);
-	run_need(&vcpu->l1, GRP_DR | GRP_PAT | GRP_LBR);
 	nsvm_pull_vintr(vcpu);
 	xa = (struct exit_area){
 		.int_ctl = n->snap.ctl.int_ctl,
@@ -260,15 +235,18 @@ enum nested_who nsvm_reflect(struct nestor_vcpu *vcpu, u64 code, u64 info1, u64 
 		.exit_code = code,
 		.info1 = info1,
 		.info2 = info2,
-		.int_info = take_injected(vcpu),
+		.int_info = int_info(vcpu),
 	};
-	put_control_area(&o, &n->snap, &xa, &ia);
-	put_save_area(&o, n);
+	written = gmem_window(vcpu, l1_gpa(n->snap.gpa), true, &w) && put_all(&w, n, &xa, &ia);
+	if (!written && vcpu->atomic)
+		return NESTED_NOT_YET;
 	trace_nestor_nested_exit(vcpu, l2->rip, code, info1, info2, xa.int_info);
+	clear_injected(vcpu);
+	l2->inject.valid = false;
 	share_back(vcpu);
 	load_l1(vcpu);
 	/* L1 took vmcb12's memory away: there is nobody left to tell. */
-	if (o.error)
+	if (!written)
 		vcpu_request(vcpu, REQ_TRIPLE_FAULT);
 	return NESTED_BY_L1;
 }
@@ -276,15 +254,14 @@ enum nested_who nsvm_reflect(struct nestor_vcpu *vcpu, u64 code, u64 info1, u64 
 void nsvm_invalid(struct nestor_vcpu *vcpu, u64 gpa, u64 next_rip)
 {
 	struct guest_run *l1 = &vcpu->l1;
-	struct out o = { .vcpu = vcpu, .gpa = gpa };
 	u64 exit[4] = { VMEXIT_INVALID, 0, 0, 0 };	/* code, info1, info2, int_info */
+	int error = gmem_write(vcpu, l1_gpa(gpa + CTL_OFF(exit_code)), exit, sizeof(exit));
 
-	put(&o, CTL_OFF(exit_code), exit, sizeof(exit));
 	trace_nestor_nested_exit(vcpu, 0, VMEXIT_INVALID, 0, 0, 0);
 	run_need(l1, GRP_DR);
 	l1->rip = next_rip;
 	l1->rflags &= ~X_RFLAGS_RF;
 	load_l1(vcpu);
-	if (o.error)
+	if (error)
 		vcpu_request(vcpu, REQ_TRIPLE_FAULT);
 }

@@ -212,6 +212,7 @@ static_assert(sizeof(struct vmcb12_save) == 0x298, "VMCB layout");
  * @msr_read_icpt: bits enum pass_msr, set where L1's MSRPM intercepts RDMSR (or would,
  *	were the map readable); 0 when L1 does not intercept MSRs
  * @msr_write_icpt: the same for WRMSR
+ * @msrpm_word: the bytes of the map that the two were made of
  */
 struct vmcb12_snapshot {
 	u64 gpa;
@@ -219,6 +220,7 @@ struct vmcb12_snapshot {
 	struct vmcb12_save save;
 	u32 msr_read_icpt;
 	u32 msr_write_icpt;
+	u64 msrpm_word;
 };
 
 static inline bool snap_icpt(const struct vmcb12_snapshot *s, unsigned int word, u32 bit)
