@@ -492,3 +492,21 @@ enum run_action deliver_events(struct nestor_vcpu *vcpu)
 	guest_debug_lend_tf(vcpu);
 	return RESUME_GUEST;
 }
+
+bool events_settled(struct nestor_vcpu *vcpu)
+{
+	const struct vcpu_events *e = &vcpu->ev;
+	struct guest_run *run = vcpu->run;
+
+	/* Whatever waits, and whatever was set up while something waited. */
+	if (e->excp.pending || e->nmi_pending || e->nmi_masked || run->irq_window ||
+	    vcpu->immediate_exit || vcpu->singlestep_nmi)
+		return false;
+	if (irq_pending(vcpu) || irq_user_window(vcpu))
+		return false;
+	if (something_injected(vcpu))
+		run->inject = injected_event(vcpu);
+	else
+		run->inject.valid = false;
+	return true;
+}

@@ -36,6 +36,11 @@ void clear_injected(struct nestor_vcpu *vcpu);
 void queue_nmi(struct nestor_vcpu *vcpu);
 
 /* deliver_events() - before each entry: ask the frontend, fill run->inject, open windows */
+/**
+ * events_settled() - may the guest be entered without deliver_events()?  Prepares the injection of
+ * an event again whose delivery was interrupted.  Never sleeps.
+ */
+bool events_settled(struct nestor_vcpu *vcpu);
 enum run_action deliver_events(struct nestor_vcpu *vcpu);
 
 /* Can the current run take it now?  (IF, shadow, GIF, masks; not: is one there) */

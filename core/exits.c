@@ -165,6 +165,8 @@ static enum run_action handle_nested_insn(struct nestor_vcpu *vcpu)
 		return RESUME_GUEST;
 	case NESTED_USER:
 		return EXIT_USER;
+	case NESTED_LATER:
+		return HANDLE_LATER;
 	default:
 		return RESUME_GUEST;
 	}
@@ -328,4 +330,45 @@ static enum run_action dispatch(struct nestor_vcpu *vcpu)
 enum run_action handle_exit(struct nestor_vcpu *vcpu)
 {
 	return guest_debug_finish(vcpu, dispatch(vcpu));
+}
+
+/* L0's own handlers that never sleep, or say HANDLE_LATER. */
+static bool can_be_atomic(unsigned int reason)
+{
+	switch (reason) {
+	case EXIT_INTR:
+	case EXIT_CPUID:
+		return true;
+	case EXIT_VMRUN:
+	case EXIT_VMLOAD:
+	case EXIT_VMSAVE:
+	case EXIT_STGI:
+	case EXIT_CLGI:
+	case EXIT_VMX_INSN:
+		return nested->atomic;
+	default:
+		return false;
+	}
+}
+
+enum run_action handle_exit_atomic(struct nestor_vcpu *vcpu)
+{
+	unsigned int reason = vcpu->run->exit.reason;
+
+	/* Spinlocks sleep on RT; a debugger has to hear of each exit. */
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) || vcpu->guest_debug || reason >= NR_EXIT_REASONS)
+		return HANDLE_LATER;
+	if (vcpu_in_l2(vcpu) && reason != EXIT_INTR) {
+		if (!nested->atomic || reason == EXIT_SECOND_LEVEL)
+			return HANDLE_LATER;
+		switch (nested->l2_exit(vcpu)) {
+		case NESTED_BY_L1:
+			return RESUME_GUEST;
+		case NESTED_NOT_YET:
+			return HANDLE_LATER;
+		case NESTED_BY_L0:
+			break;
+		}
+	}
+	return can_be_atomic(reason) ? exit_table[reason](vcpu) : HANDLE_LATER;
 }

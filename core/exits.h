@@ -8,6 +8,11 @@
 
 /** handle_exit() - the last exit of the current run; sleepable, vm->srcu held */
 enum run_action handle_exit(struct nestor_vcpu *vcpu);
+/**
+ * handle_exit_atomic() - the same with the CPU loaded and vcpu->atomic set: RESUME_GUEST, or HANDLE_LATER
+ * when handle_exit() has to do it; vm->srcu held
+ */
+enum run_action handle_exit_atomic(struct nestor_vcpu *vcpu);
 enum run_action handle_ioio(struct nestor_vcpu *vcpu);		/* core/pio.c */
 enum run_action handle_cr(struct nestor_vcpu *vcpu);		/* core/exits_cr.c */
 enum run_action handle_dr(struct nestor_vcpu *vcpu);

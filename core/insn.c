@@ -150,6 +150,8 @@ int vcpu_insn_len(struct nestor_vcpu *vcpu)
 	len = plain_len(vcpu);
 	if (len)
 		return len;
+	if (vcpu->atomic)
+		return -EBUSY;
 	r = vcpu_fetch(vcpu, &insn, bytes, &len);
 	return r ? r : insn.length;
 }
@@ -188,5 +190,7 @@ enum run_action emulation_error(struct nestor_vcpu *vcpu)
 
 enum run_action insn_failed(struct nestor_vcpu *vcpu, int err)
 {
+	if (err == -EBUSY)
+		return HANDLE_LATER;
 	return err == -EAGAIN ? RESUME_GUEST : emulation_error(vcpu);
 }

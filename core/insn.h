@@ -18,7 +18,10 @@ enum x86_mode vcpu_x86_mode(struct guest_run *run);
  */
 int vcpu_fetch(struct nestor_vcpu *vcpu, struct x86_insn *insn, u8 *bytes, unsigned int *len);
 
-/** vcpu_insn_len() - length of the exited instruction, or as vcpu_fetch() */
+/**
+ * vcpu_insn_len() - length of the exited instruction, or as vcpu_fetch(); with vcpu->atomic -EBUSY
+ * when it would have to be decoded
+ */
 int vcpu_insn_len(struct nestor_vcpu *vcpu);
 
 /** vcpu_advance() - RIP moves on by @len; interrupt shadow ends, TF traps */

@@ -28,6 +28,10 @@ enum nested_smm {
 /**
  * struct nested_ops - a frontend
  * @name: "svm", "vmx" or "none"
+ * @atomic: insn() and l2_exit() mind vcpu->atomic: with it set they do not sleep, and say
+ *	NESTED_LATER or NESTED_NOT_YET, with nothing changed, where they would have to.  Doing
+ *	the same again is what follows, so an instruction that is done but for its length
+ *	must bear being done twice
  * @ext: enum nested_ext
  * @msrs: MSRs of the extension that a VMM saves and restores, for KVM_GET_MSR_INDEX_LIST
  * @nr_msrs: how many
@@ -75,6 +79,7 @@ enum nested_smm {
  */
 struct nested_ops {
 	const char *name;
+	bool atomic;
 	enum nested_ext ext;
 	const u32 *msrs, *feature_msrs;
 	u32 nr_msrs, nr_feature_msrs;

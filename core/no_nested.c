@@ -127,6 +127,7 @@ static enum nested_result none_translate(struct nestor_vcpu *vcpu, struct l2_gpa
 
 const struct nested_ops no_nested_ops = {
 	.name = "none",
+	.atomic = true,
 	.vcpu_init = none_vcpu_init,
 	.vcpu_free = none_vcpu_free,
 	.reset = none_reset,

@@ -3,13 +3,21 @@
  * The run loop: deliver what waits, load the CPU, enter, unload, handle the exit;
  * sleep while halted; return to the VMM for what is its own.
  *
- * Guest FPU and the backend's host state are loaded from vcpu_load_cpu to
- * vcpu_unload_cpu, with preemption off; exits are handled outside, where
- * everything may sleep.
+ * There are two loops, one in the other.  The guest's FPU and the backend's host state are loaded
+ * in enter_guest(), with preemption off.  As long as no event waits and the exits are of a
+ * kind that can be handled without sleeping, the inner loop (run_loaded) handles them and enters
+ * again, with all of that still loaded: most nested exits end there.  Every other exit is
+ * handled by the outer loop, unloaded, where everything may sleep.  A handler that finds in the inner
+ * loop that it would have to sleep says so before it has changed anything, and
+ * the outer loop calls it anew.
+ *
+ * The scheduler, RCU and signals are not kept waiting: each makes work pending, and
+ * the inner loop looks for that before every entry.
  */
 #include <linux/entry-kvm.h>
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
+#include <linux/uaccess.h>
 #include <trace/events/ipi.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
@@ -165,24 +173,35 @@ static bool entry_work_pending(const struct nestor_vcpu *vcpu)
 	return work & ~(vcpu->entered ? 0ul : _TIF_NOTIFY_RESUME);
 }
 
+/* L1 must not be led by what L2 taught the branch predictors, whatever ended L2. */
+static void guard_l1(struct nestor_vcpu *vcpu)
+{
+	if (likely(vcpu->last_run == vcpu->run))
+		return;
+	vcpu->last_run = vcpu->run;
+	if (vcpu_in_l2(vcpu))
+		return;
+	indirect_branch_prediction_barrier();
+	vcpu->stats.predictor_barriers++;
+}
+
 /* true: the guest was entered and left */
 static bool switch_worlds(struct nestor_vcpu *vcpu)
 {
-	struct guest_run *run = vcpu->run;
-
+	guard_l1(vcpu);
 	local_irq_disable();
 	WRITE_ONCE(vcpu->mode, VCPU_IN_GUEST);
 	/* Pairs with vcpu_kick: publish the mode, then look at the requests. */
 	smp_mb();
-	if (READ_ONCE(vcpu->requests) || entry_work_pending(vcpu)) {
+	if (unlikely(READ_ONCE(vcpu->requests) || entry_work_pending(vcpu))) {
 		WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
 		local_irq_enable();
 		return false;
 	}
-	if (vcpu->immediate_exit)
+	if (unlikely(vcpu->immediate_exit))
 		smp_send_reschedule(vcpu->cpu);
 	current->flags |= PF_VCPU;
-	hw->enter(run);
+	hw->enter(vcpu->run);
 	vcpu->entered = true;
 	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
 	/* A tick that ended the guest is the guest's time. */
@@ -191,36 +210,71 @@ static bool switch_worlds(struct nestor_vcpu *vcpu)
 	return true;
 }
 
-/* true: entered and left; the exit waits to be handled */
-static bool enter_guest(struct nestor_vcpu *vcpu)
+/* What became of a stretch with the CPU loaded. */
+enum stretch {
+	NOT_ENTERED,	/* the next entry did not take place; nothing waits to be handled */
+	EXIT_WAITS,	/* the last exit has to be handled by the outer loop */
+	EXIT_DONE,	/* it was handled; events have to be looked at by the outer loop */
+};
+
+/* Enter the guest, and again after each exit that can be handled right here. */
+static enum stretch run_loaded(struct nestor_vcpu *vcpu)
 {
-	struct guest_run *run = vcpu->run;
-	bool aux, entered;
+	enum run_action action;
+
+	for (;;) {
+		bool entered;
+
+		/* A guest that runs for long without an exit must not hold up writers. */
+		srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
+		entered = switch_worlds(vcpu);
+		vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
+		if (!entered)
+			return NOT_ENTERED;
+		vcpu->stats.world_switches++;
+		vcpu->stats.exits++;
+		after_exit(vcpu);
+		trace_nestor_exit(vcpu);
+		vcpu->atomic = true;
+		action = handle_exit_atomic(vcpu);
+		vcpu->atomic = false;
+		if (action != RESUME_GUEST)
+			return EXIT_WAITS;
+		if (!events_settled(vcpu))
+			return EXIT_DONE;
+		load_tpr(vcpu);
+	}
+}
+
+static enum stretch enter_guest(struct nestor_vcpu *vcpu)
+{
+	enum stretch end;
 	u64 host_aux;
+	bool aux;
 
 	fpu_load(&vcpu->fpu);
-	if (hw->load(run)) {
+	if (hw->load(vcpu->run)) {
 		/* This CPU goes offline or the machine goes down: run elsewhere, if ever. */
 		fpu_unload(&vcpu->fpu);
 		cond_resched();
-		return false;
+		return NOT_ENTERED;
 	}
 	WRITE_ONCE(vcpu->cpu, smp_processor_id());
 	aux = swap_tsc_aux(vcpu, &host_aux);
-	entered = switch_worlds(vcpu);
+	pagefault_disable();
+	end = run_loaded(vcpu);
+	pagefault_enable();
 	if (aux)
 		wrmsrl(MSR_TSC_AUX, host_aux);
-	hw->unload(run);
+	hw->unload(vcpu->run);
 	WRITE_ONCE(vcpu->cpu, -1);
 	fpu_unload(&vcpu->fpu);
-	return entered;
+	return end;
 }
 
 static enum run_action run_once(struct nestor_vcpu *vcpu)
 {
 	enum run_action action = handle_requests(vcpu);
-	struct guest_run *run;
-	bool entered;
 
 	if (action != RESUME_GUEST || vcpu->mp_state != KVM_MP_STATE_RUNNABLE)
 		return action;
@@ -229,26 +283,16 @@ static enum run_action run_once(struct nestor_vcpu *vcpu)
 	if (action != RESUME_GUEST || vcpu->mp_state != KVM_MP_STATE_RUNNABLE)
 		return action;
 	load_tpr(vcpu);
-	run = vcpu->run;
-	/* A guest that runs for long without an exit must not hold up writers. */
-	srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
-	entered = enter_guest(vcpu);
-	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
-	if (!entered) {
+	switch (enter_guest(vcpu)) {
+	case EXIT_WAITS:
+		return handle_exit(vcpu);
+	case NOT_ENTERED:
 		guest_debug_take_tf(vcpu);
-		run->inject.valid = false;
+		vcpu->run->inject.valid = false;
+		return RESUME_GUEST;
+	default:
 		return RESUME_GUEST;
 	}
-	vcpu->stats.world_switches++;
-	vcpu->stats.exits++;
-	after_exit(vcpu);
-	trace_nestor_exit(vcpu);
-	action = handle_exit(vcpu);
-	if (run != &vcpu->l1 && vcpu->run == &vcpu->l1) {
-		/* L1 must not be led by what L2 taught the branch predictors. */
-		indirect_branch_prediction_barrier();
-	}
-	return action;
 }
 
 static bool vcpu_runnable(struct nestor_vcpu *vcpu)

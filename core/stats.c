@@ -30,6 +30,7 @@ static const struct stat_file files[] = {
 	STAT(halts), STAT(irqs), STAT(nmis),
 	STAT(mmio_user), STAT(mmio_kernel), STAT(pio_user), STAT(pio_kernel),
 	STAT(second_level_faults), STAT(shadow_faults), STAT(tlb_flushes), STAT(emulated),
+	STAT(predictor_barriers),
 };
 
 static u64 *field(struct vcpu_stats *s, const struct stat_file *f)

@@ -120,6 +120,7 @@ struct guest_event {
 
 /* What a run handler asks of the run loop. */
 enum run_action {
+	HANDLE_LATER = 2,	/* nothing was done: it might sleep, and vcpu->atomic is set */
 	RESUME_GUEST = 1,	/* enter again */
 	EXIT_USER = 0,		/* struct kvm_run is filled in; return to the VMM */
 	VM_DEAD = -1,		/* a host invariant broke; this VM only ends */

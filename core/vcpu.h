@@ -137,6 +137,7 @@ struct vcpu_stats {
 	u64 exits, world_switches, nested_entries, nested_exits, nested_failed;
 	u64 halts, irqs, nmis, mmio_user, mmio_kernel, pio_user, pio_kernel;
 	u64 second_level_faults, shadow_faults, tlb_flushes, emulated;
+	u64 predictor_barriers;
 };
 
 /**
@@ -156,6 +157,7 @@ struct vcpu_stats {
  * @atomic: an exit is handled with the CPU still loaded: preemption is off, page faults are
  *	disabled, nothing may sleep; who would have to says so before anything has changed
  * @run: current run: &l1, or L2's
+ * @last_run: the run that was entered last
  * @l1: L1
  * @nested: the frontend's state; never NULL, the frontend "none" has an empty one
  * @mem: memory that L1 sees now: vm->mmu, in SMM vm->mmu_smm (mmu_select())
@@ -188,7 +190,7 @@ struct nestor_vcpu {
 	int srcu_idx;
 	bool atomic;
 
-	struct guest_run *run;
+	struct guest_run *run, *last_run;
 	struct guest_run l1;
 	struct nested *nested;
 	struct nestor_mmu_vm *mem;

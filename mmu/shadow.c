@@ -224,6 +224,33 @@ static struct shadow_root *root_make(struct nestor_vcpu *vcpu, u64 key,
 	return sr;
 }
 
+static void root_use(struct nestor_vcpu *vcpu, struct shadow_root *sr)
+{
+	struct mmu_shadow *s = vcpu->shadow;
+
+	/* The CPU knows L2 by one tag of its own, whichever of L1's this is. */
+	if (s->cur != sr)
+		nested->flush(vcpu);
+	s->cur = sr;
+	sr->used = ++s->clock;
+}
+
+struct shadow_root *shadow_ready(struct nestor_vcpu *vcpu, struct l1_gpa root,
+				 const struct pt_format *fmt, u32 tag)
+{
+	struct mmu_shadow *s = vcpu->shadow;
+	struct shadow_root *sr = s->cur;
+	u64 key = root_key(root, fmt);
+
+	/* Nearly always it is the one that was used last. */
+	if (!sr || sr->key != key || sr->tag != tag || !same_format(&sr->fmt, fmt))
+		sr = root_find(s, key, fmt, tag);
+	if (!sr || sr->stale)
+		return NULL;
+	root_use(vcpu, sr);
+	return sr;
+}
+
 struct shadow_root *shadow_get(struct nestor_vcpu *vcpu, struct l1_gpa root,
 			       const struct pt_format *fmt, u32 tag, bool *fresh)
 {
@@ -242,11 +269,7 @@ struct shadow_root *shadow_get(struct nestor_vcpu *vcpu, struct l1_gpa root,
 		return NULL;
 	if (sr->stale)
 		shadow_revalidate(vcpu, sr);
-	/* The CPU knows L2 by one tag of its own, whichever of L1's this is. */
-	if (s->cur != sr)
-		nested->flush(vcpu);
-	s->cur = sr;
-	sr->used = ++s->clock;
+	root_use(vcpu, sr);
 	return sr;
 }
 

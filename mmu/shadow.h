@@ -33,6 +33,9 @@ void shadow_destroy(struct nestor_vcpu *vcpu);
  */
 struct shadow_root *shadow_get(struct nestor_vcpu *vcpu, struct l1_gpa root,
 			       const struct pt_format *fmt, u32 tag, bool *fresh);
+/* shadow_ready() - the same without sleeping: NULL when there is anything to be made or compared first */
+struct shadow_root *shadow_ready(struct nestor_vcpu *vcpu, struct l1_gpa root,
+				 const struct pt_format *fmt, u32 tag);
 struct hpa shadow_root_hpa(const struct shadow_root *sr);
 
 /*

@@ -204,13 +204,16 @@ enum nested_result nsvm_vmrun(struct nestor_vcpu *vcpu, const struct gmem_window
 		return NESTED_EXITED;
 	}
 
+	if (vcpu->atomic && n->snap.ctl.tlb_control != TLB_CTL_NOTHING)
+		return NESTED_LATER;
+
 	n->np = n->snap.ctl.np_ctl & NP_ENABLE;
 	if (n->np)
 		nsvm_pt_format(vcpu, &n->fmt, n->snap.ctl.ncr3, &n->shadow_at);
 	nsvm_tlb_control(vcpu);
 	/* Out of memory: nothing was done, so the same VMRUN may try again. */
 	if (nsvm_select_root(vcpu))
-		return NESTED_RETRY;
+		return vcpu->atomic ? NESTED_LATER : NESTED_RETRY;
 
 	l0_policy(vcpu, &l0);
 	merged = &n->merged;

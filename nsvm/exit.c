@@ -4,6 +4,7 @@
  * decides; here are the rules.
  */
 #include "core/events.h"
+#include "core/hw_ops.h"
 #include "mmu/mmu.h"
 #include "nsvm/exit_table.h"
 #include "nsvm/nsvm.h"
@@ -13,31 +14,35 @@
 #define VECTOR_MC	18
 
 /* The I/O permissions map: two bytes hold the bits of any access. */
-static bool ioio_wanted(struct nestor_vcpu *vcpu, u64 info1)
+static int ioio_wanted(struct nestor_vcpu *vcpu, u64 info1)
 {
 	const struct vmcb12_snapshot *snap = &nsvm_of(vcpu)->snap;
 	u16 port = ioio_port(info1);
 	u8 bits[2];
+	int r;
 
-	if (gmem_read(vcpu, l1_gpa((snap->ctl.iopm_base_pa & PERMMAP_ADDR) + iopm_byte(port)),
-		      bits, sizeof(bits)))
-		return true;
+	r = gmem_read(vcpu, l1_gpa((snap->ctl.iopm_base_pa & PERMMAP_ADDR) + iopm_byte(port)),
+		      bits, sizeof(bits));
+	if (r)
+		return r == -EAGAIN ? r : true;
 	return iopm_hit(bits[0] | bits[1] << 8, port, ioio_size(info1));
 }
 
 /* The MSR permissions map; what it does not cover or cannot be read exits. */
-static bool msr_wanted(struct nestor_vcpu *vcpu, bool write)
+static int msr_wanted(struct nestor_vcpu *vcpu, bool write)
 {
 	const struct vmcb12_snapshot *snap = &nsvm_of(vcpu)->snap;
 	int bit = msrpm_bit(vcpu->run->gpr[REG_RCX]);
 	u8 byte;
+	int r;
 
 	if (bit < 0)
 		return true;
 	bit += write;
-	if (gmem_read(vcpu, l1_gpa((snap->ctl.msrpm_base_pa & PERMMAP_ADDR) + bit / 8), &byte, 1))
-		return true;
-	return byte & (1u << (bit & 7));
+	r = gmem_read(vcpu, l1_gpa((snap->ctl.msrpm_base_pa & PERMMAP_ADDR) + bit / 8), &byte, 1);
+	if (r)
+		return r == -EAGAIN ? r : true;
+	return !!(byte & (1u << (bit & 7)));
 }
 
 /*
@@ -74,7 +79,8 @@ static enum nested_who shutdown_l1(struct nestor_vcpu *vcpu)
 	return NESTED_BY_L1;
 }
 
-static bool wanted(struct nestor_vcpu *vcpu, const struct exit_row *row)
+/* Does L1 want it?  -EAGAIN: its map is not to be had without sleeping. */
+static int wanted(struct nestor_vcpu *vcpu, const struct exit_row *row)
 {
 	const struct guest_exit *x = &vcpu->run->exit;
 	const struct nsvm *n = nsvm_of(vcpu);
@@ -112,15 +118,31 @@ static enum nested_who reflect_row(struct nestor_vcpu *vcpu, const struct exit_r
 			    row->flags & X_INSN);
 }
 
+/* Exits about which the instruction has to be asked that L2 executed, and the end of L1's processor. */
+static bool may_sleep(const struct guest_exit *x, const struct exit_row *row)
+{
+	if (row->rule == RULE_SHUTDOWN || row->rule == RULE_CR_WRITE)
+		return true;
+	if (hw_caps.decode_assists)
+		return false;
+	return (row->flags & X_ASSIST) || (row->rule == RULE_IOIO && (x->info1 & IOIO_STR));
+}
+
 static enum nested_who decide(struct nestor_vcpu *vcpu)
 {
 	const struct guest_exit *x = &vcpu->run->exit;
 	const struct exit_row *row;
+	int want;
 
 	if (x->reason >= NR_EXIT_REASONS)
 		return NESTED_BY_L0;
 	row = &nsvm_exit_table[x->reason];
-	if (wanted(vcpu, row))
+	if (vcpu->atomic && may_sleep(x, row))
+		return NESTED_NOT_YET;
+	want = wanted(vcpu, row);
+	if (want < 0)
+		return NESTED_NOT_YET;
+	if (want)
 		return reflect_row(vcpu, row);
 	if (row->rule == RULE_CR_WRITE && x->index == 0)
 		return cr0_selective(vcpu);

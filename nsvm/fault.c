@@ -63,9 +63,12 @@ int nsvm_select_root(struct nestor_vcpu *vcpu)
 	bool fresh = false;
 
 	if (n->np) {
-		sr = shadow_get(vcpu, l1_gpa(n->shadow_at), &n->fmt, asid, &fresh);
+		if (vcpu->atomic)
+			sr = shadow_ready(vcpu, l1_gpa(n->shadow_at), &n->fmt, asid);
+		else
+			sr = shadow_get(vcpu, l1_gpa(n->shadow_at), &n->fmt, asid, &fresh);
 		if (!sr)
-			return -ENOMEM;
+			return vcpu->atomic ? -EAGAIN : -ENOMEM;
 		set_root(&n->l2, shadow_root_hpa(sr));
 	} else {
 		set_root(&n->l2, mmu_root(vcpu->vm));

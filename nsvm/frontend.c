@@ -64,6 +64,7 @@ static const u32 msrs[] = { MSR_SVM_VM_HSAVE_PA };
 
 const struct nested_ops nsvm_ops = {
 	.name = "svm",
+	.atomic = true,
 	.ext = NESTED_EXT_SVM,
 	.msrs = msrs,
 	.nr_msrs = ARRAY_SIZE(msrs),

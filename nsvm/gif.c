@@ -8,6 +8,7 @@
  * the flag is clear has STGI intercepted until it is set.
  */
 #include "core/hw_ops.h"
+#include "core/irq.h"
 #include "nsvm/nsvm.h"
 
 bool nsvm_gif(struct nestor_vcpu *vcpu)
@@ -30,11 +31,9 @@ void nsvm_set_gif(struct nestor_vcpu *vcpu, bool on)
 		l1->vintr.gif = on;
 		l1->ctl_dirty |= CTL_VINTR;
 	}
-	/* Interrupts, NMIs and INIT may have waited for it. */
-	if (on) {
-		vcpu_request(vcpu, REQ_EVENT);
+	/* INIT may have waited for it; what else did is looked at before every entry. */
+	if (on && vcpu->apic && lapic_has_init_sipi(vcpu))
 		vcpu_request(vcpu, REQ_APIC_EVENTS);
-	}
 }
 
 static void intercept_gif(struct guest_run *l1, u32 bits)

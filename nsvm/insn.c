@@ -26,30 +26,42 @@ static enum nested_result common_checks(struct nestor_vcpu *vcpu)
 	return run->cpl ? NESTED_GP : NESTED_OK;
 }
 
+/* Without a prefix the seven instructions are three bytes long. */
+#define PLAIN_LEN	3
+
 /*
  * rAX as an address has the effective address size.  Only where the wider of
- * the sizes that may be meant would matter is the prefix looked for.
+ * the sizes that may be meant would matter is a prefix looked for.
  */
-static u64 operand(struct nestor_vcpu *vcpu)
+static enum nested_result operand(struct nestor_vcpu *vcpu, u64 *addr)
 {
 	struct guest_run *run = vcpu->run;
 	bool is64 = run_is_64bit(run);
-	u64 rax = is64 ? run->gpr[REG_RAX] : (u32)run->gpr[REG_RAX];
 	u8 bytes[MAX_INSN_LEN];
 	struct x86_insn insn;
 	unsigned int len;
 
-	if (!(is64 ? rax >> 32 : rax >> 16) || vcpu_fetch(vcpu, &insn, bytes, &len))
-		return rax;
+	*addr = is64 ? run->gpr[REG_RAX] : (u32)run->gpr[REG_RAX];
+	if (!(is64 ? *addr >> 32 : *addr >> 16))
+		return NESTED_OK;
+	if (is64 && vcpu_insn_len(vcpu) == PLAIN_LEN)
+		return NESTED_OK;
+	if (vcpu->atomic)
+		return NESTED_LATER;
+	if (vcpu_fetch(vcpu, &insn, bytes, &len))
+		return NESTED_OK;
 	if (insn.adsize == 2)
-		return (u16)rax;
-	return insn.adsize == 4 ? (u32)rax : rax;
+		*addr = (u16)*addr;
+	else if (insn.adsize == 4)
+		*addr = (u32)*addr;
+	return NESTED_OK;
 }
 
 /* The VMCB that rAX names. */
 static enum nested_result vmcb_operand(struct nestor_vcpu *vcpu, u64 *gpa, struct gmem_window *w)
 {
-	*gpa = operand(vcpu);
+	if (operand(vcpu, gpa) != NESTED_OK)
+		return NESTED_LATER;
 	if ((*gpa & (VMCB12_SIZE - 1)) || (*gpa & vcpu->cpuid.rsvd_gpa_bits))
 		return NESTED_GP;
 	return gmem_window(vcpu, l1_gpa(*gpa), true, w) ? NESTED_OK : NESTED_GP;
@@ -64,18 +76,22 @@ static enum nested_result window_failed(const struct nestor_vcpu *vcpu)
 static enum nested_result do_vmrun(struct nestor_vcpu *vcpu)
 {
 	struct gmem_window w;
+	enum nested_result r;
 	int len;
 	u64 gpa;
 
 	/* The run that L2 would get may hold one that RSM goes back to. */
 	if (vcpu->smm.active)
 		return NESTED_UD;
-	if (vmcb_operand(vcpu, &gpa, &w) != NESTED_OK)
-		return NESTED_GP;
+	r = vmcb_operand(vcpu, &gpa, &w);
+	if (r != NESTED_OK)
+		return r;
 	/* Without a host save area #VMEXIT would have nothing to return to. */
 	if (!nsvm_of(vcpu)->hsave_pa)
 		return NESTED_GP;
 	len = vcpu_insn_len(vcpu);
+	if (len == -EBUSY)
+		return NESTED_LATER;
 	if (len == -EAGAIN)
 		return NESTED_RETRY;
 	/* Undecodable bytes: another CPU rewrote them; the exit vouches for VMRUN itself. */
@@ -149,11 +165,13 @@ static enum nested_result do_vmload(struct nestor_vcpu *vcpu)
 	struct guest_msrs *m = vcpu->run->msrs;
 	struct guest_sys *sys = vcpu->run->sys;
 	struct gmem_window w;
+	enum nested_result r;
 	struct sys_area a;
 	u64 gpa;
 
-	if (vmcb_operand(vcpu, &gpa, &w) != NESTED_OK)
-		return NESTED_GP;
+	r = vmcb_operand(vcpu, &gpa, &w);
+	if (r != NESTED_OK)
+		return r;
 	if (!read_sys(&w, &a))
 		return window_failed(vcpu);
 	sys->fs = load_seg(&a.fs);
@@ -177,11 +195,13 @@ static enum nested_result do_vmsave(struct nestor_vcpu *vcpu)
 	const struct guest_msrs *m = vcpu->run->msrs;
 	const struct guest_sys *sys = vcpu->run->sys;
 	struct gmem_window w;
+	enum nested_result r;
 	struct sys_area a;
 	u64 gpa;
 
-	if (vmcb_operand(vcpu, &gpa, &w) != NESTED_OK)
-		return NESTED_GP;
+	r = vmcb_operand(vcpu, &gpa, &w);
+	if (r != NESTED_OK)
+		return r;
 	run_need(vcpu->run, GRP_SYS | GRP_MSRS);
 	a = (struct sys_area){
 		.fs = save_seg(&sys->fs), .gs = save_seg(&sys->gs),
@@ -212,7 +232,11 @@ static enum nested_result do_gif(struct nestor_vcpu *vcpu, bool on)
 
 static enum nested_result do_invlpga(struct nestor_vcpu *vcpu)
 {
-	nsvm_invlpga(vcpu, operand(vcpu), vcpu->run->gpr[REG_RCX]);
+	u64 addr;
+
+	if (operand(vcpu, &addr) != NESTED_OK)
+		return NESTED_LATER;
+	nsvm_invlpga(vcpu, addr, vcpu->run->gpr[REG_RCX]);
 	return NESTED_OK;
 }
 

@@ -138,7 +138,7 @@ bool nsvm_soft_event_injected(struct nestor_vcpu *vcpu, const struct guest_event
 enum nested_who nsvm_l2_fault(struct nestor_vcpu *vcpu, struct l1_gpa *gpa, bool *mmio);
 enum nested_result nsvm_translate(struct nestor_vcpu *vcpu, struct l2_gpa from, u64 access,
 				  struct l1_gpa *to);
-/** nsvm_select_root() - point L2's run at the table it is to run on; -ENOMEM */
+/** nsvm_select_root() - point L2's run at the table it is to run on; -ENOMEM, or -EAGAIN: not without sleeping */
 int nsvm_select_root(struct nestor_vcpu *vcpu);
 /** nsvm_pt_format() - format of L1's nested page table as L1's mode has it */
 void nsvm_pt_format(struct nestor_vcpu *vcpu, struct pt_format *fmt, u64 ncr3, u64 *root);

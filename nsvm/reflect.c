@@ -100,14 +100,19 @@ fail:
 }
 
 /* Back in legacy PAE mode L1's PDPTEs are loaded again; bad ones shut it down. */
+static bool l1_has_pdptes(struct guest_run *l1)
+{
+	run_need(l1, GRP_CR);
+	return (l1->cr0 & X_CR0_PG) && (l1->cr4 & X_CR4_PAE) && !(l1->efer & X_EFER_LMA);
+}
+
 static bool l1_paging_bad(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *l1 = &vcpu->l1;
 	u64 pdpte[4];
 	int i;
 
-	run_need(l1, GRP_CR);
-	if (!(l1->cr0 & X_CR0_PG) || !(l1->cr4 & X_CR4_PAE) || (l1->efer & X_EFER_LMA))
+	if (!l1_has_pdptes(l1))
 		return false;
 	if (gmem_read(vcpu, l1_gpa(l1->cr3 & 0xffffffe0), pdpte, sizeof(pdpte)))
 		return true;
@@ -224,6 +229,8 @@ enum nested_who nsvm_reflect(struct nestor_vcpu *vcpu, u64 code, u64 info1, u64 
 	struct exit_area xa;
 	bool written;
 
+	if (vcpu->atomic && l1_has_pdptes(&vcpu->l1))
+		return NESTED_NOT_YET;
 	if (!assist(vcpu, code, insn, &ia))
 		return NESTED_NOT_YET;
 	end_nmi_step(vcpu);
