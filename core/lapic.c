@@ -41,9 +41,17 @@ int lapic_pending(struct nestor_vcpu *vcpu)
 	struct lapic *apic = lapic_present(vcpu);
 	int vector;
 
-	if (!apic)
+	if (!apic || !READ_ONCE(apic->irr_any))
 		return -1;
 	vector = lapic_highest(apic, APIC_R_IRR);
+	if (vector < 0) {
+		WRITE_ONCE(apic->irr_any, false);
+		/* Pairs with accept_vector(): a bit set meanwhile is seen, or its flag comes after. */
+		smp_mb();
+		vector = lapic_highest(apic, APIC_R_IRR);
+		if (vector >= 0)
+			WRITE_ONCE(apic->irr_any, true);
+	}
 	if (vector < 0 || (vector & 0xf0) <= (lapic_ppr(apic) & 0xf0))
 		return -1;
 	return vector;
@@ -337,6 +345,7 @@ int lapic_set_state(struct nestor_vcpu *vcpu, const struct kvm_lapic_state *s)
 	lapic_put(apic, APIC_R_ICR2, state_reg(s, APIC_R_ICR2));
 	for (reg = APIC_R_ISR; reg < APIC_R_ESR; reg += 16)
 		lapic_put(apic, reg, state_reg(s, reg));
+	WRITE_ONCE(apic->irr_any, true);
 	for (reg = APIC_R_LVT_TIMER; reg <= APIC_R_LVT_ERR; reg += 16)
 		lapic_put(apic, reg, state_reg(s, reg) & lapic_lvt_writable(apic, reg));
 	lapic_put(apic, APIC_R_TDCR, state_reg(s, APIC_R_TDCR) & 0xb);

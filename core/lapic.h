@@ -92,6 +92,7 @@ enum apic_event { APIC_EV_INIT, APIC_EV_SIPI };
  * @vcpu: its vCPU
  * @regs: registers as KVM_GET_LAPIC shows them: 32 bits every 16 bytes
  * @mode: enum apic_mode, follows APIC_BASE
+ * @irr_any: IRR may have a bit set; set after the bit, cleared by the vCPU's thread before it looks
  * @errors: error bits gathered since ESR was last written; atomic
  * @events: enum apic_event bits; atomic
  * @sipi_vector: of the last SIPI
@@ -106,6 +107,7 @@ struct lapic {
 	struct nestor_vcpu *vcpu;
 	u8 regs[APIC_STATE_SIZE] __aligned(16);
 	int mode;
+	bool irr_any;
 	unsigned long errors;
 	unsigned long events;
 	u8 sipi_vector;

@@ -42,6 +42,8 @@ static int accept_vector(struct lapic *apic, u8 vector, bool level)
 	}
 	if (lapic_test_set_vec(apic, APIC_R_IRR, vector))
 		return IRQ_COALESCED;
+	/* The atomic operation above orders the two. */
+	WRITE_ONCE(apic->irr_any, true);
 	wake(apic->vcpu, REQ_EVENT);
 	return 1;
 }

@@ -131,6 +131,23 @@ struct vcpu_mmio {
 	} pio;
 };
 
+/**
+ * struct code_memo - how the code of an exit was found, see mmu/code.c
+ * @page: linear address; @cr3, @root: of the run; @seq: mmu->unmap_seq
+ * @nr: entries on the way, 0: empty
+ * @entry: where they are in the host; @value: what they said
+ * @code: the page of code
+ */
+#define NR_CODE_MEMOS	8
+struct code_memo {
+	u64 page, cr3, root;
+	unsigned long seq;
+	unsigned int nr;
+	const u64 *entry[4];
+	u64 value[4];
+	const u8 *code;
+};
+
 /* Per-vCPU numbers for debugfs and the statistics ABI. */
 struct vcpu_stats {
 	struct list_head list;	/* core/stats.c */
@@ -165,6 +182,7 @@ struct vcpu_stats {
  * @shadow: shadow second-level tables of this vCPU (mmu/shadow.c)
  * @apic: in-kernel local APIC or NULL
  * @user_irq: vector + 1 that KVM_INTERRUPT queued, 0 for none; no in-kernel PIC only
+ * @code: recent exits' code; owner: the vCPU's thread
  * @dr: DR0 to DR3, shared by L1 and L2
  * @guest_debug: KVM_GUESTDBG_* and hardware breakpoints, 0 when off
  * @debug_tf: TF is the debugger's, for this entry
@@ -222,6 +240,7 @@ struct nestor_vcpu {
 
 	struct vcpu_completion completion;
 	struct vcpu_mmio mmio;
+	struct code_memo code[NR_CODE_MEMOS];
 	struct vcpu_stats stats;
 };
 

@@ -7,6 +7,11 @@
  * lock before it lets a page go.  So nothing here faults, sleeps or asks L1's nested table.  Nor is
  * a permission checked or an accessed bit set: the CPU has just executed there and
  * did both.  Whatever is not plain four-level paging over mapped memory is left to gva_read().
+ *
+ * A guest exits from few places again and again.  A memo holds where the entries of such a walk
+ * were and what they said.  While no mapping was taken away (mmu->unmap_seq) those places
+ * are still the guest's memory, and as long as they say the same the walk would
+ * end where it did: each entry is read at every use, as the walk would.
  */
 #include "mmu/gva.h"
 #include "mmu/mmu_int.h"
@@ -38,42 +43,76 @@ static const void *second_level(const struct nestor_mmu_vm *mmu, const u64 *tabl
 	return __va(sl_pfn(e) << PAGE_SHIFT) + (pa & ((level_pages(level) << PAGE_SHIFT) - 1));
 }
 
-static const void *code_at(const struct nestor_mmu_vm *mmu, const struct guest_run *run, u64 at)
+/* Walk to the page of @at and note the way. */
+static bool code_walk(const struct nestor_mmu_vm *mmu, const struct guest_run *run, u64 at,
+		      struct code_memo *memo)
 {
 	const u64 *root = sl_child(run->root.a);
 	u64 e = run->cr3, size;
 	const u64 *entry;
 	int level;
 
+	memo->nr = 0;
 	for (level = 4; level; level--) {
 		entry = second_level(mmu, root, (e & PTE_PA) +
 				     8 * level_index(at >> PAGE_SHIFT, level));
 		if (!entry)
-			return NULL;
+			return false;
 		e = READ_ONCE(*entry);
 		if (!(e & PTE_P) || (level == 4 && (e & PTE_PS)))
-			return NULL;
-		if (e & PTE_PS)
+			return false;
+		memo->entry[memo->nr] = entry;
+		memo->value[memo->nr++] = e;
+		/* A 4K entry's bit 7 is PAT. */
+		if (level > 1 && (e & PTE_PS))
 			break;
 	}
 	size = level > 1 ? level_pages(level) << PAGE_SHIFT : PAGE_SIZE;
-	return second_level(mmu, root, (e & PTE_PA & ~(size - 1)) | (at & (size - 1)));
+	memo->code = second_level(mmu, root,
+				  (e & PTE_PA & ~(size - 1)) | (at & (size - 1) & PAGE_MASK));
+	if (!memo->code)
+		return false;
+	memo->page = at & PAGE_MASK;
+	memo->cr3 = run->cr3;
+	memo->root = run->root.a;
+	memo->seq = mmu->unmap_seq;
+	return true;
+}
+
+/* Is it the same walk, and does every entry on the way say what it said? */
+static bool memo_holds(const struct nestor_mmu_vm *mmu, const struct guest_run *run, u64 at,
+		       const struct code_memo *memo)
+{
+	unsigned int i;
+
+	if (memo->page != (at & PAGE_MASK) || memo->cr3 != run->cr3 ||
+	    memo->root != run->root.a || memo->seq != mmu->unmap_seq || !memo->nr)
+		return false;
+	for (i = 0; i < memo->nr; i++)
+		if (READ_ONCE(*memo->entry[i]) != memo->value[i])
+			return false;
+	return true;
 }
 
 bool gva_code_word(struct nestor_vcpu *vcpu, u64 at, u32 *word)
 {
 	struct nestor_mmu_vm *mmu = vcpu->vm->mmu;
 	struct guest_run *run = vcpu->run;
-	const u32 *p;
+	struct code_memo *memo;
+	bool found;
 
 	run_need(run, GRP_CR);
 	if (!(run->cr0 & CR0_PG) || !(run->efer & EFER_LMA_BIT) || (run->cr4 & CR4_LA57) ||
 	    (at & ~PAGE_MASK) > PAGE_SIZE - sizeof(*word))
 		return false;
+	/* L1 and L2 take turns, often at the same addresses. */
+	memo = &vcpu->code[((at >> PAGE_SHIFT) * 2 + vcpu_in_l2(vcpu)) % NR_CODE_MEMOS];
 	spin_lock(&mmu->lock);
-	p = code_at(mmu, run, at);
-	if (p)
-		*word = READ_ONCE(*p);
+	found = memo_holds(mmu, run, at, memo) || code_walk(mmu, run, at, memo);
+	if (found)
+		*word = READ_ONCE(*(const u32 *)(memo->code + (at & ~PAGE_MASK)));
+	else
+		memo->nr = 0;
 	spin_unlock(&mmu->lock);
-	return p;
+	return found;
 }

@@ -95,6 +95,7 @@ struct sl_format;
  * @inval_start: union of their host virtual ranges; lock
  * @inval_end: its end, exclusive
  * @inval_seq: moves when an invalidation ends; written under lock
+ * @unmap_seq: moves when any second-level table loses a mapping or leads elsewhere; lock
  * @fmt: format of the second-level tables
  * @root: root of L0's table; constant
  * @shadow_tables: every vCPU's shadow tables; lock
@@ -113,6 +114,7 @@ struct nestor_mmu_vm {
 	unsigned int inval_count;
 	unsigned long inval_start, inval_end;
 	unsigned long inval_seq;
+	unsigned long unmap_seq;
 
 	const struct sl_format *fmt;
 	u64 *root;

@@ -95,6 +95,7 @@ void leaf_clear(struct nestor_mmu_vm *mmu, struct shadow_table *t, unsigned int 
 {
 	lockdep_assert_held(&mmu->lock);
 	xchg(&t->spt[i], 0);
+	mmu->unmap_seq++;
 	rmap_del(mmu, t, &t->slot[i]);
 	t->slot[i].gfn = 0;
 	WRITE_ONCE(t->l1e[i], 0);

@@ -132,11 +132,13 @@ static enum table_change table_set_leaf(struct nestor_mmu_vm *mmu, u64 *e, u64 n
 	}
 	if (!sl_is_leaf(old, level)) {
 		WRITE_ONCE(*e, new);
+		mmu->unmap_seq++;
 		table_unlink(old, level - 1, gone);
 		return TABLE_FLUSH;
 	}
 	if ((old ^ new) & same) {
 		xchg(e, new);
+		mmu->unmap_seq++;
 		return TABLE_FLUSH;
 	}
 	/* A read fault never takes away the right to write. */
@@ -227,9 +229,11 @@ static bool zap_level(struct nestor_mmu_vm *mmu, u64 *pt, int level, u64 base, u
 		if (sl_is_leaf(old, level)) {
 			/* A large leaf goes as a whole: the rest faults back in. */
 			xchg(&pt[i], 0);
+			mmu->unmap_seq++;
 			changed = true;
 		} else if (at >= start && at + step <= end) {
 			WRITE_ONCE(pt[i], 0);
+			mmu->unmap_seq++;
 			table_unlink(old, level - 1, gone);
 			changed = true;
 		} else {

@@ -62,6 +62,23 @@ do {											\
 		unsafe_get_user(to_[i_], at_ + i_, fail);				\
 } while (0)
 
+/* The same, and the bits in which a word differs from what was at @to are set in @diff. */
+#define gmem_window_diff(at, off, to, nr, diff, fail)					\
+do {											\
+	u64 *to_ = (u64 *)(to), v_;							\
+	const u64 __user *at_ = (const u64 __user *)((const u8 __user *)(at) + (off));	\
+	unsigned int i_;								\
+											\
+	_Pragma("GCC unroll 16")							\
+	for (i_ = 0; i_ < (nr); i_++) {							\
+		unsafe_get_user(v_, at_ + i_, fail);					\
+		(diff) |= v_ ^ to_[i_];							\
+		/* Now, or the compiler keeps every word until the end. */		\
+		OPTIMIZER_HIDE_VAR(diff);						\
+		to_[i_] = v_;								\
+	}										\
+} while (0)
+
 #define gmem_window_put(at, off, from, nr, fail)					\
 do {											\
 	const u64 *from_ = (const u64 *)(from);						\

@@ -61,15 +61,10 @@ static bool event_impossible(u64 inj, const struct vmcb12_save *s)
 /* Memory types 2 and 3 and bits 7:3 of a field are reserved (APM: "PAT Register"). */
 static bool pat_valid(u64 pat)
 {
-	unsigned int i;
+	const u64 ones = 0x0101010101010101ull;
 
-	for (i = 0; i < 8; i++, pat >>= 8) {
-		u8 type = pat & 0xff;
-
-		if (type > 7 || type == 2 || type == 3)
-			return false;
-	}
-	return true;
+	/* 2 and 3 are the types with bit 1 and without bit 2. */
+	return !(pat & (0xf8 * ones)) && !(pat >> 1 & ~(pat >> 2) & ones);
 }
 
 static u64 field_value(const void *field, size_t size)

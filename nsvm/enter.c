@@ -53,6 +53,17 @@ static void l0_policy(struct nestor_vcpu *vcpu, struct l0_policy *p)
 	p->hw_vgif = hw_caps.vgif;
 }
 
+/* The last run of L2 may have left a window open or a TPR behind. */
+static void commit_vintr(struct guest_run *dst, const struct guest_vintr *v)
+{
+	static_assert(sizeof(*v) == 8);
+	if (!memcmp(&dst->vintr, v, sizeof(*v)) && !dst->irq_window)
+		return;
+	dst->vintr = *v;
+	dst->irq_window = false;
+	dst->ctl_dirty |= CTL_VINTR;
+}
+
 static void commit_controls(struct guest_run *dst, const struct guest_run *src)
 {
 	bool diff;
@@ -70,10 +81,7 @@ static void commit_controls(struct guest_run *dst, const struct guest_run *src)
 		dst->ctl_dirty |= CTL_TSC;
 	if (TAKE(lbr_virt))
 		dst->ctl_dirty |= CTL_LBR;
-	/* The last run of L2 may have left a window open or a TPR behind. */
-	dst->vintr = src->vintr;
-	dst->irq_window = false;
-	dst->ctl_dirty |= CTL_VINTR;
+	commit_vintr(dst, &src->vintr);
 }
 
 /* A group that the hardware context may hold otherwise is written whatever the copy says. */
@@ -114,12 +122,14 @@ static void commit_registers(struct guest_run *dst, const struct guest_run *src)
 }
 
 /* VMRUN leaves all general-purpose registers but RAX and RSP to the guest as they are. */
-static void commit_gprs(struct guest_run *l2, const struct guest_run *l1,
-			const struct guest_run *merged)
+static void commit_gprs(struct guest_run *l2, const struct guest_run *l1, u64 rax, u64 rsp)
 {
-	memcpy(l2->gpr, l1->gpr, sizeof(l2->gpr));
-	l2->gpr[REG_RAX] = merged->gpr[REG_RAX];
-	l2->gpr[REG_RSP] = merged->gpr[REG_RSP];
+	unsigned int i;
+
+	for (i = 0; i < NR_GUEST_REGS; i++)
+		l2->gpr[i] = l1->gpr[i];
+	l2->gpr[REG_RAX] = rax;
+	l2->gpr[REG_RSP] = rsp;
 }
 
 /* INTn, INT3 and INTO push the RIP behind the instruction. */
@@ -141,6 +151,23 @@ static void fix_soft_rip(struct guest_run *run)
 		run->rip = run->next_rip;
 }
 
+/* The event of EVENTINJ, decoded into @run, is on its way. */
+static void commit_event(struct nestor_vcpu *vcpu, struct guest_run *run)
+{
+	struct nsvm *n = nsvm_of(vcpu);
+
+	n->l2.next_rip = run->next_rip;
+	n->l2.inject.valid = false;
+	n->soft.valid = false;
+	if (!run->inject.valid)
+		return;
+	requeue_event(vcpu, &run->inject);
+	if (!is_soft(&run->inject))
+		return;
+	n->soft = run->inject;
+	n->soft_at = vcpu->stats.world_switches;
+}
+
 static void commit(struct nestor_vcpu *vcpu, struct guest_run *merged)
 {
 	struct guest_run *l2 = &nsvm_of(vcpu)->l2;
@@ -150,16 +177,78 @@ static void commit(struct nestor_vcpu *vcpu, struct guest_run *merged)
 	l2->msrs = vcpu->l1.msrs;
 	commit_controls(l2, merged);
 	commit_registers(l2, merged);
-	commit_gprs(l2, &vcpu->l1, merged);
-	l2->next_rip = merged->next_rip;
-	l2->inject.valid = false;
+	commit_gprs(l2, &vcpu->l1, merged->gpr[REG_RAX], merged->gpr[REG_RSP]);
+	commit_event(vcpu, merged);
+}
+
+/*
+ * The short way.  A guest hypervisor enters the same guest again and again, and puts little
+ * into vmcb12 that #VMEXIT did not leave there.  When what was read is what L2's run
+ * holds, and L0's needs are what they were, the merge would yield what is there.  Left
+ * are the registers of every entry and what concerns events.
+ *
+ * The checks are pure: over the same fields they say the same.
+ */
+static void note_policy(struct nsvm *n, const struct l0_policy *l0, u64 host_cr0)
+{
+	n->last.l0 = *l0;
+	n->last.host_cr0 = host_cr0;
+	n->last.virq_mode = n->snap.ctl.int_ctl & (V_INTR_MASKING | V_GIF_ENABLE);
+}
+
+static bool same_policy(struct nestor_vcpu *vcpu, const struct nsvm *n)
+{
+	const struct guest_run *l1 = &vcpu->l1, *l2 = &n->l2;
+	const struct l0_policy *was = &n->last.l0;
+	unsigned int i;
+	u32 diff = 0;
+
+	for (i = 0; i < NR_ICPT_WORDS; i++)
+		diff |= (l1->intercept[i] ^ was->intercept[i]) |
+			(l2->intercept[i] ^ n->merged.intercept[i]);
+	diff |= (l1->msr_read_pass ^ was->msr_read_pass) |
+		(l1->msr_write_pass ^ was->msr_write_pass) |
+		(l1->pause_count ^ was->pause_count) | (l1->pause_thresh ^ was->pause_thresh);
+	return !diff && l1->tsc_offset == was->tsc_offset &&
+	       l2->tsc_offset == n->merged.tsc_offset && l1->debugctl == was->debugctl;
+}
+
+static bool nothing_new(struct nestor_vcpu *vcpu, const struct nsvm *n)
+{
+	const struct vmcb12_ctl *c = &n->snap.ctl;
+
+	if (!n->last.good || n->snap.changed || n->last.host_cr0 != vcpu->l1.cr0)
+		return false;
+	/* PAT and the last-branch registers may be L1's own, which L1 may have changed. */
+	if (!n->np || n->last.l0.lbr_virt || vcpu->l1.lbr_virt || vcpu->ev.nmi_masked)
+		return false;
+	if (n->last.virq_mode != (c->int_ctl & (V_INTR_MASKING | V_GIF_ENABLE)) ||
+	    (n->snap.save.rflags & X_RFLAGS_VM))
+		return false;
+	return same_policy(vcpu, n);
+}
+
+static void commit_short(struct nestor_vcpu *vcpu)
+{
+	struct nsvm *n = nsvm_of(vcpu);
+	const struct vmcb12_save *s = &n->snap.save;
+	struct guest_run *l2 = &n->l2;
+	struct l0_policy l0 = { .hw_vgif = hw_caps.vgif, .tpr = vcpu->l1.vintr.tpr };
+	struct guest_vintr v = nsvm_merge_vintr(&n->snap, &l0);
+	struct guest_run *merged = &n->merged;
+
+	merged->rip = s->rip;
+	merged->next_rip = n->snap.ctl.nrip;
+	merged->inject.valid = n->snap.ctl.event_inj & EVENTINJ_V;
 	if (merged->inject.valid)
-		requeue_event(vcpu, &merged->inject);
-	nsvm_of(vcpu)->soft.valid = is_soft(&merged->inject);
-	if (nsvm_of(vcpu)->soft.valid) {
-		nsvm_of(vcpu)->soft = merged->inject;
-		nsvm_of(vcpu)->soft_at = vcpu->stats.world_switches;
-	}
+		merged->inject = nsvm_event_decode(n->snap.ctl.event_inj);
+	fix_soft_rip(merged);
+	l2->rip = merged->rip;
+	l2->rflags = (s->rflags & X_RFLAGS_VALID) | X_RFLAGS_FIXED;
+	l2->int_shadow = n->snap.ctl.int_state & INT_SHADOW;
+	commit_vintr(l2, &v);
+	commit_gprs(l2, &vcpu->l1, s->rax, s->rsp);
+	commit_event(vcpu, merged);
 }
 
 /* L1 as it is to go on after #VMEXIT: behind VMRUN. */
@@ -182,8 +271,8 @@ enum nested_result nsvm_vmrun(struct nestor_vcpu *vcpu, const struct gmem_window
 	struct nsvm *n = nsvm_of(vcpu);
 	struct guest_run *l1 = &vcpu->l1;
 	u64 l1_rip = l1->rip;
-	struct guest_run *merged;
 	struct check_env env;
+	bool brief;
 	struct l0_policy l0;
 	struct verdict v;
 
@@ -195,19 +284,23 @@ enum nested_result nsvm_vmrun(struct nestor_vcpu *vcpu, const struct gmem_window
 	default:
 		return NESTED_GP;
 	}
-	check_env(vcpu, &env);
-	v = nsvm_check(&n->snap, &env);
-	if (v.check) {
-		if (vcpu->atomic)
-			return NESTED_LATER;
-		refuse(vcpu, &v, gpa, next_rip);
-		return NESTED_EXITED;
+	run_need(l1, GRP_CR);
+	n->np = n->snap.ctl.np_ctl & NP_ENABLE;
+	brief = nothing_new(vcpu, n);
+	/* An event is no part of what was compared. */
+	if (!brief || !n->last.checked || (n->snap.ctl.event_inj & EVENTINJ_V)) {
+		check_env(vcpu, &env);
+		v = nsvm_check(&n->snap, &env);
+		if (v.check) {
+			if (vcpu->atomic)
+				return NESTED_LATER;
+			refuse(vcpu, &v, gpa, next_rip);
+			return NESTED_EXITED;
+		}
 	}
-
 	if (vcpu->atomic && n->snap.ctl.tlb_control != TLB_CTL_NOTHING)
 		return NESTED_LATER;
 
-	n->np = n->snap.ctl.np_ctl & NP_ENABLE;
 	if (n->np)
 		nsvm_pt_format(vcpu, &n->fmt, n->snap.ctl.ncr3, &n->shadow_at);
 	nsvm_tlb_control(vcpu);
@@ -215,10 +308,17 @@ enum nested_result nsvm_vmrun(struct nestor_vcpu *vcpu, const struct gmem_window
 	if (nsvm_select_root(vcpu))
 		return vcpu->atomic ? NESTED_LATER : NESTED_RETRY;
 
-	l0_policy(vcpu, &l0);
-	merged = &n->merged;
-	nsvm_merge(&n->snap, &l0, merged);
-	commit(vcpu, merged);
+	if (brief) {
+		commit_short(vcpu);
+	} else {
+		l0_policy(vcpu, &l0);
+		nsvm_merge(&n->snap, &l0, &n->merged);
+		commit(vcpu, &n->merged);
+		note_policy(n, &l0, l1->cr0);
+	}
+	n->snap.changed = false;
+	/* Until #VMEXIT says what L2 holds then. */
+	n->last.good = false;
 	park_l1(l1, next_rip);
 	/* An L1 that runs guests will want its STGI and CLGI for nothing. */
 	nsvm_use_vgif(vcpu, true);
@@ -234,6 +334,7 @@ void nsvm_leave(struct nestor_vcpu *vcpu)
 	if (!vcpu_in_l2(vcpu))
 		return;
 	clear_injected(vcpu);
+	nsvm_of(vcpu)->last.good = false;
 	vcpu->run = &vcpu->l1;
 	vcpu_request(vcpu, REQ_EVENT);
 }

@@ -14,6 +14,7 @@ static void forget(struct nsvm *n)
 	n->np = false;
 	n->last_asid = 0;
 	n->smm_l2 = false;
+	n->last.good = false;
 	memset(&n->snap, 0, sizeof(n->snap));
 }
 

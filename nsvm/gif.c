@@ -83,13 +83,12 @@ void nsvm_pull_vintr(struct nestor_vcpu *vcpu)
 {
 	struct nsvm *n = nsvm_of(vcpu);
 	const struct guest_vintr *live = &n->l2.vintr;
-	struct guest_vintr v = shown(n);
 	u64 ctl = n->snap.ctl.int_ctl;
 
 	/* Without masking CR8 was L1's own TPR and V_TPR stays. */
-	if (v.masking)
+	if (ctl & V_INTR_MASKING)
 		ctl = (ctl & ~V_TPR_MASK) | (live->tpr & 0xf);
-	if (v.irq && !live->irq)
+	if ((ctl & V_IRQ) && !live->irq && shown(n).irq)
 		ctl &= ~V_IRQ;
 	if (live->vgif)
 		ctl = live->gif ? ctl | V_GIF : ctl & ~V_GIF;

@@ -41,6 +41,13 @@ struct parked_l1 {
  * @at_exit: an exit of L2 is being decided: run->exit.vectoring is news
  * @hsave_pa: VM_HSAVE_PA MSR
  * @vm_cr: VM_CR MSR
+ * @last: the last entry by VMRUN, for the next one; see commit_short()
+ * @last.good: @snap.save holds what #VMEXIT left in vmcb12, and @l2 the same; whoever changes
+ *	one of the two otherwise clears it
+ * @last.checked: no field that the checks look at has changed since they passed
+ * @last.l0: L0's policy of the last merge
+ * @last.host_cr0: L1's CR0 then
+ * @last.virq_mode: V_INTR_MASKING and V_GIF_ENABLE then
  * @soft: software event that L1 injected, not known yet to be delivered
  * @soft_at: the vCPU's count of world switches when it was given to the CPU
  * @smm_l2: an SMI came while L2 ran: RSM goes back to it
@@ -64,6 +71,12 @@ struct nsvm {
 	bool at_exit;
 	u64 hsave_pa;
 	u64 vm_cr;
+	struct {
+		bool good, checked;
+		struct l0_policy l0;
+		u64 host_cr0;
+		u64 virq_mode;
+	} last;
 	struct guest_event soft;
 	u64 soft_at;
 	bool smm_l2;

@@ -129,9 +129,11 @@ static void share_back(struct nestor_vcpu *vcpu)
 	struct nsvm *n = nsvm_of(vcpu);
 	struct guest_run *l1 = &vcpu->l1, *l2 = &n->l2;
 	u64 rax = l1->gpr[REG_RAX], rsp = l1->gpr[REG_RSP];
+	unsigned int i;
 
 	run_need(l1, GRP_DR | GRP_PAT | GRP_LBR);
-	memcpy(l1->gpr, l2->gpr, sizeof(l1->gpr));
+	for (i = 0; i < NR_GUEST_REGS; i++)
+		l1->gpr[i] = l2->gpr[i];
 	l1->gpr[REG_RAX] = rax;
 	l1->gpr[REG_RSP] = rsp;
 	l1->cr2 = l2->cr2;
@@ -203,6 +205,40 @@ static void end_nmi_step(struct nestor_vcpu *vcpu)
 		vcpu->run->rflags &= ~X_RFLAGS_TF;
 }
 
+/* What vmcb12 holds now, for the next VMRUN to find unchanged. */
+static void remember(struct nsvm *n)
+{
+	struct vmcb12_save *s = &n->snap.save;
+	const struct guest_run *l2 = &n->l2;
+	const u64 *seg = (const u64 *)l2->seg;
+	u64 *out = (u64 *)&s->es, unchecked;
+	unsigned int i;
+
+	/* LBR state and PAT without nested paging are no part of this. */
+	if (!n->np || (n->snap.ctl.virt_ext & LBR_VIRT_ENABLE))
+		return;
+	unchecked = (s->efer ^ l2->efer) | (s->cr4 ^ l2->cr4) | (s->cr3 ^ l2->cr3) |
+		    (s->cr0 ^ l2->cr0) | (s->dr7 ^ l2->dr7) | (s->dr6 ^ l2->dr6) |
+		    (s->g_pat ^ l2->pat) | (s->cs.attrib ^ l2->seg[SEG_CS].attrib);
+	n->last.checked = !unchecked;
+	for (i = 0; i < 8; i++)
+		out[i] = seg[i];
+	s->gdtr.limit = l2->gdtr.limit;
+	s->gdtr.base = l2->gdtr.base;
+	s->idtr.limit = l2->idtr.limit;
+	s->idtr.base = l2->idtr.base;
+	s->cpl = l2->cpl;
+	s->efer = l2->efer;
+	s->cr4 = l2->cr4;
+	s->cr3 = l2->cr3;
+	s->cr0 = l2->cr0;
+	s->dr7 = l2->dr7;
+	s->dr6 = l2->dr6;
+	s->cr2 = l2->cr2;
+	s->g_pat = l2->pat;
+	n->last.good = true;
+}
+
 /* nRIP and the bytes; false: they are not to be had without sleeping */
 static bool assist(struct nestor_vcpu *vcpu, u64 code, bool insn, struct insn_area *ia)
 {
@@ -231,10 +267,10 @@ enum nested_who nsvm_reflect(struct nestor_vcpu *vcpu, u64 code, u64 info1, u64 
 
 	if (vcpu->atomic && l1_has_pdptes(&vcpu->l1))
 		return NESTED_NOT_YET;
+	run_need(l2, GRP_SEG | GRP_DTABLE | GRP_CR | GRP_CR2 | GRP_DR | GRP_PAT | GRP_LBR);
 	if (!assist(vcpu, code, insn, &ia))
 		return NESTED_NOT_YET;
 	end_nmi_step(vcpu);
-	run_need(l2, GRP_SEG | GRP_DTABLE | GRP_CR | GRP_CR2 | GRP_DR | GRP_PAT | GRP_LBR);
 	nsvm_pull_vintr(vcpu);
 	xa = (struct exit_area){
 		.int_ctl = n->snap.ctl.int_ctl,
@@ -250,6 +286,7 @@ enum nested_who nsvm_reflect(struct nestor_vcpu *vcpu, u64 code, u64 info1, u64 
 	trace_nestor_nested_exit(vcpu, l2->rip, code, info1, info2, xa.int_info);
 	clear_injected(vcpu);
 	l2->inject.valid = false;
+	remember(n);
 	share_back(vcpu);
 	load_l1(vcpu);
 	/* L1 took vmcb12's memory away: there is nobody left to tell. */

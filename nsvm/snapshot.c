@@ -14,39 +14,48 @@
 /* cpl is the last byte but four of its word. */
 #define CPL_WORD	(SAVE_OFF(cpl) & ~7u)
 
+/* What VMRUN takes every time is copied; of the rest it is also noted whether it changed. */
 static int read_vmcb12(const void __user *at, struct vmcb12_snapshot *snap)
 {
 	struct vmcb12_ctl *c = &snap->ctl;
 	struct vmcb12_save *s = &snap->save;
 	u8 *page = (u8 *)s - VMCB12_SAVE;	/* as if the save area lay in its page */
+	u64 diff = 0;
 
 	if (!gmem_window_open(at, false))
 		return -EFAULT;
-	gmem_window_get(at, 0, c, 3, fail);	/* the intercepts */
+	gmem_window_diff(at, 0, c, 3, diff, fail);	/* the intercepts */
 	/* The word before iopm_base_pa holds the PAUSE filter. */
-	gmem_window_get(at, CTL_OFF(iopm_base_pa) - 8, (u8 *)&c->iopm_base_pa - 8,
-			1 + WORDS(iopm_base_pa, exit_code), fail);
-	gmem_window_get(at, CTL_OFF(np_ctl), &c->np_ctl, 1, fail);
-	gmem_window_get(at, CTL_OFF(event_inj), &c->event_inj, WORDS(event_inj, clean), fail);
+	gmem_window_diff(at, CTL_OFF(iopm_base_pa) - 8, (u8 *)&c->iopm_base_pa - 8,
+			 1 + WORDS(iopm_base_pa, int_ctl), diff, fail);
+	gmem_window_get(at, CTL_OFF(int_ctl), &c->int_ctl, WORDS(int_ctl, exit_code), fail);
+	gmem_window_diff(at, CTL_OFF(np_ctl), &c->np_ctl, 1, diff, fail);
+	gmem_window_get(at, CTL_OFF(event_inj), &c->event_inj, 1, fail);
+	gmem_window_diff(at, CTL_OFF(ncr3), &c->ncr3, WORDS(ncr3, clean), diff, fail);
 	gmem_window_get(at, CTL_OFF(nrip), &c->nrip, 1, fail);
 
-	gmem_window_get(at, SAVE_OFF(es), &s->es, SAVE_WORDS(es, ds), fail);
-	gmem_window_get(at, SAVE_OFF(gdtr), &s->gdtr, SAVE_WORDS(gdtr, gdtr), fail);
-	gmem_window_get(at, SAVE_OFF(idtr), &s->idtr, SAVE_WORDS(idtr, idtr), fail);
-	gmem_window_get(at, CPL_WORD, page + CPL_WORD, 1, fail);
-	gmem_window_get(at, SAVE_OFF(efer), &s->efer, 1, fail);
-	gmem_window_get(at, SAVE_OFF(cr4), &s->cr4, SAVE_WORDS(cr4, rip), fail);
+	gmem_window_diff(at, SAVE_OFF(es), &s->es, SAVE_WORDS(es, ds), diff, fail);
+	gmem_window_diff(at, SAVE_OFF(gdtr), &s->gdtr, SAVE_WORDS(gdtr, gdtr), diff, fail);
+	gmem_window_diff(at, SAVE_OFF(idtr), &s->idtr, SAVE_WORDS(idtr, idtr), diff, fail);
+	gmem_window_diff(at, CPL_WORD, page + CPL_WORD, 1, diff, fail);
+	gmem_window_diff(at, SAVE_OFF(efer), &s->efer, 1, diff, fail);
+	gmem_window_diff(at, SAVE_OFF(cr4), &s->cr4, SAVE_WORDS(cr4, dr6), diff, fail);
+	gmem_window_get(at, SAVE_OFF(rflags), &s->rflags, SAVE_WORDS(rflags, rip), fail);
 	gmem_window_get(at, SAVE_OFF(rsp), &s->rsp, 1, fail);
 	gmem_window_get(at, SAVE_OFF(rax), &s->rax, 1, fail);
-	gmem_window_get(at, SAVE_OFF(cr2), &s->cr2, 1, fail);
-	gmem_window_get(at, SAVE_OFF(g_pat), &s->g_pat, 1, fail);
+	gmem_window_diff(at, SAVE_OFF(cr2), &s->cr2, 1, diff, fail);
+	gmem_window_diff(at, SAVE_OFF(g_pat), &s->g_pat, 1, diff, fail);
 	if (c->virt_ext & LBR_VIRT_ENABLE)
-		gmem_window_get(at, SAVE_OFF(dbgctl), &s->dbgctl,
-				SAVE_WORDS(dbgctl, last_excp_to), fail);
+		gmem_window_diff(at, SAVE_OFF(dbgctl), &s->dbgctl,
+				 SAVE_WORDS(dbgctl, last_excp_to), diff, fail);
 	gmem_window_close(false);
+	if (diff)
+		snap->changed = true;
 	return 0;
 fail:
 	gmem_window_close(false);
+	/* Some words are new already. */
+	snap->changed = true;
 	return -EFAULT;
 }
 
@@ -110,6 +119,7 @@ static int snapshot_msrpm(struct nestor_vcpu *vcpu, struct vmcb12_snapshot *snap
 	/* Read at every VMRUN, looked at when it is not what it was. */
 	if (word == snap->msrpm_word)
 		return 0;
+	snap->changed = true;
 	snap->msrpm_word = word;
 	snap->msr_read_icpt = 0;
 	snap->msr_write_icpt = 0;
@@ -126,6 +136,8 @@ static int snapshot_msrpm(struct nestor_vcpu *vcpu, struct vmcb12_snapshot *snap
 int nsvm_snapshot(struct nestor_vcpu *vcpu, const struct gmem_window *w, u64 gpa,
 		  struct vmcb12_snapshot *snap)
 {
+	if (snap->gpa != gpa)
+		snap->changed = true;
 	snap->gpa = gpa;
 	if (read_vmcb12(w->at, snap))
 		return vcpu->atomic ? -EAGAIN : -EFAULT;
