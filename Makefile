@@ -21,6 +21,7 @@ help:
 	@echo '  make demo [HOST=svm|svm-rich] [MODULE=nestor|kvm] [KERNEL=6.1|6.12]'
 	@echo '                    three Linux kernels stacked, on an emulated CPU'
 	@echo '  make check        all tests'
+	@echo '  make bench        side by side with stock KVM, in half an hour (QUICK=1: 5 minutes)'
 	@echo '  make modules      nestor.ko for both kernels, in build/6.1 and build/6.12'
 	@echo '                    (C=1 runs sparse, W=1 asks for more warnings)'
 	@echo '  make deps         install the Debian packages all this needs (root)'
@@ -55,6 +56,13 @@ demo:
 	@lab/deps build $(if $(filter svm,$(HOST)),svm,svm bochs)
 	$(if $(filter nestor,$(MODULE)),@$(MAKE) -s module-$(KERNEL))
 	@lab/demo --host $(HOST) --module $(MODULE) --kernel $(KERNEL)
+
+.PHONY: bench
+bench:
+	@lab/deps
+	@$(MAKE) -s module-6.1 $(if $(QUICK),,module-6.12)
+	@$(MAKE) -s -C bench
+	@bench/run $(if $(QUICK),--quick)
 
 .PHONY: clean
 clean:

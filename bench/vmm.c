@@ -36,6 +36,7 @@ static struct {
 	size_t size;
 	const char *counter;
 	uint64_t at_begin;
+	long free_at_begin;
 	size_t run_size;
 } m;
 
@@ -181,14 +182,49 @@ static struct cpu make_cpu(int dev, unsigned int id, uint32_t entry)
 	return c;
 }
 
+/* Free memory of the host in KiB. */
+static long free_memory(void)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	char line[128];
+	long kb = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemFree: %ld kB", &kb) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kb;
+}
+
 static void mark(uint32_t begins)
 {
 	if (begins) {
+		m.free_at_begin = free_memory();
 		m.at_begin = world_switches();
 		return;
 	}
 	/* The exit that brought us here is not the row's. */
 	printf("switches %lu\n", world_switches() - m.at_begin - 1);
+	printf("memory-kib %ld\n", m.free_at_begin - free_memory());
+}
+
+/* What @nr VMs, and then a vCPU in each, take from the host's memory, in KiB each. */
+static int weigh(int dev, int nr)
+{
+	long before = free_memory(), after;
+	int vm[nr], i;
+
+	for (i = 0; i < nr; i++) {
+		vm[i] = vm_ioctl(dev, KVM_CREATE_VM, 0, "KVM_CREATE_VM");
+		vm_ioctl(vm[i], KVM_CREATE_IRQCHIP, 0, "KVM_CREATE_IRQCHIP");
+	}
+	after = free_memory();
+	printf("weight vm %ld\n", (before - after) / nr);
+	for (i = 0; i < nr; i++)
+		set_cpuid(dev, vm_ioctl(vm[i], KVM_CREATE_VCPU, 0, "KVM_CREATE_VCPU"), 0);
+	printf("weight vcpu %ld\n", (after - free_memory()) / nr);
+	return 0;
 }
 
 static void port(struct kvm_run *run)
@@ -250,25 +286,29 @@ int main(int argc, char **argv)
 	struct cpu cpus[MAX_CPUS];
 	pthread_t thread;
 	uint32_t entry;
-	int dev, opt;
+	int dev, opt, weights = 0;
 
-	while ((opt = getopt(argc, argv, "s:m:")) != -1) {
+	while ((opt = getopt(argc, argv, "s:m:w:")) != -1) {
 		if (opt == 's')
 			nr = atoi(optarg);
 		else if (opt == 'm')
 			mb = atoi(optarg);
+		else if (opt == 'w')
+			weights = atoi(optarg);
 		else
 			optind = argc;
 	}
+	dev = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (dev < 0)
+		die("/dev/kvm");
+	if (weights > 0 && weights <= 256)
+		return weigh(dev, weights);
 	if (argc - optind != 2 || nr < 1 || nr > MAX_CPUS || mb < 64 || mb > 3072) {
-		fprintf(stderr, "usage: bench-vmm [-s CPUS] [-m MB] IMAGE CMDLINE\n");
+		fprintf(stderr, "usage: bench-vmm [-s CPUS] [-m MB] IMAGE CMDLINE | bench-vmm -w VMS\n");
 		return 2;
 	}
 	m.size = (size_t)mb << 20;
 	find_counter();
-	dev = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (dev < 0)
-		die("/dev/kvm");
 	m.vm = vm_ioctl(dev, KVM_CREATE_VM, 0, "KVM_CREATE_VM");
 	m.run_size = vm_ioctl(dev, KVM_GET_VCPU_MMAP_SIZE, 0, "KVM_GET_VCPU_MMAP_SIZE");
 	ioctl(m.vm, KVM_SET_TSS_ADDR, 0xfffbd000ul);

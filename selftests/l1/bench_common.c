@@ -8,9 +8,8 @@
 #define PIC_PORT	0x21	/* the in-kernel PIC does */
 #define USER_MMIO	0xd0000000ull
 #define APIC_MMIO	0xfee00030ull
-#define MSR_KERNEL	0x10a	/* ARCH_CAPABILITIES is no one's hot MSR; see msr() */
 
-static const struct bench_set *const sets[] = { &bench_common_rows, &bench_svm_rows };
+static const struct bench_set *const sets[] = { &bench_common_rows, &bench_svm_rows, &bench_svm_mem_rows };
 static u64 began;
 
 void bench_begin(void)
@@ -44,7 +43,7 @@ void bench_end(const struct bench *b, u64 ops)
 	bench_report(b, NULL, ops, t);
 }
 
-/* One exit each, so the loop is unrolled by nothing: its instructions are a handful. */
+/* One exit each; the loop itself is a handful of instructions. */
 #define ROW(name, insns)						\
 	static void name(const struct bench *b)				\
 	{								\

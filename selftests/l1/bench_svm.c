@@ -99,6 +99,101 @@ static void exit_of_l0(const struct bench *b)
 	bench_report(b, NULL, b->ops, total);
 }
 
+/* ---- events, and more than one guest or CPU ---- */
+
+L2_ASM(count_done, "1: vmmcall; jmp 1b");
+
+/* From L1's VMRUN with an event to L2's handler, out to L1 as for an EOI, back, IRET, out again. */
+static void inject(const struct bench *b)
+{
+	struct l2 l2;
+	u32 i;
+
+	l2_init_at(&l2, count_done);
+	for (i = 0; i < b->ops + 8; i++) {
+		if (i == 8)
+			bench_begin();
+		l2.vmcb->s.rip = (u64)count_done;
+		l2.vmcb->s.rflags = 2 | FL_IF;
+		l2.vmcb->c.eventinj = EV_VALID | EV_INTR | 0x50;
+		vmrun_asm(&l2);
+		l2.vmcb->c.tlb_control = TLB_NOTHING;
+		l2_trap_return(&l2);
+		vmrun_asm(&l2);
+	}
+	bench_end(b, b->ops);
+}
+
+/* @arg guests in turn, each with tables and an ASID of its own. */
+static void in_turn(const struct bench *b)
+{
+	static struct l2 l2[16];
+	struct times t;
+	u64 total = 0;
+	u32 i;
+
+	for (i = 0; i < b->arg; i++) {
+		l2_init_at(&l2[i], trip_cpuid);
+		l2_intercept1(&l2[i], I1_CPUID);
+		l2[i].vmcb->c.n_cr3 = (u64)pt_new_identity();
+		l2[i].vmcb->c.asid = i + 1;
+	}
+	clgi();
+	for (i = 0; i < b->ops + 2 * b->arg; i++) {
+		struct vmcb *v = l2[i % b->arg].vmcb;
+
+		if (i == 2 * b->arg)
+			bench_begin();
+		v->s.rip = (u64)trip_cpuid;
+		bench_vmrun(v, &t);
+		v->c.tlb_control = TLB_NOTHING;
+		if (i >= 2 * b->arg)
+			total += t.l2_first - t.vmrun + t.l1_next - t.l2_last;
+	}
+	bench_stop();
+	stgi();
+	bench_report(b, NULL, b->ops, total);
+}
+
+struct job {
+	struct l2 l2;
+	u32 ops;
+};
+
+static void enter_often(void *arg)
+{
+	struct job *j = arg;
+	u32 i;
+
+	j->l2.host = this_cpu()->host_vmcb;
+	for (i = 0; i < j->ops; i++) {
+		vmrun_asm(&j->l2);
+		j->l2.vmcb->s.rip += 2;
+		j->l2.vmcb->c.tlb_control = TLB_NOTHING;
+	}
+}
+
+/* Entries on @arg CPUs at once; the host may have fewer, and what they share shows. */
+static void on_cpus(const struct bench *b)
+{
+	static struct job jobs[MAX_CPUS];
+	u32 i, cpus = b->arg;
+
+	for (i = 0; i < cpus; i++) {
+		l2_init_at(&jobs[i].l2, trip_cpuid);
+		l2_intercept1(&jobs[i].l2, I1_CPUID);
+		jobs[i].l2.vmcb->c.asid = i + 1;
+		jobs[i].ops = b->ops;
+	}
+	bench_begin();
+	for (i = 1; i < cpus; i++)
+		smp_call(i, enter_often, &jobs[i]);
+	enter_often(&jobs[0]);
+	for (i = 1; i < cpus; i++)
+		smp_wait(i);
+	bench_end(b, b->ops * cpus);
+}
+
 /* ---- instructions of L1 ---- */
 
 #define ROW(name, insns)						\
@@ -128,6 +223,13 @@ static const struct bench rows[] = {
 	{ "svm/trip", 0, trip, 1000, 0 },
 	{ "svm/trip-whole", 0, trip_whole, 500, 0 },
 	{ "svm/l0-exit", 0, exit_of_l0, 1000, 0 },
+	{ "svm/inject-eoi", 0, inject, 200, 0 },
+	{ "svm/turn-1", F_NPT, in_turn, 480, 1 },
+	{ "svm/turn-4", F_NPT, in_turn, 480, 4 },
+	{ "svm/turn-16", F_NPT, in_turn, 480, 16 },
+	{ "smp/entries-1", 0, on_cpus, 500, 1 },
+	{ "smp/entries-2", F_SMP2, on_cpus, 500, 2 },
+	{ "smp/entries-4", F_SMP4, on_cpus, 500, 4 },
 	{ "svm/vmload", 0, vmload_row, 500, 0 },
 	{ "svm/vmsave", 0, vmsave_row, 500, 0 },
 	{ "svm/stgi", 0, stgi_row, 500, 0 },

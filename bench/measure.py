@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Run the image on one host under one hypervisor, and read what it prints."""
+
+import os
+import subprocess
+
+BENCH = os.path.dirname(os.path.realpath(__file__))
+TOP = os.path.dirname(BENCH)
+LAB_RUN = os.path.join(TOP, "lab", "run")
+PROGRAMS = [os.path.join(BENCH, "build", "bench-vmm"), os.path.join(BENCH, "build", "tsc"),
+            os.path.join(TOP, "selftests", "l1", "build", "l1.elf")]
+
+
+class Setup:
+    """One emulated host with one hypervisor on one kernel."""
+
+    def __init__(self, host, module, kernel, groups, stack=False):
+        self.host = host
+        self.module = module
+        self.kernel = kernel
+        self.groups = groups
+        self.stack = stack
+
+    @property
+    def name(self):
+        return f"{self.host}/{self.module}-{self.kernel}" + ("/stack" if self.stack else "")
+
+    def script(self):
+        if self.stack:
+            return f"./tsc; lab-demo {self.kernel} {self.kernel} && ./tsc"
+        cpus = 4 if self.host == "svm" else 1
+        return ("uname -r | sed 's/^/kernel /'; ./bench-vmm -w 32; "
+                f"./bench-vmm -s {cpus} l1.elf 'bench={self.groups} cpus={cpus}'")
+
+    def command(self):
+        argv = [LAB_RUN, "--host", self.host, "--module", self.module, "--kernel", self.kernel,
+                "--timeout", "1500"]
+        if self.host == "svm":
+            argv.append("--icount")
+        for path in PROGRAMS:
+            argv += ["--put", path]
+        return argv + ["--", "sh", "-c", self.script()]
+
+
+class Result:
+    """What a setup printed: rows as {name: (instructions, world switches)} for one operation."""
+
+    def __init__(self, setup):
+        self.setup = setup
+        self.rows = {}
+        self.weights = {}
+        self.kernel = None
+        self.error = None
+
+    def take(self, text):
+        switches = memory = None
+        clocks = []
+        for line in text.splitlines():
+            words = line.split()
+            if len(words) == 2 and words[0] == "switches":
+                switches = int(words[1])
+            elif len(words) == 2 and words[0] == "memory-kib":
+                memory = int(words[1])
+            elif len(words) == 4 and words[0] == "bench" and words[2].isdigit():
+                self._row(words[1], int(words[2]), int(words[3]), switches)
+                if words[1] == "mem/fill-256m.cold" and memory is not None:
+                    self.weights["gib"] = memory * 4
+            elif len(words) == 3 and words[0] == "weight":
+                self.weights[words[1]] = int(words[2])
+            elif len(words) == 2 and words[0] == "kernel":
+                self.kernel = words[1]
+            elif len(words) == 2 and words[0] == "tsc":
+                clocks.append(int(words[1]))
+        if len(clocks) == 2:
+            self.rows["stack"] = (clocks[1] - clocks[0], None)
+
+    def _row(self, name, ops, total, switches):
+        per = switches / ops if switches is not None else None
+        self.rows[name] = (total / ops, per)
+
+
+def run(setup, log):
+    result = Result(setup)
+    with open(log, "wb") as handle:
+        done = subprocess.run(setup.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=handle, check=False)
+        handle.write(done.stdout)
+    result.take(done.stdout.decode(errors="replace"))
+    if done.returncode:
+        result.error = f"lab/run ended with status {done.returncode}, see {os.path.relpath(log, TOP)}"
+    return result
