@@ -126,6 +126,7 @@ static void commit_gprs(struct guest_run *l2, const struct guest_run *l1, u64 ra
 {
 	unsigned int i;
 
+	_Pragma("GCC unroll 16")
 	for (i = 0; i < NR_GUEST_REGS; i++)
 		l2->gpr[i] = l1->gpr[i];
 	l2->gpr[REG_RAX] = rax;

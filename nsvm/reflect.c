@@ -131,14 +131,20 @@ static void share_back(struct nestor_vcpu *vcpu)
 	u64 rax = l1->gpr[REG_RAX], rsp = l1->gpr[REG_RSP];
 	unsigned int i;
 
-	run_need(l1, GRP_DR | GRP_PAT | GRP_LBR);
+	run_need(l1, GRP_CR2 | GRP_DR | GRP_PAT | GRP_LBR);
+	_Pragma("GCC unroll 16")
 	for (i = 0; i < NR_GUEST_REGS; i++)
 		l1->gpr[i] = l2->gpr[i];
 	l1->gpr[REG_RAX] = rax;
 	l1->gpr[REG_RSP] = rsp;
-	l1->cr2 = l2->cr2;
-	run_dirty(l1, GRP_CR2);
-	l1->dr6 = l2->dr6;
+	if (l1->cr2 != l2->cr2) {
+		l1->cr2 = l2->cr2;
+		run_dirty(l1, GRP_CR2);
+	}
+	if (l1->dr6 != l2->dr6) {
+		l1->dr6 = l2->dr6;
+		run_dirty(l1, GRP_DR);
+	}
 	if (!n->np && l1->pat != l2->pat) {
 		l1->pat = l2->pat;
 		run_dirty(l1, GRP_PAT);
@@ -163,8 +169,10 @@ static void load_l1(struct nestor_vcpu *vcpu)
 	u32 iret;
 
 	l1->cpl = 0;
-	l1->dr7 = X_DR7_RESET;
-	run_dirty(l1, GRP_DR);
+	if (l1->dr7 != X_DR7_RESET) {
+		l1->dr7 = X_DR7_RESET;
+		run_dirty(l1, GRP_DR);
+	}
 	l1->rflags &= ~X_RFLAGS_VM;
 	l1->int_shadow = false;
 	/* An NMI handler that began or ended in L2 ends or began here. */
@@ -221,6 +229,7 @@ static void remember(struct nsvm *n)
 		    (s->cr0 ^ l2->cr0) | (s->dr7 ^ l2->dr7) | (s->dr6 ^ l2->dr6) |
 		    (s->g_pat ^ l2->pat) | (s->cs.attrib ^ l2->seg[SEG_CS].attrib);
 	n->last.checked = !unchecked;
+	_Pragma("GCC unroll 8")
 	for (i = 0; i < 8; i++)
 		out[i] = seg[i];
 	s->gdtr.limit = l2->gdtr.limit;
