@@ -277,6 +277,7 @@ struct tlb_entry { bool valid; u8 rights; u64 l2_gfn, pfn; u32 tag; };
 #define smp_store_release(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELEASE)
 
 struct nestor_vcpu {
+	bool atomic;
 	struct nestor_vm *vm;
 	u32 id;
 	struct nestor_mmu_vm *mem;
