@@ -500,7 +500,7 @@ bool events_settled(struct nestor_vcpu *vcpu)
 
 	/* Whatever waits, and whatever was set up while something waited. */
 	if (e->excp.pending || e->nmi_pending || e->nmi_masked || run->irq_window ||
-	    vcpu->immediate_exit || vcpu->singlestep_nmi)
+	    vcpu->immediate_exit || vcpu->singlestep_nmi || vcpu->smm.pending)
 		return false;
 	if (irq_pending(vcpu) || irq_user_window(vcpu))
 		return false;
