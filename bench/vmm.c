@@ -260,8 +260,12 @@ static void *run_cpu(void *arg)
 	const struct cpu *c = arg;
 
 	for (;;) {
-		if (ioctl(c->fd, KVM_RUN, 0) < 0 && errno != EINTR && errno != EAGAIN)
-			die("KVM_RUN");
+		/* A signal, or a vCPU that waits for its SIPI. */
+		if (ioctl(c->fd, KVM_RUN, 0) < 0) {
+			if (errno != EINTR && errno != EAGAIN)
+				die("KVM_RUN");
+			continue;
+		}
 		switch (c->run->exit_reason) {
 		case KVM_EXIT_IO:
 			port(c->run);
