@@ -23,6 +23,7 @@
 #define VMCBPTR	"Bochs takes the operand of L2's VMSAVE or VMLOAD for the VMCB"
 #define STALE	"Bochs reports an older event when the delivery of INTn or V_IRQ faults"
 #define HLT_EVENT "Bochs and KVM do not check the event for a guest in HLT"
+#define KVM_HLT "KVM enters HLT at CPL 3 and with interrupts blocked"
 #define SIPI_EVENT "KVM enters wait-for-SIPI with an event"
 #define PENDING_BS "Bochs and KVM do not check BS of the pending debug exceptions"
 #define GUEST_IF "Bochs masks physical interrupts by L2's IF"
@@ -177,6 +178,11 @@ static const struct {
 	{ ON_BOCHS, "vmx_lists/debug_controls.debugctl", "Bochs has no DEBUGCTL" },
 	{ BOCHS, "vmx_caps/read_only.absent", "Bochs is started to ignore unknown MSRs" },
 	{ UNDER_BOCHS, "vmx_intr/ext_int_if0_later", "Bochs stops the machine: L0's own entries have IF clear" },
+	{ KVM, "vmx_nonreg_checks/activity.row2", KVM_HLT },
+	{ KVM, "vmx_nonreg_checks/activity.row3", KVM_HLT },
+	{ KVM, "vmx_nonreg_checks/activity.row4", KVM_HLT },
+	{ KVM, "vmx_state/timer", "KVM's preemption timer of 0 comes late" },
+	{ KVM, "vmx_state/timer_hlt", "KVM's preemption timer of 0 comes late" },
 	{ KVM, "vmx_nonreg_checks/activity.row12", SIPI_EVENT },
 	{ KVM, "vmx_nonreg_checks/activity.row13", SIPI_EVENT },
 	{ KVM, "vmx_nonreg_checks/activity.row14", SIPI_EVENT },
