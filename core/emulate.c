@@ -311,6 +311,17 @@ static bool pio_in_kernel(struct nestor_vcpu *vcpu, u16 port, unsigned int size,
 	return true;
 }
 
+/*
+ * Every port access exits before its memory operand is looked at, and the frontend let
+ * L2's pass on what the exit said.  An access that is another one comes of bytes that
+ * changed since: L1's intercepts have not been asked about it.
+ */
+static bool pio_of_exit(const struct guest_exit *x, u16 port, unsigned int size, bool in)
+{
+	return x->reason == EXIT_IOIO && (u16)(x->info1 >> 16) == port &&
+	       (x->info1 >> 4 & 7) == size && (x->info1 & 1) == in;
+}
+
 static enum x86_result emu_pio(struct nestor_vcpu *vcpu, u16 port, unsigned int size,
 			       u8 *buf, unsigned int count, bool in)
 {
@@ -320,6 +331,8 @@ static enum x86_result emu_pio(struct nestor_vcpu *vcpu, u16 port, unsigned int 
 
 	if (len > PIO_MAX)
 		return X86_EMUL_UNHANDLED;
+	if (vcpu_in_l2(vcpu) && !pio_of_exit(&vcpu->run->exit, port, size, in))
+		return X86_EMUL_RESTART;
 	if (m->pio.valid && m->pio.done && m->pio.port == port && m->pio.len == len &&
 	    m->pio.in == in) {
 		if (in)

@@ -290,6 +290,8 @@ enum nested_result nvmx_launch(struct nestor_vcpu *vcpu, bool launch, u64 next_r
 	struct verdict verdict;
 	u32 changed, bad;
 
+	/* All of L1's that this entry and the exit after it look at, in one go. */
+	run_need(&vcpu->l1, GRP_CR | GRP_CR2 | GRP_DR | GRP_LBR);
 	nvmx_snapshot(vcpu, &env);
 	sync_for_entry(vcpu, &env);
 	changed = v->dirty;

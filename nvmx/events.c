@@ -27,6 +27,8 @@ static enum nested_who exception(struct nestor_vcpu *vcpu, const struct guest_ev
 
 	if (!nvmx_want_exception(n->vmcs12, ev->vector, ev->error))
 		return NESTED_BY_L0;
+	/* It goes with the exit. */
+	vcpu->ev.excp.pending = false;
 	/* CR2 and DR6 are left alone: the qualification has what would go there. */
 	if (ev->vector == VECTOR_PF)
 		qual = payload;

@@ -117,6 +117,13 @@ static enum nested_result common_checks(struct nestor_vcpu *vcpu, u16 insn)
 {
 	struct guest_run *run = vcpu->run;
 
+	/*
+	 * A CPU that has VMX itself looks at the mode before it exits, and in VMX operation
+	 * CR4.VMXE is 1.
+	 */
+	if (likely(run->exit.has_qual && nvmx_of(vcpu)->vmxon && !vcpu_in_l2(vcpu) &&
+		   !vcpu->smm.active && insn != INSN_VMXON))
+		return run->cpl ? NESTED_GP : NESTED_OK;
 	run_need(run, GRP_CR);
 	if (wrong_mode(run) || !(run->cr4 & X_CR4_VMXE) || !vcpu->cpuid.has_vmx)
 		return NESTED_UD;

@@ -16,10 +16,20 @@
 #include "nvmx/nvmx.h"
 #include "nvmx/qual.h"
 
+#define VECTOR_DB		1
+#define DR6_BS			BIT(14)
+#define PENDING_DBG_BS		BIT(14)
+
 /* VMX-abort indicators (SDM: "VMX Aborts") */
 enum vmx_abort { ABORT_MSR_STORE = 1, ABORT_PDPTE = 2, ABORT_MSR_LOAD = 4 };
 
-#define HOST_GROUPS	(GRP_SEG | GRP_DTABLE | GRP_CR | GRP_DR | GRP_LBR | GRP_SYS | GRP_ACTIVITY)
+/* Written whole; the others are compared with what the entry found (nvmx_launch). */
+#define HOST_GROUPS	(GRP_SEG | GRP_DTABLE | GRP_SYS | GRP_ACTIVITY)
+
+/* L1's registers that host state seldom changes. */
+struct nvmx_host_regs {
+	u64 cr0, cr3, cr4, efer, dr7, debugctl;
+};
 
 /* The processor shuts down; only the region in memory tells why. */
 static void vmx_abort(struct nestor_vcpu *vcpu, u32 code)
@@ -78,6 +88,23 @@ static void record_vectoring(struct nestor_vcpu *vcpu, struct vmcs12 *v)
 		v->exit_insn_len = (u32)(vcpu->run->next_rip - vcpu->run->rip);
 }
 
+/*
+ * An exception that L2 raised and that nobody has delivered goes with its instruction, which
+ * runs again; the trap of one that is done stays pending.
+ */
+static void take_pending(struct nestor_vcpu *vcpu)
+{
+	struct vcpu_exception *x = &vcpu->ev.excp;
+
+	if (likely(!x->pending))
+		return;
+	if (x->vector == VECTOR_DB && (x->payload & DR6_BS)) {
+		run_need(vcpu->run, GRP_ACTIVITY);
+		vcpu->run->pending_dbg |= PENDING_DBG_BS;
+	}
+	x->pending = false;
+}
+
 /* What only an exit of the CPU has; an event that L0 offered L1 has nothing of it. */
 static void record_instruction(struct nestor_vcpu *vcpu, struct vmcs12 *v)
 {
@@ -111,7 +138,8 @@ static void save_guest(struct nestor_vcpu *vcpu)
 	struct vmcs12 *v = n->vmcs12;
 	u32 lazy = nvmx_lazy_groups(v), now = nvmx_saved_groups(v) & ~lazy;
 
-	run_need(l2, now | VMCS12_HOT);
+	/* All that is looked at until L1 runs, in one go. */
+	run_need(l2, now | VMCS12_HOT | GRP_CR2 | GRP_DR);
 	nvmx_save_hot(v, l2);
 	nvmx_save_state(v, l2, now);
 	n->lazy = lazy;
@@ -145,6 +173,7 @@ static void load_host(struct nestor_vcpu *vcpu)
 	struct guest_run *l1 = &vcpu->l1, *cur = vcpu->run;
 	const struct vmcs12 *v = n->vmcs12;
 	struct nvmx_shared left = {};
+	struct nvmx_host_regs was;
 	u32 groups = HOST_GROUPS;
 	bool pat = v->exit_ctls & EXIT_LOAD_PAT;
 
@@ -156,11 +185,19 @@ static void load_host(struct nestor_vcpu *vcpu)
 	l1->nmi_blocked = cur->nmi_blocked && !(v->pin_ctls & PIN_VIRTUAL_NMI);
 	if (!(l1->avail & GRP_PAT) || l1->pat != (pat ? v->host_pat : left.pat))
 		groups |= GRP_PAT;
+	was = (struct nvmx_host_regs){ l1->cr0, l1->cr3, l1->cr4, l1->efer, l1->dr7, l1->debugctl };
 	nvmx_host_state(v, &left, l1);
+	if (!(l1->avail & GRP_CR) || was.cr0 != l1->cr0 || was.cr3 != l1->cr3 ||
+	    was.cr4 != l1->cr4 || was.efer != l1->efer)
+		groups |= GRP_CR;
+	if (!(l1->avail & GRP_DR) || was.dr7 != l1->dr7)
+		groups |= GRP_DR;
+	if (!(l1->avail & GRP_LBR) || was.debugctl != l1->debugctl)
+		groups |= GRP_LBR;
 	run_dirty(l1, groups);
 	/* Without a VPID nothing cached survives a transition. */
 	if (!(nvmx_cpu2(v) & CPU2_VPID))
-		l1->flush = true;
+		l1->new_tag = true;
 	vcpu->run = l1;
 }
 
@@ -200,6 +237,7 @@ enum nested_who nvmx_reflect(struct nestor_vcpu *vcpu, u32 reason, u64 qual, u32
 	const struct vmcs12 *v = n->vmcs12;
 
 	end_nmi_step(vcpu);
+	take_pending(vcpu);
 	record_exit(vcpu, reason, qual, intr_info, error_code);
 	save_guest(vcpu);
 	nvmx_apic_exit(vcpu);

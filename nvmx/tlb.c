@@ -20,11 +20,10 @@ void nvmx_flush(struct nestor_vcpu *vcpu)
 	nvmx_of(vcpu)->l2.flush = true;
 }
 
-/* Drop linear and combined mappings of L2. */
+/* Drop linear and combined mappings of L2; guest-physical ones stay. */
 static void drop_tag(struct guest_run *l2)
 {
 	l2->new_tag = true;
-	l2->flush = true;
 }
 
 void nvmx_invept(struct nestor_vcpu *vcpu, u64 type, u64 eptp)

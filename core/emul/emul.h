@@ -113,7 +113,7 @@ struct x86_fault {
  * struct x86_emul_ops - what surrounds the CPU core
  *
  * No op is NULL. Those that return enum x86_result return OK, FAULT (having
- * filled @ctxt->fault), USER or UNHANDLED, and cmpxchg also RESTART. Addresses
+ * filled @ctxt->fault), USER or UNHANDLED, and cmpxchg, pio_in and pio_out also RESTART. Addresses
  * are linear; segmentation has been done, paging has not. An access may cross a
  * page. It may be of any length up to 32 bytes.
  *

@@ -242,11 +242,12 @@ static void commit_tag(struct guest_run *run, struct svm_cpu *sc)
 		ctx->cpu = cpu;
 		ctx->asid_gen = 0;
 	}
-	if (ctx->asid_gen == sc->asid_gen && !run->flush)
+	if (ctx->asid_gen == sc->asid_gen && !run->flush && !run->new_tag)
 		return;
+	run->flush = false;
+	run->new_tag = false;
 	if (ctx->asid_gen == sc->asid_gen && hw_caps.flush_by_tag) {
 		c->tlb_control = TLB_CONTROL_ASID;
-		run->flush = false;
 		return;
 	}
 	if (sc->next_asid >= hw_caps.nr_tags) {
@@ -257,7 +258,6 @@ static void commit_tag(struct guest_run *run, struct svm_cpu *sc)
 	c->asid = sc->next_asid++;
 	c->clean &= ~CLEAN_ASID;
 	ctx->asid_gen = sc->asid_gen;
-	run->flush = false;
 }
 
 void svm_commit(struct guest_run *run, struct svm_cpu *sc)
