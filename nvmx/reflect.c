@@ -164,7 +164,10 @@ static void share_back(struct nestor_vcpu *vcpu)
 		l1->cr2 = l2->cr2;
 		run_dirty(l1, GRP_CR2);
 	}
-	l1->dr6 = l2->dr6;
+	if (l1->dr6 != l2->dr6) {
+		l1->dr6 = l2->dr6;
+		run_dirty(l1, GRP_DR);
+	}
 }
 
 static void load_host(struct nestor_vcpu *vcpu)
