@@ -76,6 +76,24 @@ static inline void compat_hrtimer_setup(struct hrtimer *timer,
 #define compat_unregister_syscore	unregister_syscore_ops
 #endif
 
+/*
+ * A kernel that crashes turns VMX and SVM off on each CPU before it starts its successor; one
+ * with callbacks asks the hypervisor to do it, others do it themselves.
+ */
+#ifdef COMPAT_EMERGENCY
+#include <asm/reboot.h>
+#define compat_emergency_register	cpu_emergency_register_virt_callback
+#define compat_emergency_unregister	cpu_emergency_unregister_virt_callback
+#else
+static inline void compat_emergency_register(void (*fn)(void))
+{
+}
+
+static inline void compat_emergency_unregister(void (*fn)(void))
+{
+}
+#endif
+
 /* The page is shared with the VMM, which may write the byte at any time. */
 static inline bool compat_immediate_exit(const struct kvm_run *run)
 {

@@ -41,6 +41,7 @@ int cr0_write(struct nestor_vcpu *vcpu, u64 val)
 {
 	struct guest_run *run = vcpu->run;
 	u64 old, efer;
+	int ret;
 
 	run_need(run, GRP_CR);
 	old = run->cr0;
@@ -64,6 +65,11 @@ int cr0_write(struct nestor_vcpu *vcpu, u64 val)
 			return -EINVAL;
 		efer &= ~(u64)EFER_LMA;
 	}
+	if ((old ^ val) & (X86_CR0_PG | X86_CR0_CD | X86_CR0_NW)) {
+		ret = pdpte_load(vcpu, val, run->cr3, run->cr4, efer);
+		if (ret)
+			return ret;
+	}
 	run->cr0 = val;
 	run->efer = efer;
 	run_dirty(run, GRP_CR);
@@ -82,6 +88,7 @@ int cr3_write(struct nestor_vcpu *vcpu, u64 val)
 {
 	struct guest_run *run = vcpu->run;
 	bool keep = false;
+	int ret;
 
 	run_need(run, GRP_CR);
 	if (run->cr4 & X86_CR4_PCIDE) {
@@ -90,6 +97,9 @@ int cr3_write(struct nestor_vcpu *vcpu, u64 val)
 	}
 	if (!cr3_ok(vcpu, val, run->efer))
 		return -EINVAL;
+	ret = pdpte_load(vcpu, run->cr0, val, run->cr4, run->efer);
+	if (ret)
+		return ret;
 	run->cr3 = val;
 	run_dirty(run, GRP_CR);
 	if (!keep)
@@ -101,6 +111,7 @@ int cr4_write(struct nestor_vcpu *vcpu, u64 val)
 {
 	struct guest_run *run = vcpu->run;
 	u64 old;
+	int ret;
 
 	run_need(run, GRP_CR);
 	old = run->cr4;
@@ -112,6 +123,11 @@ int cr4_write(struct nestor_vcpu *vcpu, u64 val)
 	if ((val & X86_CR4_PCIDE) && !(old & X86_CR4_PCIDE) &&
 	    (!(run->efer & EFER_LMA) || (run->cr3 & 0xfff)))
 		return -EINVAL;
+	if ((old ^ val) & (X86_CR4_PAE | X86_CR4_PSE | X86_CR4_PGE | X86_CR4_SMEP)) {
+		ret = pdpte_load(vcpu, run->cr0, run->cr3, val, run->efer);
+		if (ret)
+			return ret;
+	}
 	run->cr4 = val;
 	run_dirty(run, GRP_CR);
 	if ((old ^ val) & CR4_PAGING)

@@ -6,6 +6,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/printk.h>
+#include <linux/sched.h>
 #include <asm/processor-flags.h>
 
 #include "core/events.h"
@@ -139,9 +140,10 @@ static enum run_action handle_mwait(struct nestor_vcpu *vcpu)
 	return skip(vcpu);
 }
 
+/* Whoever spins waits for somebody that does not run. */
 static enum run_action handle_pause(struct nestor_vcpu *vcpu)
 {
-	cond_resched();
+	yield();
 	return skip(vcpu);
 }
 

@@ -166,6 +166,8 @@ enum run_action handle_cr(struct nestor_vcpu *vcpu)
 	default:
 		return RESUME_GUEST;	/* the bytes changed since: run what is there now */
 	}
+	if (r == -EAGAIN)
+		return RESUME_GUEST;
 	if (r)
 		queue_gp(vcpu);
 	else

@@ -142,6 +142,12 @@ static void nestor_resume(void)
 	cpu_on(NULL);
 }
 
+/* The kernel crashed: interrupts are off and nobody is to be waited for. */
+static void nestor_emergency(void)
+{
+	hw->cpu_off();
+}
+
 COMPAT_SYSCORE(nestor_syscore, nestor_suspend, nestor_resume);
 
 /* A machine that reboots or kexecs with the extension on may hang in INIT. */
@@ -186,6 +192,7 @@ static int start(struct hw_problem *why)
 		goto teardown;
 	compat_register_syscore(&nestor_syscore);
 	register_reboot_notifier(&nestor_reboot_nb);
+	compat_emergency_register(nestor_emergency);
 	stats_register();
 	why->cause = "its device could not be registered";
 	why->remedy = kvm_alias ? "/dev/kvm may exist already: unload kvm, or load without kvm_alias=1" :
@@ -194,6 +201,7 @@ static int start(struct hw_problem *why)
 	if (!r)
 		return 0;
 	stats_unregister();
+	compat_emergency_unregister(nestor_emergency);
 	unregister_reboot_notifier(&nestor_reboot_nb);
 	compat_unregister_syscore(&nestor_syscore);
 	cpuhp_remove_state(cpuhp_state);
@@ -220,6 +228,7 @@ static void __exit nestor_exit(void)
 {
 	ioctl_unregister();
 	stats_unregister();
+	compat_emergency_unregister(nestor_emergency);
 	unregister_reboot_notifier(&nestor_reboot_nb);
 	compat_unregister_syscore(&nestor_syscore);
 	cpuhp_remove_state(cpuhp_state);

@@ -25,7 +25,8 @@ int msr_feature_get(u32 index, u64 *val);
 /*
  * Control-register writes with the architecture's checks, for the current
  * run; shared by MOV-CR exits, LMSW/CLTS, and KVM_SET_SREGS (core/cr.c).
- * Return 0, or -EINVAL where the guest gets #GP(0).
+ * Return 0, -EINVAL where the guest gets #GP(0), or -EAGAIN when reading its PDPTEs
+ * met a fault of the second level that went to L1.
  */
 int cr0_write(struct nestor_vcpu *vcpu, u64 val);
 int cr3_write(struct nestor_vcpu *vcpu, u64 val);
@@ -40,6 +41,10 @@ int dr_read(struct nestor_vcpu *vcpu, unsigned int n, u64 *val);
  * anything is changed; -EINVAL.  cs_l: CS.L of the new CS.
  */
 int cr_set_check(struct nestor_vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer, bool cs_l);
+/* pdpte_load() - PDPTEs of the current run for these registers, if they mean PAE paging (core/pdpte.c) */
+int pdpte_load(struct nestor_vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer);
+/* pdpte_reload() - the VMM wrote CR0, CR3, CR4 or EFER; vm->srcu held */
+void pdpte_reload(struct nestor_vcpu *vcpu);
 int xcr_write(struct nestor_vcpu *vcpu, u32 index, u64 val);
 
 /*

@@ -41,6 +41,11 @@ static void l1_policy(struct guest_run *run)
 		ICPT_STGI | ICPT_CLGI | ICPT_SKINIT | ICPT_WBINVD | ICPT_MONITOR |
 		ICPT_MWAIT | ICPT_XSETBV | ICPT_RDPRU;
 	run->intercept[ICPT_MISC3] = ICPT_INVLPGB | ICPT_MCOMMIT | ICPT_TLBSYNC;
+	/* A lock is held for less than this, unless its holder was preempted. */
+	if (hw_caps.ple) {
+		run->ple_gap = 128;
+		run->ple_window = 4096;
+	}
 	run->msr_read_pass = PASS_BASE;
 	run->msr_write_pass = PASS_BASE;
 	run->ctl_dirty = CTL_ALL;

@@ -11,6 +11,7 @@
 #include <asm/processor-flags.h>
 
 #include "core/events.h"
+#include "core/hw_ops.h"
 #include "core/irq.h"
 #include "core/msr.h"
 #include "ioctl/ioctl.h"
@@ -154,6 +155,7 @@ static u8 cpl_of(struct nestor_vcpu *vcpu, const struct kvm_sregs2 *s)
 static void apply_common(struct nestor_vcpu *vcpu, const struct kvm_sregs2 *s)
 {
 	struct guest_run *run = vcpu->run;
+	int idx;
 
 	run_need(run, GRP_SEG | GRP_DTABLE | GRP_CR | GRP_CR2 | GRP_SYS);
 	set_seg(run, SEG_CS, &s->cs);
@@ -173,6 +175,9 @@ static void apply_common(struct nestor_vcpu *vcpu, const struct kvm_sregs2 *s)
 	run->cr4 = s->cr4;
 	run_dirty(run, GRP_SEG | GRP_DTABLE | GRP_CR | GRP_CR2 | GRP_SYS);
 	run->flush = true;
+	idx = srcu_read_lock(&vcpu->vm->srcu);
+	pdpte_reload(vcpu);
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
 	cr8_write(vcpu, s->cr8 & 0xf);
 	vcpu_request(vcpu, REQ_EVENT);
 }
@@ -251,26 +256,42 @@ static int set_sregs(struct nestor_vcpu *vcpu, void __user *argp)
 }
 
 /* PDPTEs are read from memory at each walk when paging is nested: never shown, not needed. */
+static bool pae_paging(const struct kvm_sregs2 *s)
+{
+	return (s->cr0 & X86_CR0_PG) && (s->cr4 & X86_CR4_PAE) && !(s->efer & EFER_LMA);
+}
+
 static int get_sregs2(struct nestor_vcpu *vcpu, void __user *argp)
 {
 	struct kvm_sregs2 s;
 
 	get_common(vcpu, &s);
+	if (hw_caps.pdpte_regs && pae_paging(&s)) {
+		run_need(vcpu->run, GRP_PDPTE);
+		memcpy(s.pdptrs, vcpu->run->pdpte, sizeof(s.pdptrs));
+		s.flags |= KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	}
 	return copy_to_user(argp, &s, sizeof(s)) ? -EFAULT : 0;
 }
 
 static int set_sregs2(struct nestor_vcpu *vcpu, void __user *argp)
 {
 	struct kvm_sregs2 s;
+	int ret;
 
 	if (copy_from_user(&s, argp, sizeof(s)))
 		return -EFAULT;
 	if (s.flags & ~(u64)KVM_SREGS2_FLAGS_PDPTRS_VALID)
 		return -EINVAL;
-	if ((s.flags & KVM_SREGS2_FLAGS_PDPTRS_VALID) &&
-	    (!(s.cr0 & X86_CR0_PG) || !(s.cr4 & X86_CR4_PAE) || (s.efer & EFER_LMA)))
+	if ((s.flags & KVM_SREGS2_FLAGS_PDPTRS_VALID) && !pae_paging(&s))
 		return -EINVAL;
-	return set_common(vcpu, &s);
+	ret = set_common(vcpu, &s);
+	/* What the guest runs on may differ from what is in memory by now. */
+	if (!ret && (s.flags & KVM_SREGS2_FLAGS_PDPTRS_VALID)) {
+		memcpy(vcpu->run->pdpte, s.pdptrs, sizeof(s.pdptrs));
+		run_dirty(vcpu->run, GRP_PDPTE);
+	}
+	return ret;
 }
 
 static int get_regs_user(struct nestor_vcpu *vcpu, void __user *argp)

@@ -154,20 +154,22 @@ static void commit_vapic(struct guest_run *run)
 {
 	const struct guest_vapic *v = &run->vapic;
 	struct vmx_ctx *ctx = vmx_ctx(run);
+	u32 may = vmx_caps.ctl[CTLW_PROC2].may;
 	int i;
 
+	if (v->access && (may & PROC2_APIC_ACCESS))
+		vmwrite(VMCS_APIC_ACCESS_PAGE, v->access_page.a);
+	/* Without a TPR shadow the CPU has none of the other fields. */
+	if (!ctx->vapic)
+		return;
 	if (!v->tpr_shadow) {
-		if (ctx->vapic) {
-			vmwrite(VMCS_VIRTUAL_APIC_PAGE, __pa(ctx->vapic));
-			vmwrite(VMCS_TPR_THRESHOLD, 0);
-		}
+		vmwrite(VMCS_VIRTUAL_APIC_PAGE, __pa(ctx->vapic));
+		vmwrite(VMCS_TPR_THRESHOLD, 0);
 	} else {
 		vmwrite(VMCS_VIRTUAL_APIC_PAGE, v->page.a);
 		vmwrite(VMCS_TPR_THRESHOLD, v->threshold);
 	}
-	if (v->access)
-		vmwrite(VMCS_APIC_ACCESS_PAGE, v->access_page.a);
-	if (!v->vid)
+	if (!v->vid || !(may & PROC2_VID))
 		return;
 	vmwrite(VMCS_GUEST_INTR_STATUS, v->status);
 	for (i = 0; i < 4; i++)
@@ -176,14 +178,16 @@ static void commit_vapic(struct guest_run *run)
 
 static void commit_intercepts(struct guest_run *run)
 {
+	u32 may = vmx_caps.ctl[CTLW_PROC2].may;
+
 	vmwrite(VMCS_EXCEPTION_BITMAP, run->intercept[ICPT_EXCEPTION]);
 	vmwrite(VMCS_PF_MASK, run->pf_mask);
 	vmwrite(VMCS_PF_MATCH, run->pf_match);
-	if (run->ple_window) {
+	if (run->ple_window && (may & PROC2_PLE)) {
 		vmwrite(VMCS_PLE_GAP, run->ple_gap);
 		vmwrite(VMCS_PLE_WINDOW, run->ple_window);
 	}
-	if (run->intercept[ICPT_MISC3] & ICPT_XSAVES)
+	if ((run->intercept[ICPT_MISC3] & ICPT_XSAVES) && (may & PROC2_XSAVES))
 		vmwrite(VMCS_XSS_EXIT_BITMAP, ~0ull);
 }
 
@@ -208,7 +212,7 @@ static void commit_ctl(struct guest_run *run, u32 groups)
 		commit_vapic(run);
 	if ((groups & CTL_FIELDS) && ctx->fields)
 		vmx_fields_commit(run);
-	if ((groups & CTL_TIMER) && run->timer_on)
+	if ((groups & CTL_TIMER) && run->timer_on && hw_caps.timer)
 		vmwrite(VMCS_PREEMPTION_TIMER, run->timer);
 	if (groups & ~(u32)(CTL_MSR | CTL_ROOT | CTL_LBR))
 		vmx_commit_controls(run);

@@ -14,7 +14,7 @@
 
 static u32 pin_controls(const struct guest_run *run)
 {
-	return run->timer_on ? PIN_PREEMPTION_TIMER : 0;
+	return run->timer_on && hw_caps.timer ? PIN_PREEMPTION_TIMER : 0;
 }
 
 static u32 if_set(u32 word, u32 bits, u32 control)

@@ -14,6 +14,7 @@
 #include <asm/tlbflush.h>
 
 #include "hw/vmx/insn.h"
+#include "hw/vmx/l1d.h"
 #include "hw/vmx/vmx.h"
 
 DEFINE_PER_CPU(struct vmx_cpu, vmx_cpu);
@@ -22,6 +23,7 @@ void vmx_teardown(void)
 {
 	int cpu;
 
+	vmx_l1d_teardown();
 	for_each_possible_cpu(cpu) {
 		struct vmx_cpu *vc = per_cpu_ptr(&vmx_cpu, cpu);
 
@@ -44,6 +46,10 @@ int vmx_setup(void)
 			return -ENOMEM;
 		}
 		*(u32 *)vc->vmxon = vmx_caps.revision;
+	}
+	if (vmx_l1d_setup()) {
+		vmx_teardown();
+		return -ENOMEM;
 	}
 	return 0;
 }

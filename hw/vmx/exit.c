@@ -95,9 +95,9 @@ static void read_virtual(struct guest_run *run)
 
 	if (ctx->vapic && !run->vapic.tpr_shadow && !(ctx->proc & PROC_CR8_LOAD))
 		run->vintr.tpr = ctx->vapic[VAPIC_TPR] >> 4;
-	if (run->vapic.vid)
+	if (run->vapic.vid && hw_caps.vid)
 		run->vapic.status = vmread(VMCS_GUEST_INTR_STATUS);
-	if (run->timer_on)
+	if (run->timer_on && hw_caps.timer)
 		run->timer = vmread(VMCS_PREEMPTION_TIMER);
 }
 
@@ -118,7 +118,6 @@ void vmx_read_exit(struct guest_run *run, bool failed)
 
 	if (unlikely(failed))
 		return read_refusal(run);
-	ctx->launched = true;
 	read_hot(run);
 	read_raw(&raw, run);
 	vmx_translate(&raw, &run->exit);
@@ -130,9 +129,10 @@ void vmx_read_exit(struct guest_run *run, bool failed)
 	if (run->exit.reason == EXIT_EXCEPTION && run->exit.next_rip)
 		ctx->soft_len = raw.len;
 	if (unlikely(raw.reason & VMX_REASON_ENTRY_FAILED)) {
-		/* Nothing of the guest ran, nothing was delivered. */
-		ctx->launched = false;
+		/* Nothing of the guest ran, nothing was delivered, the launch state is as it was. */
 		run->exit.vectoring = ctx->given;
+	} else {
+		ctx->launched = true;
 	}
 	read_virtual(run);
 }

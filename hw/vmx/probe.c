@@ -6,6 +6,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/cpu.h>
 #include <linux/printk.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
@@ -133,6 +134,16 @@ static void fill_optional(struct hw_caps *caps)
 			     (cap_msr(MSR_IA32_VMX_MISC) & MISC_VMWRITE_ANY);
 }
 
+/*
+ * Some CPUs raise a machine check that stops the machine when a guest changes the size of a
+ * page it executes (Linux: "iTLB multihit").  A guest's page cannot be larger there than the
+ * second level's, so that one has small leaves only.
+ */
+static bool large_leaves_safe(void)
+{
+	return !boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) || cpu_mitigations_off();
+}
+
 static void fill_caps(struct hw_caps *caps)
 {
 	u64 ept = vmx_caps.ept_vpid;
@@ -147,8 +158,8 @@ static void fill_caps(struct hw_caps *caps)
 	fill_optional(caps);
 	caps->flush_by_tag = true;
 	caps->tsc_scaling = may2(PROC2_TSC_SCALING);
-	caps->root_2m = ept & EPT_CAP_2M;
-	caps->root_1g = ept & EPT_CAP_1G;
+	caps->root_2m = (ept & EPT_CAP_2M) && large_leaves_safe();
+	caps->root_1g = (ept & EPT_CAP_1G) && large_leaves_safe();
 	caps->root_levels = 4;
 	caps->root_is_npt = false;
 	caps->root_ad = ept & EPT_CAP_AD;

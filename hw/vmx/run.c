@@ -8,6 +8,7 @@
 
 #include "core/vcpu.h"
 #include "hw/vmx/insn.h"
+#include "hw/vmx/l1d.h"
 #include "hw/vmx/vmx.h"
 
 static int vmx_load(struct guest_run *run)
@@ -89,6 +90,7 @@ static void vmx_enter(struct guest_run *run)
 	vmx_late_load(vc, run->msrs);
 	load_debugregs(run);
 	vmx_host_enter(ctx, vc);
+	vmx_l1d_flush();
 	failed = vmx_world_switch(run->gpr, ctx, ctx->launched);
 	vmx_host_leave(ctx);
 	vmx_read_exit(run, failed);
