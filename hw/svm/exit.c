@@ -171,24 +171,41 @@ static void read_vintr(struct guest_run *run, u32 ctl)
 		run->vintr.gif = ctl & V_GIF;
 }
 
+static void read_hot(struct guest_run *run, const struct vmcb *vmcb)
+{
+	run->rip = vmcb->s.rip;
+	run->gpr[REG_RSP] = vmcb->s.rsp;
+	run->gpr[REG_RAX] = vmcb->s.rax;
+	run->rflags = vmcb->s.rflags;
+	run->cpl = vmcb->s.cpl;
+	run->int_shadow = vmcb->c.int_state & INT_SHADOW;
+	run->avail = 0;
+}
+
+/*
+ * The guest has not run.  A CPU may have saved what it had at the time, and that was
+ * the host's: nothing of it must be read, and all is written again before another try.
+ */
+static void refused(struct guest_run *run)
+{
+	run->avail = GRP_ALL & ~(GRP_SYS | GRP_MSRS);
+	run->dirty = run->avail;
+}
+
 void svm_read_exit(struct guest_run *run)
 {
 	struct vmcb *vmcb = svm_ctx(run)->vmcb;
 	const struct vmcb_control *c = &vmcb->c;
 	struct guest_exit *x = &run->exit;
 
-	run->rip = vmcb->s.rip;
-	run->gpr[REG_RSP] = vmcb->s.rsp;
-	run->gpr[REG_RAX] = vmcb->s.rax;
-	run->rflags = vmcb->s.rflags;
-	run->cpl = vmcb->s.cpl;
-	run->int_shadow = c->int_state & INT_SHADOW;
-	run->avail = 0;
-	run->sys->avail = false;
-	run->msrs->avail = false;
-
 	x->raw = c->exit_code;
 	read_reason(x, c->exit_code);
+	if (unlikely(x->reason == EXIT_INVALID))
+		refused(run);
+	else
+		read_hot(run, vmcb);
+	run->sys->avail = false;
+	run->msrs->avail = false;
 	x->info1 = c->exit_info_1;
 	x->info2 = c->exit_info_2;
 	x->next_rip = hw_caps.nrips ? c->next_rip : 0;
