@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every ioctl with arguments made by chance, from a fixed seed: bytes at random, a good
+ * argument with some bytes changed, bad and odd addresses; KVM_RUN in between with
+ * a second thread at work on the same VM. Nothing is asked of the answers. The host
+ * has to survive without a word in its log, and every VM has to go.
+ *
+ * usage: test_fuzz [DEVICE [ROUNDS [SEED]]]
+ */
+#include <linux/nestor.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
+#include "abi.h"
+
+#define MAX_ARG	8192
+
+static __thread uint64_t seed;
+
+static uint32_t rnd(void)
+{
+	seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+	return seed >> 33;
+}
+
+static const unsigned long vm_ioctls[] = {
+	KVM_CREATE_VCPU, KVM_CHECK_EXTENSION, KVM_ENABLE_CAP, KVM_SET_USER_MEMORY_REGION,
+	KVM_GET_DIRTY_LOG, KVM_CLEAR_DIRTY_LOG, KVM_SET_TSS_ADDR, KVM_SET_IDENTITY_MAP_ADDR,
+	KVM_SET_BOOT_CPU_ID, KVM_GET_CLOCK, KVM_SET_CLOCK, KVM_CREATE_IRQCHIP, KVM_GET_IRQCHIP,
+	KVM_SET_IRQCHIP, KVM_CREATE_PIT2, KVM_GET_PIT2, KVM_SET_PIT2, KVM_REINJECT_CONTROL,
+	KVM_IRQ_LINE, KVM_IRQ_LINE_STATUS, KVM_SET_GSI_ROUTING, KVM_SIGNAL_MSI, KVM_IRQFD,
+	KVM_IOEVENTFD, KVM_REGISTER_COALESCED_MMIO, KVM_UNREGISTER_COALESCED_MMIO,
+	KVM_SET_TSC_KHZ,
+};
+
+static const unsigned long vcpu_ioctls[] = {
+	KVM_GET_REGS, KVM_SET_REGS, KVM_GET_SREGS, KVM_SET_SREGS, KVM_GET_SREGS2, KVM_SET_SREGS2,
+	KVM_TRANSLATE, KVM_GET_FPU, KVM_SET_FPU, KVM_GET_XSAVE, KVM_SET_XSAVE, KVM_GET_XCRS,
+	KVM_SET_XCRS, KVM_GET_MSRS, KVM_SET_MSRS, KVM_SET_CPUID2, KVM_GET_CPUID2, KVM_GET_LAPIC,
+	KVM_SET_LAPIC, KVM_GET_MP_STATE, KVM_SET_MP_STATE, KVM_GET_TSC_KHZ, KVM_SET_TSC_KHZ,
+	KVM_KVMCLOCK_CTRL, KVM_GET_VCPU_EVENTS, KVM_SET_VCPU_EVENTS, KVM_GET_DEBUGREGS,
+	KVM_SET_DEBUGREGS, KVM_SET_GUEST_DEBUG, KVM_X86_SETUP_MCE, KVM_X86_SET_MCE,
+	KVM_SET_VAPIC_ADDR, KVM_TPR_ACCESS_REPORTING, KVM_INTERRUPT, KVM_NMI, KVM_SMI,
+	KVM_SET_SIGNAL_MASK, NESTOR_GET_VERDICTS,
+};
+
+/* What a GET filled in, changed a little, is the best argument for a SET. */
+static const struct { unsigned long get, set; } pairs[] = {
+	{ KVM_GET_REGS, KVM_SET_REGS }, { KVM_GET_SREGS, KVM_SET_SREGS },
+	{ KVM_GET_SREGS2, KVM_SET_SREGS2 }, { KVM_GET_XSAVE, KVM_SET_XSAVE },
+	{ KVM_GET_FPU, KVM_SET_FPU }, { KVM_GET_LAPIC, KVM_SET_LAPIC },
+	{ KVM_GET_VCPU_EVENTS, KVM_SET_VCPU_EVENTS }, { KVM_GET_DEBUGREGS, KVM_SET_DEBUGREGS },
+	{ KVM_GET_XCRS, KVM_SET_XCRS }, { KVM_GET_MP_STATE, KVM_SET_MP_STATE },
+};
+
+static uint8_t *memory;
+static int efd;
+
+static void fill(uint8_t *arg)
+{
+	static const uint64_t odd[] = { 0, 1, 0xfff, 0x1000, 0x8000, 0x30000, 0xfee00000, 1ull << 31,
+					1ull << 32, 1ull << 47, 1ull << 63, -1ull, -4096ull };
+	uint32_t i, n = rnd() % 64;
+
+	memset(arg, 0, MAX_ARG);
+	if (rnd() % 4 == 0)
+		for (i = 0; i < 512; i++)
+			arg[i] = rnd();
+	for (i = 0; i < n; i++) {
+		uint64_t v = rnd() % 3 ? odd[rnd() % (sizeof(odd) / sizeof(*odd))] : rnd() % 512;
+
+		memcpy(arg + rnd() % 16 * 4 + (rnd() % 4 == 0 ? rnd() % 512 : 0), &v,
+		       1u << rnd() % 4);
+	}
+	/* Some fields have to be an address or a descriptor to get any further. */
+	if (rnd() % 3 == 0) {
+		uint64_t hva = (uintptr_t)memory + (rnd() % 64) * PAGE;
+
+		memcpy(arg + 24, &hva, 8);
+		memcpy(arg + 8, &hva, rnd() % 2 ? 8 : 0);
+	}
+	if (rnd() % 3 == 0)
+		memcpy(arg + rnd() % 6 * 4, &efd, 4);
+}
+
+static void mutate(uint8_t *arg, size_t len)
+{
+	uint32_t n = rnd() % 4;
+
+	while (n--)
+		arg[rnd() % len] ^= 1u << rnd() % 8;
+}
+
+static void one(int fd, unsigned long cmd)
+{
+	static __thread uint8_t arg[MAX_ARG];
+
+	switch (rnd() % 16) {
+	case 0:
+		ioctl(fd, cmd, bad_address());
+		return;
+	case 1:
+		ioctl(fd, cmd, rnd() % 2 ? (unsigned long)rnd() << rnd() % 40 : rnd() % 300ul);
+		return;
+	case 2:
+		/* The number of another argument's size. */
+		cmd ^= (unsigned long)(rnd() % 64) << 16;
+		break;
+	}
+	fill(arg);
+	ioctl(fd, cmd, arg);
+}
+
+static void pair(int fd)
+{
+	static __thread uint8_t arg[MAX_ARG];
+	unsigned int i = rnd() % (sizeof(pairs) / sizeof(*pairs));
+
+	if (ioctl(fd, pairs[i].get, arg))
+		return;
+	mutate(arg, (pairs[i].get >> 16) & 0x3fff);
+	ioctl(fd, pairs[i].set, arg);
+}
+
+static void run(int fd)
+{
+	struct itimerval t = { .it_value.tv_usec = 1000, .it_interval.tv_usec = 1000 };
+
+	setitimer(ITIMER_REAL, &t, NULL);
+	ioctl(fd, KVM_RUN, rnd() % 64 == 0);
+	setitimer(ITIMER_REAL, &(struct itimerval){ }, NULL);
+}
+
+struct side {
+	int vm, vcpu;
+	uint64_t seed;
+	volatile bool stop;
+};
+
+static void *side(void *arg)
+{
+	struct side *s = arg;
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	seed = s->seed;
+	while (!s->stop) {
+		one(s->vm, vm_ioctls[rnd() % (sizeof(vm_ioctls) / sizeof(*vm_ioctls))]);
+		usleep(rnd() % 500);
+	}
+	return NULL;
+}
+
+static void on_alarm(int sig __attribute__((unused)))
+{
+}
+
+/* One VM, made more or less fully; its process ends and takes all with it. */
+static void vm_round(int dev, uint64_t s)
+{
+	struct sigaction sa = { .sa_handler = on_alarm };
+	struct kvm_pit_config pit = { };
+	struct side other = { .seed = ~s };
+	int i, vm, vcpu, extra;
+	pthread_t thread;
+
+	seed = s;
+	sigaction(SIGALRM, &sa, NULL);
+	efd = eventfd(0, EFD_NONBLOCK);
+	memory = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	vm = ioctl(dev, KVM_CREATE_VM, 0);
+	if (vm < 0 || memory == MAP_FAILED)
+		_exit(2);
+	if (rnd() % 4)
+		ioctl(vm, KVM_CREATE_IRQCHIP, 0);
+	if (rnd() % 2)
+		ioctl(vm, KVM_CREATE_PIT2, &pit);
+	add_memory(vm, 0, rnd() % 2, 0, 32 * PAGE, memory);
+	if (rnd() % 2)
+		add_memory(vm, 0x10000, 0, 0, 64 * PAGE, memory);
+	for (i = 0; i < 64 * (int)PAGE; i++)
+		memory[i] = rnd() % 4 ? 0x90 : rnd();
+	vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
+	if (vcpu < 0)
+		_exit(2);
+	if (rnd() % 4)
+		ioctl(vcpu, KVM_SET_CPUID2, supported_cpuid(dev));
+	extra = ioctl(vm, KVM_CREATE_VCPU, 1);
+	other.vm = vm;
+	pthread_create(&thread, NULL, side, &other);
+	for (i = 0; i < 300; i++) {
+		if (rnd() % 3 == 0)
+			pair(vcpu);
+		else
+			one(rnd() % 8 ? vcpu : extra,
+			    vcpu_ioctls[rnd() % (sizeof(vcpu_ioctls) / sizeof(*vcpu_ioctls))]);
+		if (rnd() % 8 == 0)
+			run(vcpu);
+		if (rnd() % 16 == 0)
+			one(dev, rnd() % 2 ? KVM_GET_SUPPORTED_CPUID : KVM_GET_MSR_INDEX_LIST);
+	}
+	other.stop = true;
+	if (rnd() % 2)
+		pthread_join(thread, NULL);
+	_exit(0);
+}
+
+/* How many lines of the kernel log complain. */
+static int complaints(void)
+{
+	FILE *f = popen("dmesg | grep -cE 'WARNING|BUG:|Oops|general protection|UBSAN|lockdep'", "r");
+	int n = -1;
+
+	if (f && fscanf(f, "%d", &n) != 1)
+		n = -1;
+	if (f)
+		pclose(f);
+	return n;
+}
+
+static int users(void)
+{
+	FILE *f = fopen(stock ? "/sys/module/kvm/refcnt" : "/sys/module/nestor/refcnt", "r");
+	int n = -1;
+
+	if (f && fscanf(f, "%d", &n) != 1)
+		n = -1;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int rounds = argc > 2 ? atoi(argv[2]) : 60, i;
+	uint64_t first = argc > 3 ? strtoull(argv[3], NULL, 0) : 20260101;
+	int dev = start(argc, argv), before = complaints(), was = users(), status;
+	bool ended = true;
+
+	for (i = 0; i < rounds; i++) {
+		pid_t pid = fork();
+
+		if (!pid)
+			vm_round(dev, first + i);
+		if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ||
+		    WEXITSTATUS(status)) {
+			printf("# round %u (seed %llu): status %x\n", i,
+			       (unsigned long long)first + i, status);
+			ended = false;
+		}
+	}
+	ok(ended, "every VMM came to its end");
+	for (i = 0; i < 100 && users() != was; i++)
+		usleep(100000);
+	ok(users() == was, "no VM is left");
+	ok(complaints() == before, "no complaint in the kernel log");
+	return finish();
+}
