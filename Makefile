@@ -16,9 +16,9 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help
 help:
-	@echo 'nestor: nested AMD-V for Linux guests of guests'
+	@echo 'nestor: nested AMD-V and VT-x for Linux guests of guests'
 	@echo
-	@echo '  make demo [HOST=svm|svm-rich] [MODULE=nestor|kvm] [KERNEL=6.1|6.12]'
+	@echo '  make demo [HOST=svm|svm-rich|vmx] [MODULE=nestor|kvm] [KERNEL=6.1|6.12]'
 	@echo '                    three Linux kernels stacked, on an emulated CPU'
 	@echo '  make check        all tests'
 	@echo '  make bench        side by side with stock KVM, in half an hour (QUICK=1: 5 minutes)'

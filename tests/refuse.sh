@@ -27,7 +27,8 @@ echo "# $said"
 echo "$said" | grep -qF "$want"
 ok $? "errno: $want"
 dmesg | sed 's/^/# /'
-[ "$(dmesg | grep -c 'nestor: not loaded')" = 1 ]
+# busybox's insmod tries a second time, by the older system call.
+[ "$(dmesg | sed 's/^\[[^]]*\] //' | grep 'nestor: not loaded' | sort -u | wc -l)" = 1 ]
 ok $? "one line in the kernel log"
 dmesg | grep 'nestor: not loaded' | grep 'remedy: ' | grep -q "$pattern"
 ok $? "it names cause and remedy ($pattern)"
