@@ -78,7 +78,8 @@ struct hw_problem {
  * @load: this CPU is about to run @run's vCPU: host state done once and not
  *	per entry.  Preemption off.  -EAGAIN: the extension is off on this CPU.
  * @unload: the reverse, before preemption is allowed again
- * @enter: commit dirty groups, switch worlds, come back, fill run->exit and
+ * @enter: any number of times between load and unload, with either run of the vCPU:
+ *	commit dirty groups, switch worlds, come back, fill run->exit and
  *	the hot registers.  Preemption and interrupts off on entry and return; a
  *	host interrupt that ended the guest is still pending on return.
  * @fetch: make register groups current, see run_need

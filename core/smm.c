@@ -96,7 +96,7 @@ static void save_state(struct nestor_vcpu *vcpu, struct smram *s)
 	s->revision = SMRAM_REVISION;
 	s->smbase = vcpu->msr.smbase;
 	s->halt_restart = vcpu->smm.halted;
-	s->nmi_mask = vcpu->ev.nmi_masked;
+	s->nmi_mask = nmi_masked(vcpu);
 	s->int_shadow = run->int_shadow;
 	s->svm_guest = vcpu_in_l2(vcpu);
 }
@@ -165,12 +165,12 @@ int smm_enter(struct nestor_vcpu *vcpu)
 	save_state(vcpu, &state);
 	/* Nothing may be there to write to; RSM will find out. */
 	gmem_write(vcpu, l1_gpa((u64)vcpu->msr.smbase + SMRAM_STATE), &state, sizeof(state));
+	smm->nmi_was_masked = nmi_masked(vcpu);
 	nested->smm(vcpu, NESTED_SMM_ENTER);
 	smm->active = true;
 	smm->pending = false;
 	smm->halted = false;
-	smm->nmi_was_masked = vcpu->ev.nmi_masked;
-	vcpu->ev.nmi_masked = true;
+	set_nmi_masked(vcpu, true);
 	vcpu->msr.smi_count++;
 	load_handler_state(vcpu);
 	watch_ud(vcpu, true);
@@ -263,9 +263,9 @@ enum run_action handle_rsm(struct nestor_vcpu *vcpu)
 	}
 	err = gmem_read(vcpu, l1_gpa((u64)vcpu->msr.smbase + SMRAM_STATE), &state,
 			sizeof(state));
-	vcpu->ev.nmi_masked = vcpu->smm.nmi_was_masked;
 	vcpu->ev.nmi_iret = false;
 	leave(vcpu, NESTED_SMM_LEAVE);
+	set_nmi_masked(vcpu, vcpu->smm.nmi_was_masked);
 	if (!err)
 		err = load_state(vcpu, &state);
 	if (err) {
