@@ -23,6 +23,24 @@ ROWS = [
     ("svm/turn-1", "trip with 1 L2"),
     ("svm/turn-4", "trip, 4 L2s in turn"),
     ("svm/turn-16", "trip, 16 L2s in turn"),
+    ("vmx/trip", "VT-x: L2 -> L1 -> L2, CPUID in L2"),
+    ("vmx/trip.vmresume", "  VMRESUME to L2's first instruction"),
+    ("vmx/trip.vmexit", "  VM exit to L1's next instruction"),
+    ("vmx/l0-exit", "L2: RDMSR that L0 handles alone"),
+    ("vmx/vmread", "L1: VMREAD of a field that exits"),
+    ("vmx/vmread-rip", "L1: VMREAD of guest RIP"),
+    ("vmx/vmwrite", "L1: VMWRITE of a field that exits"),
+    ("vmx/vmptrld", "L1: VMPTRLD of the current VMCS"),
+    ("vmx/vmptrld-other", "L1: VMPTRLD of another VMCS"),
+    ("vmx/vmptrst", "L1: VMPTRST"),
+    ("vmx/vmclear", "L1: VMCLEAR of a VMCS that is not current"),
+    ("vmx/vmclear-vmptrld", "L1: VMCLEAR of the current VMCS, VMPTRLD"),
+    ("vmx/invept", "L1: INVEPT, single context"),
+    ("vmx/invvpid", "L1: INVVPID, single context"),
+    ("vmx/inject-eoi", "VT-x: interrupt from L1 into L2 until EOI and IRET"),
+    ("vmx/turn-1", "VT-x: trip with VMPTRLD, 1 L2"),
+    ("vmx/turn-4", "VT-x: trip with VMPTRLD, 4 L2s in turn"),
+    ("vmx/turn-16", "VT-x: trip with VMPTRLD, 16 L2s in turn"),
     ("smp/entries-1", "whole trip, 1 vCPU"),
     ("smp/entries-2", "whole trip, 2 vCPUs on one CPU"),
     ("smp/entries-4", "whole trip, 4 vCPUs on one CPU"),
@@ -42,7 +60,8 @@ QUICK = "l1,svm"
 
 # What a whole run runs on each host; Bochs has one CPU.
 GROUPS = {"svm": "all", "svm-rich": "l1,svm,mem/fill-4k,mem/fill-2m,mem/change-1-of-16,"
-                                    "mem/change-1-of-1k"}
+                                    "mem/change-1-of-1k",
+          "vmx": "l1,vmx"}
 
 
 class Target:
@@ -70,6 +89,7 @@ TARGETS = [
     Target("svm-rich", "svm/vmsave", 500, "VMSAVE trapped, instructions"),
     Target("svm-rich", "svm/stgi", 500, "STGI trapped, instructions"),
     Target("svm-rich", "svm/clgi", 500, "CLGI trapped, instructions"),
+    Target("vmx", "vmx/trip", 1660, "VT-x: L2 -> L1 -> L2 round trip, instructions"),
     Target("svm", "mem/fill-4k.cold", 0.25, "shadow fill of a 4K page, share of KVM's", ratio),
     Target("svm", "mem/fill-2m.cold", 0.25, "shadow fill of a 2M page, share of KVM's", ratio),
     Target("svm", "mem/change-1-of-64k", 0.10, "invalidate 1 of 65,536, share of KVM's", ratio),

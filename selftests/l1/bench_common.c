@@ -9,7 +9,8 @@
 #define USER_MMIO	0xd0000000ull
 #define APIC_MMIO	0xfee00030ull
 
-static const struct bench_set *const sets[] = { &bench_common_rows, &bench_svm_rows, &bench_svm_mem_rows };
+static const struct bench_set *const sets[] = { &bench_common_rows, &bench_svm_rows, &bench_svm_mem_rows,
+						 &bench_vmx_rows };
 static u64 began;
 
 void bench_begin(void)
@@ -124,15 +125,18 @@ static u32 ops_of(const struct bench *b)
 
 static void run_row(const struct bench *row)
 {
-	u64 mark = mem_mark();
 	struct bench copy = *row, *b = &copy;
+	u64 mark;
 
+	vendor->before();
+	mark = mem_mark();
 	b->ops = ops_of(row);
 	if (b->need & ~cpu_features) {
 		say("bench %s not on this CPU\n", b->name);
 		return;
 	}
 	b->run(b);
+	vendor->after();
 	mem_reset(mark);
 }
 
