@@ -96,7 +96,7 @@ static bool memo_holds(const struct nestor_mmu_vm *mmu, const struct guest_run *
 
 bool gva_code_word(struct nestor_vcpu *vcpu, u64 at, u32 *word)
 {
-	struct nestor_mmu_vm *mmu = vcpu->vm->mmu;
+	struct nestor_mmu_vm *mmu = vcpu->mem;
 	struct guest_run *run = vcpu->run;
 	struct code_memo *memo;
 	bool found;
