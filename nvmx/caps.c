@@ -150,9 +150,10 @@ void nvmx_caps_max(const struct hw_caps *hw, struct nvmx_caps *c)
 	c->vmcs_enum = vmcs12_highest(c);
 }
 
+/* A VMM may have demanded it: what must be 1 and may not lets no entry succeed. */
 static void hide(u64 *word, u32 bits)
 {
-	*word &= ~((u64)bits << 32);
+	*word &= ~((u64)bits << 32 | bits);
 }
 
 /* Secondary controls that the SDM ties to another control ("Checks on VMX Controls"). */
