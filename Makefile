@@ -21,6 +21,7 @@ help:
 	@echo '  make demo [HOST=svm|svm-rich|vmx] [MODULE=nestor|kvm] [KERNEL=6.1|6.12]'
 	@echo '                    three Linux kernels stacked, on an emulated CPU'
 	@echo '  make check        all tests'
+	@echo '  make fuzz TIME=60 libFuzzer on the pure files, that many seconds each'
 	@echo '  make bench        side by side with stock KVM, in half an hour (QUICK=1: 5 minutes)'
 	@echo '  make modules      nestor.ko for both kernels, in build/6.1 and build/6.12'
 	@echo '                    (C=1 runs sparse, W=1 asks for more warnings)'
@@ -67,6 +68,12 @@ bench:
 .PHONY: clean
 clean:
 	rm -rf build
+
+TIME ?= 60
+.PHONY: fuzz
+fuzz:
+	@lab/deps fuzz
+	@$(MAKE) -s -C tests/unit fuzz TIME=$(TIME)
 
 .PHONY: check
 check:

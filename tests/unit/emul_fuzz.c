@@ -4,42 +4,13 @@
  * surroundings. Beside memory safety it holds the emulator to its promises:
  * lengths of accesses, registers unchanged unless something completed, nothing
  * written before a refusal.
- *
- * Built with -DSTANDALONE it feeds itself random inputs instead.
  */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "emul/emul.h"
+#include "fuzz.h"
 
-struct input {
-	const u8 *data;
-	size_t left;
-};
-
-static struct input in;
 static struct x86_seg segs[X86_SEG_TR + 1];
 static unsigned int writes, retired;
 static volatile u8 sink;	/* makes the sanitizers see buffers read */
-
-static void get(void *buf, size_t n)
-{
-	size_t have = n < in.left ? n : in.left;
-
-	memset(buf, 0, n);
-	if (have)
-		memcpy(buf, in.data, have);
-	in.data += have;
-	in.left -= have;
-}
-
-static void demand(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "broken promise: %s\n", what);
-	abort();
-}
 
 static enum x86_result answer(struct x86_emul *ctxt)
 {
@@ -169,7 +140,6 @@ static const struct x86_emul_ops ops = {
 	.read_vec = f_read_vec, .write_vec = f_write_vec, .retire = f_retire,
 };
 
-int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct x86_regs regs, before;
@@ -179,7 +149,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	unsigned int len;
 	int ret;
 
-	in = (struct input){ data, size };
+	fuzz_begin(data, size);
 	get(head, 2);
 	len = head[1] & 15;
 	bytes = malloc(len + 1);
@@ -203,25 +173,3 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	free(bytes);
 	return 0;
 }
-
-#ifdef STANDALONE
-#include "tap.h"
-
-int main(int argc, char **argv)
-{
-	unsigned int i, k, n = argc > 1 ? atoi(argv[1]) : 500000;
-	static u8 data[512];
-
-	srandom(1);
-	for (i = 0; i < n; i++) {
-		for (k = 0; k < sizeof(data); k++)
-			data[k] = random() >> 8;
-		data[1] |= 12;
-		if (i & 1)
-			data[2 + (i >> 1) % 3] = (const u8[]){ 0x0f, 0xf3, 0x66, 0xf0, 0xa5, 0x6d }[i % 6];
-		LLVMFuzzerTestOneInput(data, 1 + i % sizeof(data));
-	}
-	tap_ok(true, "%u random inputs", n);
-	return tap_done();
-}
-#endif

@@ -214,6 +214,9 @@ static void test_cpuid(void)
 	nvmx_caps_fit(&max, &cpu, &c);
 	tap_ok(!cap_may(c.exit, EXIT_HOST_64) && !cap_may(c.entry, ENTRY_IA32E),
 	       "CPUID without long mode takes both controls away");
+	max.exit |= EXIT_HOST_64;
+	nvmx_caps_fit(&max, &cpu, &c);
+	tap_ok(!(c.exit & EXIT_HOST_64), "also when the VMM demands them");
 	cpu = full_cpu;
 	cpu.cr4 = 0x6f8;
 	nvmx_caps_fit(&max, &cpu, &c);

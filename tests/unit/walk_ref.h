@@ -147,6 +147,7 @@ static int ref_walk(const struct ref_cpu *c, int levels, const u64 *e, u32 acces
 }
 
 /* Bits 5:3 of the exit qualification of a violation over the entries e[levels..last]. */
+__attribute__((__unused__))
 static u64 ref_qual_rights(const u64 *e, int levels, int last)
 {
 	u64 all = 7;
