@@ -28,6 +28,8 @@
 #define GRP_PDPTE	(1u << 9)	/* pdpte[] of a guest with PAE paging */
 #define GRP_MSRS	(1u << 10)	/* *guest_run.msrs */
 #define GRP_ALL		0x7ffu
+/* Derived from GRP_CR and GRP_SEG, so never dirty, and no part of GRP_ALL; see run_is_64bit(). */
+#define GRP_CODE64	(1u << 11)	/* code64 */
 /* Objects that two runs may share: each keeps its own marks. */
 #define GRP_SHARED	(GRP_SYS | GRP_MSRS)
 
@@ -320,6 +322,7 @@ struct guest_vapic {
  * @cpl: hot
  * @int_shadow: interrupt shadow (MOV SS, STI); hot
  * @mov_ss: @int_shadow is that of MOV SS or POP SS; hot, false where the CPU does not tell
+ * @code64: the guest was in 64-bit mode when it stopped; group GRP_CODE64
  * @seg: ES, CS, SS, DS; group GRP_SEG
  * @gdtr: group GRP_DTABLE
  * @idtr: group GRP_DTABLE
@@ -399,7 +402,7 @@ struct guest_run {
 	u64 gpr[NR_GUEST_REGS];
 	u64 rip, rflags;
 	u8 cpl;
-	bool int_shadow, mov_ss;
+	bool int_shadow, mov_ss, code64;
 
 	struct guest_seg seg[4];
 	struct guest_dtable gdtr, idtr;

@@ -126,21 +126,32 @@ static const struct plain_form {
 
 static unsigned int plain_len(struct nestor_vcpu *vcpu)
 {
-	const struct plain_form *f = &plain_forms[vcpu->run->exit.reason % NR_EXIT_REASONS];
+	unsigned int reason = vcpu->run->exit.reason;
+	const struct plain_form *f;
 	u32 word;
 
+	if (reason >= NR_EXIT_REASONS)
+		return 0;
+	f = &plain_forms[reason];
 	if (!f->len || !gva_code_word(vcpu, linear_rip(vcpu->run), &word))
 		return 0;
 	return (word & f->mask) == f->value ? f->len : 0;
 }
 
-int vcpu_insn_len(struct nestor_vcpu *vcpu)
+static noinline int decoded_len(struct nestor_vcpu *vcpu)
 {
-	struct guest_run *run = vcpu->run;
 	u8 bytes[MAX_INSN_LEN];
 	struct x86_insn insn;
 	unsigned int len;
-	int r;
+	int r = vcpu_fetch(vcpu, &insn, bytes, &len);
+
+	return r ? r : insn.length;
+}
+
+int vcpu_insn_len(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+	unsigned int len;
 
 	if (run->exit.next_rip) {
 		u64 n = run->exit.next_rip - run->rip;
@@ -151,10 +162,7 @@ int vcpu_insn_len(struct nestor_vcpu *vcpu)
 	len = plain_len(vcpu);
 	if (len)
 		return len;
-	if (vcpu->atomic)
-		return -EBUSY;
-	r = vcpu_fetch(vcpu, &insn, bytes, &len);
-	return r ? r : insn.length;
+	return vcpu->atomic ? -EBUSY : decoded_len(vcpu);
 }
 
 void vcpu_advance(struct nestor_vcpu *vcpu, unsigned int len)

@@ -134,15 +134,14 @@ struct vcpu_mmio {
 /**
  * struct code_memo - how the code of an exit was found, see mmu/code.c
  * @page: linear address; @cr3, @root: of the run; @seq: mmu->unmap_seq
- * @nr: entries on the way, 0: empty
- * @entry: where they are in the host; @value: what they said
- * @code: the page of code
+ * @entry: where the entries on the way are in the host; on a shorter way the rest are @value's own
+ * @value: what they said
+ * @code: the page of code; NULL: empty
  */
 #define NR_CODE_MEMOS	8
 struct code_memo {
 	u64 page, cr3, root;
 	unsigned long seq;
-	unsigned int nr;
 	const u64 *entry[4];
 	u64 value[4];
 	const u8 *code;
@@ -288,6 +287,13 @@ static inline bool run_is_long(struct guest_run *run)
 
 static inline bool run_is_64bit(struct guest_run *run)
 {
+	const u32 from = GRP_CR | GRP_SEG;
+
+	/* A backend may know without fetching either. */
+	if (likely(!(run->dirty & from) && (run->avail & from) != from)) {
+		run_need(run, GRP_CODE64);
+		return run->code64;
+	}
 	return run_is_long(run) && (run_seg(run, SEG_CS)->attrib & SEG_ATTR_L);
 }
 

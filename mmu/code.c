@@ -49,10 +49,11 @@ static bool code_walk(const struct nestor_mmu_vm *mmu, const struct guest_run *r
 {
 	const u64 *root = sl_child(run->root.a);
 	u64 e = run->cr3, size;
+	unsigned int nr = 0;
 	const u64 *entry;
 	int level;
 
-	memo->nr = 0;
+	memo->code = NULL;
 	for (level = 4; level; level--) {
 		entry = second_level(mmu, root, (e & PTE_PA) +
 				     8 * level_index(at >> PAGE_SHIFT, level));
@@ -61,37 +62,39 @@ static bool code_walk(const struct nestor_mmu_vm *mmu, const struct guest_run *r
 		e = READ_ONCE(*entry);
 		if (!(e & PTE_P) || (level == 4 && (e & PTE_PS)))
 			return false;
-		memo->entry[memo->nr] = entry;
-		memo->value[memo->nr++] = e;
+		memo->entry[nr] = entry;
+		memo->value[nr++] = e;
 		/* A 4K entry's bit 7 is PAT. */
 		if (level > 1 && (e & PTE_PS))
 			break;
 	}
+	for (; nr < ARRAY_SIZE(memo->entry); nr++)
+		memo->entry[nr] = &memo->value[nr];
 	size = level > 1 ? level_pages(level) << PAGE_SHIFT : PAGE_SIZE;
 	memo->code = second_level(mmu, root,
 				  (e & PTE_PA & ~(size - 1)) | (at & (size - 1) & PAGE_MASK));
-	if (!memo->code)
-		return false;
 	memo->page = at & PAGE_MASK;
 	memo->cr3 = run->cr3;
 	memo->root = run->root.a;
 	memo->seq = mmu->unmap_seq;
-	return true;
+	return memo->code;
 }
 
 /* Is it the same walk, and does every entry on the way say what it said? */
 static bool memo_holds(const struct nestor_mmu_vm *mmu, const struct guest_run *run, u64 at,
 		       const struct code_memo *memo)
 {
-	unsigned int i;
+	u64 diff;
 
-	if (memo->page != (at & PAGE_MASK) || memo->cr3 != run->cr3 ||
-	    memo->root != run->root.a || memo->seq != mmu->unmap_seq || !memo->nr)
+	static_assert(ARRAY_SIZE(memo->entry) == 4);
+	if (unlikely(!memo->code || memo->page != (at & PAGE_MASK) || memo->cr3 != run->cr3 ||
+		     memo->root != run->root.a || memo->seq != mmu->unmap_seq))
 		return false;
-	for (i = 0; i < memo->nr; i++)
-		if (READ_ONCE(*memo->entry[i]) != memo->value[i])
-			return false;
-	return true;
+	diff = READ_ONCE(*memo->entry[0]) ^ memo->value[0];
+	diff |= READ_ONCE(*memo->entry[1]) ^ memo->value[1];
+	diff |= READ_ONCE(*memo->entry[2]) ^ memo->value[2];
+	diff |= READ_ONCE(*memo->entry[3]) ^ memo->value[3];
+	return !diff;
 }
 
 bool gva_code_word(struct nestor_vcpu *vcpu, u64 at, u32 *word)
@@ -111,8 +114,6 @@ bool gva_code_word(struct nestor_vcpu *vcpu, u64 at, u32 *word)
 	found = memo_holds(mmu, run, at, memo) || code_walk(mmu, run, at, memo);
 	if (found)
 		*word = READ_ONCE(*(const u32 *)(memo->code + (at & ~PAGE_MASK)));
-	else
-		memo->nr = 0;
 	spin_unlock(&mmu->lock);
 	return found;
 }

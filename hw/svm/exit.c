@@ -8,6 +8,8 @@
 
 #define CR0_CD_NW	0x60000000ull
 #define EFER_SVME_BIT	(1ull << 12)
+#define EFER_LMA_SHIFT	10
+#define SEG_L_SHIFT	9
 
 static void fetch_cr(struct guest_run *run, const struct vmcb_save *s)
 {
@@ -56,10 +58,8 @@ static void fetch_msrs(struct guest_msrs *msrs)
 	msrs->avail = true;
 }
 
-void svm_fetch(struct guest_run *run, u32 groups)
+static void fetch_many(struct guest_run *run, const struct vmcb_save *s, u32 groups)
 {
-	const struct vmcb_save *s = &svm_ctx(run)->vmcb->s;
-
 	if (groups & GRP_SEG)
 		memcpy(run->seg, s->seg, sizeof(run->seg));
 	if (groups & GRP_DTABLE) {
@@ -85,7 +85,18 @@ void svm_fetch(struct guest_run *run, u32 groups)
 		fetch_sys(run->sys);
 	if (groups & GRP_MSRS)
 		fetch_msrs(run->msrs);
+}
+
+void svm_fetch(struct guest_run *run, u32 groups)
+{
+	const struct vmcb_save *s = &svm_ctx(run)->vmcb->s;
+
 	run->avail |= groups & ~GRP_SHARED;
+	/* What nearly every exit asks for, and often alone. */
+	if (groups == GRP_CR)
+		fetch_cr(run, s);
+	else
+		fetch_many(run, s, groups);
 }
 
 static void exit_in_range(struct guest_exit *x, u64 code)
@@ -179,7 +190,10 @@ static void read_hot(struct guest_run *run, const struct vmcb *vmcb)
 	run->rflags = vmcb->s.rflags;
 	run->cpl = vmcb->s.cpl;
 	run->int_shadow = vmcb->c.int_state & INT_SHADOW;
-	run->avail = 0;
+	static_assert(SEG_ATTR_L == 1u << SEG_L_SHIFT);
+	run->code64 = (vmcb->s.efer >> EFER_LMA_SHIFT) &
+		      (vmcb->s.seg[SEG_CS].attrib >> SEG_L_SHIFT) & 1;
+	run->avail = GRP_CODE64;
 }
 
 /*

@@ -54,6 +54,8 @@ void vmx_fetch_here(struct guest_run *run, u32 groups)
 	struct vmx_ctx *ctx = vmx_ctx(run);
 	int i;
 
+	if (groups & GRP_CODE64)
+		groups |= (GRP_CR | GRP_SEG) & ~run->avail;
 	if (groups & GRP_SEG)
 		for (i = SEG_ES; i <= SEG_DS; i++)
 			run->seg[i] = fetch_seg(i);
@@ -84,6 +86,8 @@ void vmx_fetch_here(struct guest_run *run, u32 groups)
 			run->pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
 	if (groups & GRP_SYS)
 		fetch_sys(run->sys);
+	if (groups & GRP_CODE64)
+		run->code64 = (run->efer & EFER_LMA) && (run->seg[SEG_CS].attrib & SEG_ATTR_L);
 	run->avail |= groups & ~GRP_SHARED;
 }
 
