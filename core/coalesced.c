@@ -44,7 +44,7 @@ static void publish(struct nestor_vm *vm, struct coalesced *c, struct coalesced_
 	struct coalesced_zones *old = rcu_dereference_protected(c->zones, 1);
 
 	rcu_assign_pointer(c->zones, new);
-	synchronize_srcu_expedited(&vm->srcu);
+	vm_wait_readers(vm);
 	kfree(old);
 }
 

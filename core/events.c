@@ -151,13 +151,6 @@ struct guest_event injected_event(struct nestor_vcpu *vcpu)
 	return ev;
 }
 
-void clear_injected(struct nestor_vcpu *vcpu)
-{
-	vcpu->ev.excp.injected = false;
-	vcpu->ev.nmi_injected = false;
-	vcpu->ev.intr.injected = false;
-}
-
 bool nmi_masked(struct nestor_vcpu *vcpu)
 {
 	if (!hw_caps.nmi_window)
@@ -418,7 +411,7 @@ static bool deliver_irq(struct nestor_vcpu *vcpu)
 
 static bool something_injected(const struct nestor_vcpu *vcpu)
 {
-	return vcpu->ev.excp.injected || vcpu->ev.nmi_injected || vcpu->ev.intr.injected;
+	return vcpu->ev.excp.injected | vcpu->ev.nmi_injected | vcpu->ev.intr.injected;
 }
 
 /* One round; 1: L1 became current and the question is a new one; -ENOMEM */
@@ -499,12 +492,14 @@ bool events_settled(struct nestor_vcpu *vcpu)
 	struct guest_run *run = vcpu->run;
 
 	/* Whatever waits, and whatever was set up while something waited. */
-	if (e->excp.pending || e->nmi_pending || e->nmi_masked || run->irq_window ||
-	    vcpu->immediate_exit || vcpu->singlestep_nmi || vcpu->smm.pending)
+	if (unlikely(e->excp.pending | e->nmi_pending | e->nmi_masked | run->irq_window |
+		     vcpu->immediate_exit | vcpu->singlestep_nmi | vcpu->smm.pending))
 		return false;
-	if (irq_pending(vcpu) || irq_user_window(vcpu))
+	if (unlikely(!irq_quiet(vcpu) && irq_pending(vcpu)))
 		return false;
-	if (something_injected(vcpu))
+	if (unlikely(READ_ONCE(vcpu->kvm_run->request_interrupt_window)) && irq_user_window(vcpu))
+		return false;
+	if (unlikely(something_injected(vcpu)))
 		run->inject = injected_event(vcpu);
 	else
 		run->inject.valid = false;

@@ -31,7 +31,12 @@ void requeue_event(struct nestor_vcpu *vcpu, const struct guest_event *ev);
 /** injected_event() - the event that would be re-injected now (for EXITINTINFO), .valid = false if none */
 struct guest_event injected_event(struct nestor_vcpu *vcpu);
 /** clear_injected() - forget it: it went to L1 as EXITINTINFO / IDT-vectoring */
-void clear_injected(struct nestor_vcpu *vcpu);
+static inline void clear_injected(struct nestor_vcpu *vcpu)
+{
+	vcpu->ev.excp.injected = false;
+	vcpu->ev.nmi_injected = false;
+	vcpu->ev.intr.injected = false;
+}
 /** queue_nmi() - an NMI for L1; any context */
 void queue_nmi(struct nestor_vcpu *vcpu);
 

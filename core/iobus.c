@@ -30,7 +30,7 @@ struct io_table {
 };
 
 /*
- * tab: readers hold vm->srcu, writers lock.  synchronize_srcu() is called
+ * tab: readers hold vm->srcu, writers lock.  vm_wait_readers() is called
  * inside both locks, so they must not be taken with vm->srcu held.
  * ioeventfds: list of core/ioeventfd.c under ioeventfd_lock, outside lock.
  */
@@ -140,7 +140,7 @@ int io_bus_add(struct nestor_vm *vm, enum io_space space, struct io_dev *dev)
 		return PTR_ERR(tab);
 	}
 	rcu_assign_pointer(bus->tab[space], tab);
-	synchronize_srcu_expedited(&vm->srcu);
+	vm_wait_readers(vm);
 	mutex_unlock(&bus->lock);
 	kvfree(old);
 	return 0;
@@ -157,7 +157,7 @@ void io_bus_remove(struct nestor_vm *vm, enum io_space space, struct io_dev *dev
 	for (i = 0; tab && i < tab->nr; i++)
 		if (tab->e[i].dev == dev)
 			WRITE_ONCE(tab->e[i].dev, NULL);
-	synchronize_srcu_expedited(&vm->srcu);
+	vm_wait_readers(vm);
 	mutex_unlock(&bus->lock);
 }
 

@@ -28,6 +28,16 @@ static bool extint_pending(struct nestor_vcpu *vcpu)
 	return lapic_accepts_pic(vcpu);
 }
 
+bool irq_quiet(const struct nestor_vcpu *vcpu)
+{
+	const struct pic *pic = vm_pic(vcpu->vm);
+	const struct lapic *apic = READ_ONCE(vcpu->apic);
+
+	if (pic ? pic_output(pic) : vcpu->user_irq)
+		return false;
+	return !apic || !READ_ONCE(apic->irr_any);
+}
+
 bool irq_pending(struct nestor_vcpu *vcpu)
 {
 	return extint_pending(vcpu) || lapic_pending(vcpu) >= 0;

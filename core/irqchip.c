@@ -9,9 +9,9 @@
  *	vcpu->lock			vCPU ioctls
  *	irqfd.lock			assigning and removing irqfds
  *	route_lock			writers of the routing table
- *	    synchronize_srcu(vm->srcu)	never with vm->srcu held
+ *	    vm_wait_readers()	never with vm->srcu held
  *	bus->lock			writers of the buses
- *	    synchronize_srcu(vm->srcu)
+ *	    vm_wait_readers()
  *	vm->srcu (read)		any	readers of buses, routing, resamplers
  *	pit->lock			the PIT's ports; hrtimer_cancel() inside
  *	wait queue of an eventfd any	taken by eventfd_signal() and its wakers

@@ -177,7 +177,7 @@ static void leave_resampler(struct irqchip *chip, struct irqfd *irqfd)
 	last = list_empty(&r->irqfds);
 	if (last)
 		list_del_rcu(&r->link);
-	synchronize_srcu(&irqfd->vm->srcu);
+	vm_wait_readers(irqfd->vm);
 	if (last) {
 		/* Nobody is left to lower the line. */
 		set_line(irqfd->vm, IRQ_SRC_RESAMPLE, r->gsi, false);

@@ -68,6 +68,16 @@ void vm_request_all(struct nestor_vm *vm, unsigned int req, bool wait)
 		free_cpumask_var(cpus);
 }
 
+void vm_wait_readers(struct nestor_vm *vm)
+{
+	atomic_inc(&vm->writers);
+	/* A vCPU that did not see that sees the request, or is seen in the guest. */
+	smp_mb__after_atomic();
+	vm_request_all(vm, REQ_KICK, false);
+	synchronize_srcu_expedited(&vm->srcu);
+	atomic_dec(&vm->writers);
+}
+
 void vm_flush_tlbs(struct nestor_vm *vm)
 {
 	vm_request_all(vm, REQ_TLB_FLUSH, true);

@@ -126,12 +126,11 @@ bool lapic_is_bsp(const struct nestor_vcpu *vcpu)
 	return vcpu->id == vcpu->vm->bsp_id;
 }
 
-/* CR8 is bits 7:4 of TPR (APM: "CR8 Register"). */
 u64 lapic_get_tpr(struct nestor_vcpu *vcpu)
 {
 	if (!vcpu->apic)
 		return vcpu->cr8 & 0xf;
-	return (lapic_reg(vcpu->apic, APIC_R_TPR) & 0xf0) >> 4;
+	return lapic_cr8(vcpu->apic);
 }
 
 void lapic_set_tpr(struct nestor_vcpu *vcpu, u64 cr8)

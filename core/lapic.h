@@ -178,6 +178,12 @@ static inline bool lapic_test_vec(struct lapic *apic, unsigned int reg, u8 vecto
 /* lapic_highest() - highest vector set in a 256-bit register, -1 for none */
 int lapic_highest(const struct lapic *apic, unsigned int reg);
 
+/* CR8 is bits 7:4 of TPR (APM: "CR8 Register"). */
+static inline u8 lapic_cr8(const struct lapic *apic)
+{
+	return (lapic_reg(apic, APIC_R_TPR) & 0xf0) >> 4;
+}
+
 static inline bool lapic_sw_enabled(const struct lapic *apic)
 {
 	return lapic_reg(apic, APIC_R_SVR) & SVR_ENABLE;

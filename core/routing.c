@@ -219,7 +219,7 @@ int irq_set_routing(struct nestor_vm *vm, const struct kvm_irq_routing_entry *e,
 		return PTR_ERR(tab);
 	mutex_lock(&chip->route_lock);
 	old = rcu_replace_pointer(chip->routes, tab, lockdep_is_held(&chip->route_lock));
-	synchronize_srcu_expedited(&vm->srcu);
+	vm_wait_readers(vm);
 	mutex_unlock(&chip->route_lock);
 	kvfree(old);
 	return 0;

@@ -28,7 +28,7 @@
 #include "core/exits.h"
 #include "core/guest_debug.h"
 #include "core/hw_ops.h"
-#include "core/irq.h"
+#include "core/lapic.h"
 #include "core/msr.h"
 #include "core/nested_ops.h"
 #include "core/smm.h"
@@ -108,7 +108,7 @@ static void load_tpr(struct nestor_vcpu *vcpu)
 
 	if (vcpu_in_l2(vcpu))
 		return;
-	tpr = lapic_get_tpr(vcpu);
+	tpr = vcpu->apic ? lapic_cr8(vcpu->apic) : vcpu->cr8 & 0xf;
 	if (run->vintr.tpr != tpr) {
 		run->vintr.tpr = tpr;
 		run->ctl_dirty |= CTL_VINTR;
@@ -141,7 +141,8 @@ static void after_exit(struct nestor_vcpu *vcpu)
 	struct guest_run *run = vcpu->run;
 	const struct guest_event *ev = &run->exit.vectoring;
 
-	guest_debug_take_tf(vcpu);
+	if (unlikely(vcpu->debug_tf))
+		guest_debug_take_tf(vcpu);
 	clear_injected(vcpu);
 	if (unlikely(ev->valid)) {
 		bool soft = ev->type == EVENT_SOFT_INT || ev->type == EVENT_PRIV_EXCEPTION ||
@@ -223,12 +224,15 @@ static enum stretch run_loaded(struct nestor_vcpu *vcpu)
 	enum run_action action;
 
 	for (;;) {
+		/* One who comes later makes a request, and this entry is none or short. */
+		bool let_go = atomic_read(&vcpu->vm->writers);
 		bool entered;
 
-		/* A guest that runs for long without an exit must not hold up writers. */
-		srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
+		if (unlikely(let_go))
+			srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
 		entered = switch_worlds(vcpu);
-		vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
+		if (unlikely(let_go))
+			vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
 		if (!entered)
 			return NOT_ENTERED;
 		vcpu->stats.world_switches++;

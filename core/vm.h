@@ -32,7 +32,8 @@ struct vm_clock;
  * @mm: the VMM's address space; held by mmgrab for the VM's life. ioctls from
  *	another mm fail with -EIO
  * @srcu: readers of memory slots, buses and routing; held across a vCPU's run
- *	outside blocking
+ *	outside blocking, also while the guest runs, unless somebody waits
+ * @writers: how many wait for readers of @srcu (vm_wait_readers)
  * @vcpus: by index, filled from the front under @lock, never removed before the end
  * @nr_vcpus: how many; read with smp_load_acquire
  * @mmu: memory slots, L0's second-level table (mmu/)
@@ -59,6 +60,7 @@ struct nestor_vm {
 	struct mutex lock;
 	struct mm_struct *mm;
 	struct srcu_struct srcu;
+	atomic_t writers;
 	struct nestor_vcpu *vcpus[NESTOR_MAX_VCPUS];
 	int nr_vcpus;
 
@@ -104,6 +106,12 @@ struct nestor_vcpu *vm_vcpu_by_id(struct nestor_vm *vm, u32 id);
  * Callable under a spinlock, with interrupts on.
  */
 void vm_request_all(struct nestor_vm *vm, unsigned int req, bool wait);
+
+/*
+ * vm_wait_readers() - return when nobody uses what readers of vm->srcu found before; sleeps.  vCPUs
+ * are made to leave the guest, and let go of vm->srcu around each entry meanwhile.
+ */
+void vm_wait_readers(struct nestor_vm *vm);
 
 /* vm_flush_tlbs() - every vCPU drops its L1 and L2 translations; returns after no CPU uses old ones */
 void vm_flush_tlbs(struct nestor_vm *vm);

@@ -144,9 +144,7 @@ static void set_publish(struct nestor_mmu_vm *mmu, struct slot_set *set,
 	spin_unlock(&mmu->lock);
 	table_free_gone(&gone);
 
-	/* A vCPU drops vm->srcu when it leaves the guest: do not wait for that by chance. */
-	vm_request_all(mmu->vm, REQ_KICK, false);
-	synchronize_srcu_expedited(&mmu->vm->srcu);
+	vm_wait_readers(mmu->vm);
 	kvfree(old);
 }
 

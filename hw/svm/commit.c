@@ -59,6 +59,7 @@ static void commit_vintr(struct guest_run *run)
 		c->int_vector = v->vector;
 	}
 	c->int_ctl = ctl;
+	svm_ctx(run)->int_ctl = ctl;
 }
 
 static void commit_root(struct guest_run *run)
@@ -213,11 +214,6 @@ static void commit_event(struct guest_run *run)
 	struct vmcb_control *c = &svm_ctx(run)->vmcb->c;
 	const struct guest_event *ev = &run->inject;
 
-	svm_ctx(run)->injected = ev->valid;
-	if (!ev->valid) {
-		c->event_inj = 0;
-		return;
-	}
 	c->event_inj = ev->vector | (u32)ev->type << EVT_TYPE_SHIFT | EVT_VALID;
 	if (ev->has_error)
 		c->event_inj |= EVT_EV | (u64)ev->error << 32;
@@ -235,7 +231,6 @@ static void commit_tag(struct guest_run *run, struct svm_cpu *sc)
 	struct vmcb_control *c = &ctx->vmcb->c;
 	int cpu = smp_processor_id();
 
-	c->tlb_control = TLB_CONTROL_NONE;
 	if (ctx->cpu != cpu) {
 		/* Another CPU caches nothing of this VMCB. */
 		c->clean = 0;
@@ -260,20 +255,9 @@ static void commit_tag(struct guest_run *run, struct svm_cpu *sc)
 	ctx->asid_gen = sc->asid_gen;
 }
 
-void svm_commit(struct guest_run *run, struct svm_cpu *sc)
+void svm_commit_groups(struct guest_run *run, struct svm_cpu *sc)
 {
 	struct svm_sys *home = run->sys->hw, *msrs = run->msrs->hw;
-	struct vmcb *vmcb = svm_ctx(run)->vmcb;
-
-	vmcb->s.rip = run->rip;
-	vmcb->s.rsp = run->gpr[REG_RSP];
-	vmcb->s.rax = run->gpr[REG_RAX];
-	vmcb->s.rflags = run->rflags;
-	if (vmcb->s.cpl != run->cpl) {
-		vmcb->s.cpl = run->cpl;
-		vmcb->c.clean &= ~CLEAN_SEG;
-	}
-	vmcb->c.int_state = run->int_shadow ? INT_SHADOW : 0;
 
 	/* TLB entries carry the ASID and not the root. */
 	if (run->ctl_dirty & CTL_ROOT)
@@ -289,7 +273,8 @@ void svm_commit(struct guest_run *run, struct svm_cpu *sc)
 		move_msrs(msrs, home->vmcb);
 	if (run->msrs->dirty)
 		commit_msrs(run->msrs);
-	commit_event(run);
+	if (run->inject.valid)
+		commit_event(run);
 	run->dirty = 0;
 	run->ctl_dirty = 0;
 }

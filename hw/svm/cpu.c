@@ -62,6 +62,7 @@ int svm_setup(void)
 		return -ENOMEM;
 	memset(svm_iopm, 0xff, IOPM_SIZE);
 	for_each_possible_cpu(cpu) {
+		per_cpu(svm_cpu, cpu).cpu = cpu;
 		r = svm_cpu_alloc(per_cpu_ptr(&svm_cpu, cpu));
 		if (r) {
 			svm_teardown();

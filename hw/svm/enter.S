@@ -12,11 +12,6 @@
 #include <asm/cpufeatures.h>
 #include <asm/nospec-branch.h>
 
-#define SW_GPR		0x00
-#define SW_VMCB		0x08
-#define SW_SYS		0x10
-#define SW_HOST		0x18
-
 #define GPR(n)		(8 * (n))
 
 	.text
@@ -28,13 +23,14 @@ SYM_FUNC_START(svm_world_switch)
 	push	%r13
 	push	%r12
 	push	%rbx
-	push	%rdi
+	push	%rcx			/* the host's VMLOAD area */
+	push	%rdx			/* the guest's */
+	push	%rdi			/* its registers */
 
-	mov	SW_SYS(%rdi), %rax
+	mov	%rdx, %rax
 	vmload	%rax
 
-	mov	SW_VMCB(%rdi), %rax
-	mov	SW_GPR(%rdi), %rdi
+	mov	%rsi, %rax
 	mov	GPR(1)(%rdi), %rcx
 	mov	GPR(2)(%rdi), %rdx
 	mov	GPR(3)(%rdi), %rbx
@@ -60,8 +56,7 @@ SYM_FUNC_START(svm_world_switch)
 	cli
 
 	/* RAX and RSP are the host's again; everything else is the guest's. */
-	mov	(%rsp), %rax
-	mov	SW_GPR(%rax), %rax
+	pop	%rax
 	mov	%rcx, GPR(1)(%rax)
 	mov	%rdx, GPR(2)(%rax)
 	mov	%rbx, GPR(3)(%rax)
@@ -77,10 +72,9 @@ SYM_FUNC_START(svm_world_switch)
 	mov	%r14, GPR(14)(%rax)
 	mov	%r15, GPR(15)(%rax)
 
-	pop	%rdi
-	mov	SW_SYS(%rdi), %rax
+	pop	%rax
 	vmsave	%rax
-	mov	SW_HOST(%rdi), %rax
+	pop	%rax
 	vmload	%rax
 
 	/* The guest chose what the return predictor holds; no RET before it is refilled. */

@@ -99,6 +99,7 @@ void svm_fetch(struct guest_run *run, u32 groups)
 		fetch_many(run, s, groups);
 }
 
+/* All codes but VMEXIT_INTR to VMEXIT_EFER_WRITE_TRAP. */
 static void exit_in_range(struct guest_exit *x, u64 code)
 {
 	if (code < VMEXIT_DR_FIRST) {
@@ -110,9 +111,6 @@ static void exit_in_range(struct guest_exit *x, u64 code)
 	} else if (code < VMEXIT_INTR) {
 		x->reason = EXIT_EXCEPTION;
 		x->index = code & 0x1f;
-	} else if (code <= VMEXIT_EFER_WRITE_TRAP) {
-		/* enum exit_reason lists these in the order of their codes. */
-		x->reason = EXIT_INTR + (code - VMEXIT_INTR);
 	} else if (code < VMEXIT_INVLPGB) {
 		x->reason = EXIT_CR_WRITE_TRAP;
 		x->index = code & 0xf;
@@ -127,7 +125,10 @@ static_assert(EXIT_TLBSYNC - EXIT_INVLPGB == VMEXIT_TLBSYNC - VMEXIT_INVLPGB);
 static void read_reason(struct guest_exit *x, u64 code)
 {
 	x->index = 0;
-	if (code <= VMEXIT_TLBSYNC)
+	/* enum exit_reason lists these in the order of their codes. */
+	if (likely(code - VMEXIT_INTR <= VMEXIT_EFER_WRITE_TRAP - VMEXIT_INTR))
+		x->reason = EXIT_INTR + (code - VMEXIT_INTR);
+	else if (code <= VMEXIT_TLBSYNC)
 		exit_in_range(x, code);
 	else if (code == VMEXIT_NPF)
 		x->reason = EXIT_SECOND_LEVEL;
@@ -141,9 +142,7 @@ static void read_reason(struct guest_exit *x, u64 code)
 
 static void read_vectoring(struct guest_event *ev, u64 info)
 {
-	ev->valid = info & EVT_VALID;
-	if (!ev->valid)
-		return;
+	ev->valid = true;
 	ev->vector = info & EVT_VECTOR_MASK;
 	ev->type = (info >> EVT_TYPE_SHIFT) & EVT_TYPE_MASK;
 	ev->has_error = info & EVT_EV;
@@ -166,7 +165,7 @@ static void take_virq(struct guest_run *run)
 {
 	const struct guest_event *ev = &run->exit.vectoring;
 
-	if (ev->valid && ev->type == EVENT_INTR && ev->vector == run->vintr.vector &&
+	if (ev->type == EVENT_INTR && ev->vector == run->vintr.vector &&
 	    !svm_ctx(run)->injected && !svm_ctx(run)->window && run->vintr.irq) {
 		run->vintr.irq = false;
 		run->ctl_dirty |= CTL_VINTR;
@@ -175,6 +174,7 @@ static void take_virq(struct guest_run *run)
 
 static void read_vintr(struct guest_run *run, u32 ctl)
 {
+	svm_ctx(run)->int_ctl = ctl;
 	run->vintr.tpr = ctl & V_TPR_MASK;
 	if (!svm_ctx(run)->window)
 		run->vintr.irq = ctl & V_IRQ;
@@ -228,9 +228,14 @@ void svm_read_exit(struct guest_run *run)
 		x->insn_len = min_t(u8, c->insn_len, MAX_INSN_LEN);
 		memcpy(x->insn, c->insn_bytes, sizeof(x->insn));
 	}
-	read_vectoring(&x->vectoring, c->exit_int_info);
-	read_vintr(run, c->int_ctl);
-	take_virq(run);
+	/* What was committed is what @run has. */
+	if (c->int_ctl != svm_ctx(run)->int_ctl)
+		read_vintr(run, c->int_ctl);
+	x->vectoring.valid = false;
+	if (unlikely(c->exit_int_info & EVT_VALID)) {
+		read_vectoring(&x->vectoring, c->exit_int_info);
+		take_virq(run);
+	}
 	/* What was not written since is clean now. */
 	vmcb->c.clean = hw_caps.clean_bits ? CLEAN_ALL : 0;
 }

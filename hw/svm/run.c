@@ -116,35 +116,59 @@ static void svm_unload(struct guest_run *run)
 {
 }
 
-/* The guest's breakpoints are in the CPU only while it runs with some enabled. */
-static void svm_load_debugregs(struct guest_run *run)
+static void load_debugregs(struct guest_run *run)
 {
 	const u64 *dr = vcpu_hw_dr(run->vcpu);
 
-	if (likely(!(svm_ctx(run)->vmcb->s.dr7 & 0xff)))
-		return;
 	set_debugreg(dr[0], 0);
 	set_debugreg(dr[1], 1);
 	set_debugreg(dr[2], 2);
 	set_debugreg(dr[3], 3);
 }
 
+/* Nothing but the hot registers has to be written: the same run on the same CPU, untouched. */
+static __always_inline bool only_hot(const struct guest_run *run, const struct svm_ctx *ctx,
+				     const struct svm_cpu *sc)
+{
+	const struct svm_sys *home = run->sys->hw, *msrs = run->msrs->hw;
+
+	return !(run->dirty | run->ctl_dirty) && ctx->cpu == sc->cpu &&
+	       ctx->asid_gen == sc->asid_gen && msrs->msrs_at == home->vmcb &&
+	       !(run->flush | run->new_tag | run->sys->dirty | run->msrs->dirty |
+		 run->inject.valid);
+}
+
+static __always_inline void commit_hot(struct guest_run *run, struct vmcb *vmcb)
+{
+	vmcb->s.rip = run->rip;
+	vmcb->s.rsp = run->gpr[REG_RSP];
+	vmcb->s.rax = run->gpr[REG_RAX];
+	vmcb->s.rflags = run->rflags;
+	if (unlikely(vmcb->s.cpl != run->cpl)) {
+		vmcb->s.cpl = run->cpl;
+		vmcb->c.clean &= ~CLEAN_SEG;
+	}
+	vmcb->c.int_state = run->int_shadow ? INT_SHADOW : 0;
+	vmcb->c.tlb_control = TLB_CONTROL_NONE;
+	vmcb->c.event_inj = 0;
+}
+
 static void svm_enter(struct guest_run *run)
 {
 	struct svm_cpu *sc = this_cpu_ptr(&svm_cpu);
-	struct svm_sys *home = run->sys->hw;
-	struct svm_switch sw = {
-		.gpr = run->gpr,
-		.vmcb_pa = svm_ctx(run)->pa,
-		.sys_pa = home->pa,
-		.host_pa = sc->host_pa,
-	};
+	struct svm_ctx *ctx = svm_ctx(run);
+	struct vmcb *vmcb = ctx->vmcb;
 
-	svm_commit(run, sc);
-	svm_load_debugregs(run);
+	commit_hot(run, vmcb);
+	ctx->injected = run->inject.valid;
+	if (!only_hot(run, ctx, sc))
+		svm_commit_groups(run, sc);
+	/* The guest's breakpoints are in the CPU only while it runs with some enabled. */
+	if (unlikely(vmcb->s.dr7 & 0xff))
+		load_debugregs(run);
 
 	asm volatile("clgi" : : : "memory");
-	svm_world_switch(&sw);
+	svm_world_switch(run->gpr, ctx->pa, ((struct svm_sys *)run->sys->hw)->pa, sc->host_pa);
 	/* An NMI that ended the guest is taken here, by the host's own handler. */
 	asm volatile("stgi" : : : "memory");
 

@@ -21,6 +21,7 @@
  * @cr0_read: CR0 has bits that the hardware copy must not have; reads exit
  * @window: the virtual interrupt in int_ctl is L0's window, not the guest's
  * @injected: the last entry injected an event
+ * @int_ctl: int_ctl of the VMCB, as it was committed or last read
  */
 struct svm_ctx {
 	struct vmcb *vmcb;
@@ -33,6 +34,7 @@ struct svm_ctx {
 	bool cr0_read;
 	bool window;
 	bool injected;
+	u32 int_ctl;
 };
 
 /**
@@ -53,6 +55,7 @@ struct svm_sys {
  * @hsave: host save area of VMRUN (VM_HSAVE_PA)
  * @host: VMSAVE area of the host; VMLOADed after each exit
  * @host_pa: its physical address
+ * @cpu: its number
  * @on: SVM is enabled by us
  * @asid_gen: generation; a larger one invalidates all ASIDs given before
  * @next_asid: next to give
@@ -62,6 +65,7 @@ struct svm_cpu {
 	void *hsave;
 	struct vmcb *host;
 	u64 host_pa;
+	int cpu;
 	bool on;
 	u64 asid_gen;
 	u32 next_asid;
@@ -70,17 +74,11 @@ struct svm_cpu {
 
 DECLARE_PER_CPU(struct svm_cpu, svm_cpu);
 
-/**
- * struct svm_switch - arguments of the world switch; offsets known to enter.S
+/*
+ * svm_world_switch() - enter.S: run the VMCB at @vmcb with the general-purpose registers @gpr and
+ * what VMLOAD takes from @sys; VMSAVE there afterwards, and VMLOAD of the host's from @host
  */
-struct svm_switch {
-	u64 *gpr;
-	u64 vmcb_pa;
-	u64 sys_pa;
-	u64 host_pa;
-};
-
-void svm_world_switch(const struct svm_switch *sw);
+void svm_world_switch(u64 *gpr, u64 vmcb, u64 sys, u64 host);
 
 int svm_probe(struct hw_caps *caps, struct hw_problem *why);
 int svm_setup(void);
@@ -90,7 +88,8 @@ void svm_cpu_off(void);
 int svm_run_alloc(struct guest_run *run);
 void svm_run_free(struct guest_run *run);
 u64 svm_iopm_pa(void);
-void svm_commit(struct guest_run *run, struct svm_cpu *sc);
+/* svm_commit_groups() - all but the hot registers */
+void svm_commit_groups(struct guest_run *run, struct svm_cpu *sc);
 void svm_fetch(struct guest_run *run, u32 groups);
 void svm_read_exit(struct guest_run *run);
 void svm_msrpm_apply(struct guest_run *run);

@@ -64,6 +64,11 @@ void vcpu_reset(struct nestor_vcpu *vcpu, bool init)
 	host_inits += init;
 }
 
+void vm_wait_readers(struct nestor_vm *vm)
+{
+	(void)vm;
+}
+
 void hw_fetch(struct guest_run *run, u32 groups)
 {
 	run->avail |= groups;

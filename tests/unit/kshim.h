@@ -85,7 +85,6 @@ static inline void srcu_read_unlock(struct srcu_struct *s, int idx) { (void)idx;
 #define rcu_dereference_protected(p, c)	(p)
 #define rcu_assign_pointer(p, v)	((p) = (v))
 #define rcu_replace_pointer(p, v, c)	({ typeof(p) _o = (p); (p) = (v); _o; })
-#define synchronize_srcu_expedited(s)	((void)(s))
 #define eventfd_signal(c, n)		((void)(c))
 #define xfer_to_guest_mode_handle_work(v) 0
 #undef IS_ENABLED

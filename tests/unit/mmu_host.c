@@ -157,9 +157,9 @@ void host_read_unlock(void)
 	pthread_rwlock_unlock(&srcu);
 }
 
-void synchronize_srcu_expedited(struct srcu_struct *s)
+void vm_wait_readers(struct nestor_vm *vm)
 {
-	(void)s;
+	(void)vm;
 	pthread_rwlock_wrlock(&srcu);
 	pthread_rwlock_unlock(&srcu);
 }

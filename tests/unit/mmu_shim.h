@@ -183,7 +183,6 @@ extern bool (*test_resched)(void);
 #define RCU_INIT_POINTER(p, v)	((p) = (v))
 int srcu_read_lock(struct srcu_struct *s);
 void srcu_read_unlock(struct srcu_struct *s, int idx);
-void synchronize_srcu_expedited(struct srcu_struct *s);
 #define local_irq_save(f)	((f) = 0)
 #define local_irq_restore(f)	((void)(f))
 
@@ -299,6 +298,7 @@ struct nestor_vm {
 enum { REQ_KICK, REQ_TLB_FLUSH };
 void vm_flush_tlbs(struct nestor_vm *vm);
 void vm_request_all(struct nestor_vm *vm, unsigned int req, bool wait);
+void vm_wait_readers(struct nestor_vm *vm);
 void vcpu_request(struct nestor_vcpu *vcpu, int req);
 
 static inline bool vcpu_in_l2(const struct nestor_vcpu *vcpu)
