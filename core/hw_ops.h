@@ -69,8 +69,8 @@ struct hw_problem {
  *	already running.  Process context, before any other hook.
  * @setup: allocate what all CPUs share and each CPU needs; -ENOMEM
  * @teardown: the reverse
- * @cpu_on: turn the extension on for this CPU; -EBUSY if someone else did.
- *	Interrupts off.
+ * @cpu_on: turn the extension on for this CPU; -EBUSY if someone else did, -EACCES if
+ *	this CPU's firmware settings forbid it.  Interrupts off.
  * @cpu_off: put this CPU back as cpu_on found it.  Interrupts off; any number of times.
  * @run_alloc: hardware context for a run (run->hw), for run->sys_own and for
  *	run->msrs_own; -ENOMEM

@@ -115,8 +115,9 @@ static int nestor_cpu_online(unsigned int cpu)
 	r = hw->cpu_on();
 	local_irq_restore(flags);
 	if (r)
-		pr_err("CPU %u: cannot enable %s: a hypervisor is already running there; the CPU stays offline\n",
-		       cpu, hw->name);
+		pr_err("CPU %u: cannot enable %s: %s\n", cpu, hw->name,
+		       r == -EACCES ? "the firmware disabled it on this CPU" :
+				      "a hypervisor is already running there");
 	return r;
 }
 
@@ -165,8 +166,12 @@ static int enable_cpus(struct hw_problem *why)
 				  nestor_cpu_offline);
 
 	if (r < 0) {
-		why->cause = "a CPU's virtualisation extension could not be enabled";
-		why->remedy = "see the message above; unload the other hypervisor first";
+		why->cause = r == -EACCES ?
+			     "the firmware disabled the virtualisation extension on one of the CPUs" :
+			     "a hypervisor is already running on one of the CPUs";
+		why->remedy = r == -EACCES ?
+			      "see the message above; enable it in the firmware setup and power-cycle" :
+			      "see the message above; unload the other hypervisor first";
 		return r;
 	}
 	cpuhp_state = r;

@@ -15,7 +15,7 @@ ok() {
 	if [ "$1" = 0 ]; then echo "ok $n $2"; else echo "not ok $n $2"; status=1; fi
 }
 
-echo "1..5"
+echo "1..${PLAN:-5}"
 if [ -n "$first" ]; then
 	modprobe "$first" || { echo "Bail out! cannot load $first"; exit 1; }
 fi

@@ -83,6 +83,8 @@ int svm_cpu_on(void)
 	rdmsrl(MSR_EFER, efer);
 	if (efer & EFER_SVME)
 		return -EBUSY;
+	if (svm_disabled())
+		return -EACCES;
 	wrmsrl(MSR_EFER, efer | EFER_SVME);
 	wrmsrl(MSR_VM_HSAVE, virt_to_phys(sc->hsave));
 	/* ASIDs given before (suspend, hotplug) are worth nothing now. */

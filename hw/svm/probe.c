@@ -9,9 +9,6 @@
 
 #include "hw/svm/svm.h"
 
-#define MSR_VM_CR_SVM		0xc0010114
-#define VM_CR_SVMDIS		(1ull << 4)
-
 #define SVM_FEATURE_LEAF	0x8000000a
 #define SVM_NP			(1u << 0)
 #define SVM_LBRV		(1u << 1)
@@ -56,15 +53,26 @@ static int no_svm(struct hw_problem *why)
 	return -ENODEV;
 }
 
+#define MSR_VM_CR_SVM		0xc0010114
+#define VM_CR_SVMDIS		(1ull << 4)
+
+/* Each CPU has a register of its own, and a broken firmware may forget some. */
+bool svm_disabled(void)
+{
+	u64 vm_cr;
+
+	return !rdmsrl_safe(MSR_VM_CR_SVM, &vm_cr) && (vm_cr & VM_CR_SVMDIS);
+}
+
 int svm_probe(struct hw_caps *caps, struct hw_problem *why)
 {
 	u32 eax, ebx, ecx, edx;
-	u64 vm_cr, efer;
+	u64 efer;
 
 	if (cpuid_eax(0x80000000) < SVM_FEATURE_LEAF ||
 	    !(cpuid_ecx(0x80000001) & (1u << 2)))
 		return no_svm(why);
-	if (!rdmsrl_safe(MSR_VM_CR_SVM, &vm_cr) && (vm_cr & VM_CR_SVMDIS)) {
+	if (svm_disabled()) {
 		why->cause = "AMD-V is disabled by the firmware (VM_CR.SVMDIS)";
 		why->remedy = "enable SVM in the firmware setup and power-cycle";
 		return -EACCES;

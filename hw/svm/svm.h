@@ -80,6 +80,7 @@ DECLARE_PER_CPU(struct svm_cpu, svm_cpu);
  */
 void svm_world_switch(u64 *gpr, u64 vmcb, u64 sys, u64 host);
 
+bool svm_disabled(void);
 int svm_probe(struct hw_caps *caps, struct hw_problem *why);
 int svm_setup(void);
 void svm_teardown(void);
