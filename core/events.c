@@ -388,6 +388,13 @@ static int deliver_smi(struct nestor_vcpu *vcpu, bool busy)
 	return r ? r : 1;
 }
 
+static void inject_irq(struct nestor_vcpu *vcpu, u8 vector)
+{
+	vcpu->ev.intr.injected = true;
+	vcpu->ev.intr.soft = false;
+	vcpu->ev.intr.vector = vector;
+}
+
 static bool deliver_irq(struct nestor_vcpu *vcpu)
 {
 	struct guest_event ev = { .valid = true, .type = EVENT_INTR };
@@ -402,11 +409,29 @@ static bool deliver_irq(struct nestor_vcpu *vcpu)
 	vector = irq_ack(vcpu);
 	if (vector < 0)
 		return false;
-	vcpu->ev.intr.injected = true;
-	vcpu->ev.intr.soft = false;
-	vcpu->ev.intr.vector = vector;
+	inject_irq(vcpu, vector);
 	vcpu->stats.irqs++;
 	return false;
+}
+
+/* A virtual interrupt of the frontend's own goes through L2's IDT, after all that is L1's. */
+static void deliver_virq(struct nestor_vcpu *vcpu, bool busy)
+{
+	struct guest_run *run = vcpu->run;
+	bool open = !busy && (run->rflags & X86_EFLAGS_IF) && !run->int_shadow;
+	int vector;
+
+	if (vcpu->guest_debug & KVM_GUESTDBG_BLOCKIRQ)
+		return;
+	vector = nested->l2_virq(vcpu, open);
+	if (vector < 0)
+		return;
+	if (open) {
+		inject_irq(vcpu, vector);
+	} else if (!run->irq_window) {
+		run->irq_window = true;
+		run->ctl_dirty |= CTL_VINTR;
+	}
 }
 
 static bool something_injected(const struct nestor_vcpu *vcpu)
@@ -441,14 +466,19 @@ static int deliver_round(struct nestor_vcpu *vcpu)
 		busy = something_injected(vcpu);
 	}
 	if (irq_pending(vcpu)) {
-		if (!busy)
-			return deliver_irq(vcpu);
-		/* L1's own window on L2 may be wider than L2's; come back and look. */
-		if (vcpu_in_l2(vcpu))
+		if (!busy) {
+			if (deliver_irq(vcpu))
+				return true;
+			busy = something_injected(vcpu);
+		} else if (vcpu_in_l2(vcpu)) {
+			/* L1's own window on L2 may be wider than L2's; come back and look. */
 			vcpu->immediate_exit = true;
-		else
+		} else {
 			open_irq_window(vcpu);
+		}
 	}
+	if (vcpu_in_l2(vcpu))
+		deliver_virq(vcpu, busy);
 	return false;
 }
 

@@ -18,6 +18,7 @@
 #include "core/hw_ops.h"
 #include "core/nested_ops.h"
 #include "core/stats.h"
+#include "core/without.h"
 #include "ioctl/ioctl.h"
 
 bool nestor_nested = true;
@@ -90,7 +91,9 @@ static int find_backend(struct hw_problem *why)
 			break;
 		}
 	}
-	return r ? r : check_other_hypervisor(why);
+	if (!r)
+		r = check_other_hypervisor(why);
+	return r ? r : caps_without(why);
 }
 
 static void cpu_on(void *unused)

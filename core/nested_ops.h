@@ -60,6 +60,9 @@ enum nested_smm {
  * @l2_nmi_open: the same for an NMI: what masks it in L1, in L2, and in L2's interrupt shadow
  * @l2_wake: L2 is current and halts: does something of the frontend's own wake it (a virtual
  *	interrupt, a timer)?  Never sleeps, and may be called again
+ * @l2_virq: L2 is current: vector of a virtual interrupt of the frontend's that waits for
+ *	nothing but L2's RFLAGS.IF and interrupt shadow, -1 for none.  @deliver: it is given to
+ *	L2 now, and counts as taken.  Never sleeps
  * @blocked: does the frontend hold events of type @what (enum guest_event_type) back
  *	from L1 itself (GIF = 0; INIT in VMX root operation)?  SIPI counts as INIT.
  * @flush: this vCPU's hardware TLB entries of L2 must go before L2 runs again
@@ -94,6 +97,7 @@ struct nested_ops {
 	bool (*l2_irq_open)(struct nestor_vcpu *vcpu);
 	bool (*l2_nmi_open)(struct nestor_vcpu *vcpu);
 	bool (*l2_wake)(struct nestor_vcpu *vcpu);
+	int (*l2_virq)(struct nestor_vcpu *vcpu, bool deliver);
 	bool (*blocked)(struct nestor_vcpu *vcpu, enum guest_event_type what);
 	void (*flush)(struct nestor_vcpu *vcpu);
 	bool (*soft_event_injected)(struct nestor_vcpu *vcpu, const struct guest_event *ev);

@@ -62,6 +62,11 @@ static bool none_l2_wake(struct nestor_vcpu *vcpu)
 	return false;
 }
 
+static int none_l2_virq(struct nestor_vcpu *vcpu, bool deliver)
+{
+	return -1;
+}
+
 static bool none_l2_nmi_open(struct nestor_vcpu *vcpu)
 {
 	return !vcpu->run->int_shadow;
@@ -138,6 +143,7 @@ const struct nested_ops no_nested_ops = {
 	.l2_irq_open = none_l2_irq_open,
 	.l2_nmi_open = none_l2_nmi_open,
 	.l2_wake = none_l2_wake,
+	.l2_virq = none_l2_virq,
 	.blocked = none_blocked,
 	.flush = none_flush,
 	.soft_event_injected = none_soft_event_injected,

@@ -100,6 +100,12 @@ bool nsvm_l2_irq_open(struct nestor_vcpu *vcpu)
 	return snap_icpt(&n->snap, ICPT_MISC1, ICPT_INTR) || !n->l2.int_shadow;
 }
 
+/* V_IRQ is the CPU's to deliver. */
+int nsvm_l2_virq(struct nestor_vcpu *vcpu, bool deliver)
+{
+	return -1;
+}
+
 /* L1's virtual interrupt for L2 wakes L2. */
 bool nsvm_l2_wake(struct nestor_vcpu *vcpu)
 {

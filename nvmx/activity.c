@@ -6,7 +6,7 @@
  *
  * What each state lets through ("Event Blocking", "Activity State" in "VM Entries"):
  *
- *	HLT		interrupts, NMIs, INIT, pending debug exceptions, virtual interrupts, the timer
+ *	HLT		interrupts, their windows, NMIs, INIT, pending debug exceptions, virtual interrupts, the timer
  *	SHUTDOWN	NMIs, INIT, the timer
  *	wait-for-SIPI	SIPI
  */
@@ -21,7 +21,11 @@ static bool inactive(const struct nestor_vcpu *vcpu)
 
 static void sleep(struct nestor_vcpu *vcpu, u8 activity)
 {
-	nvmx_of(vcpu)->activity = activity;
+	struct nvmx *n = nvmx_of(vcpu);
+
+	/* Whatever wakes it is looked for where nothing can be fetched. */
+	run_need(&n->l2, GRP_ACTIVITY);
+	n->activity = activity;
 	vcpu->mp_state = KVM_MP_STATE_HALTED;
 	/* The preemption timer counts in every state but wait-for-SIPI. */
 	if (activity != ACTIVITY_WAIT_FOR_SIPI)
@@ -86,7 +90,7 @@ bool nvmx_l2_wake(struct nestor_vcpu *vcpu)
 {
 	switch (nvmx_of(vcpu)->activity) {
 	case ACTIVITY_HLT:
-		return nvmx_apic_wakes(vcpu) || nvmx_timer_wakes(vcpu);
+		return nvmx_window_open(vcpu) || nvmx_apic_wakes(vcpu) || nvmx_timer_wakes(vcpu);
 	case ACTIVITY_SHUTDOWN:
 		return nvmx_timer_wakes(vcpu);
 	case ACTIVITY_WAIT_FOR_SIPI:

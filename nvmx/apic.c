@@ -17,6 +17,7 @@
 #include <linux/slab.h>
 
 #include "core/events.h"
+#include "core/hw_ops.h"
 #include "core/insn.h"
 #include "core/lapic.h"
 #include "core/x86.h"
@@ -27,6 +28,7 @@
 
 #define MSR_WRITE_BITMAP	0x800
 /* Bits of guest_vapic.x2apic_write, by the MSR's low byte */
+#define READ_PPR		BIT_ULL(VAPIC_PPR >> 4)
 #define WRITE_TPR		BIT_ULL(X2APIC_TPR & 0xff)
 #define WRITE_VID		(BIT_ULL(X2APIC_EOI & 0xff) | BIT_ULL(X2APIC_SELF_IPI & 0xff))
 
@@ -94,6 +96,9 @@ static void pass_x2apic(struct nestor_vcpu *vcpu, const struct vmcs12 *v, struct
 		g->x2apic_read[i] = regs ? ~rd[i] : 0;
 	if (!regs)
 		g->x2apic_read[0] = ~rd[0] & WRITE_TPR;
+	else if (nvmx_of(vcpu)->apic.soft)
+		/* VPPR is made when somebody looks. */
+		g->x2apic_read[0] &= ~READ_PPR;
 	g->x2apic_write = ~wr & (g->vid ? WRITE_TPR | WRITE_VID : WRITE_TPR);
 }
 
@@ -120,14 +125,17 @@ void nvmx_apic_enter(struct nestor_vcpu *vcpu)
 
 	memset(&g, 0, sizeof(g));
 	n->apic.on = v->cpu_ctls & CPU_TPR_SHADOW;
+	n->apic.vid = n->apic.on && (nvmx_cpu2(v) & CPU2_VID);
+	n->apic.soft = n->apic.vid && !hw_caps.vid;
+	n->apic.lent = false;
 	if (n->apic.on) {
 		load_page(vcpu, v);
 		g.tpr_shadow = true;
 		g.page = hpa(virt_to_phys(n->apic.page));
 		g.regs = nvmx_cpu2(v) & CPU2_APIC_REGS;
-		g.vid = nvmx_cpu2(v) & CPU2_VID;
+		g.vid = n->apic.vid && !n->apic.soft;
 		g.x2apic = nvmx_cpu2(v) & CPU2_X2APIC;
-		g.threshold = g.vid ? 0 : v->tpr_threshold & 0xf;
+		g.threshold = n->apic.vid ? 0 : v->tpr_threshold & 0xf;
 		if (g.x2apic)
 			pass_x2apic(vcpu, v, &g);
 	}
@@ -135,12 +143,18 @@ void nvmx_apic_enter(struct nestor_vcpu *vcpu)
 		g.status = v->guest_intr_status;
 		for (i = 0; i < 4; i++)
 			g.eoi_exit[i] = v->f[VMCS12_eoi_exit_bitmap0 + i];
+	} else if (n->apic.soft) {
+		/* Software's own; the CPU need not be told. */
+		n->l2.vapic.status = v->guest_intr_status;
+		g.status = n->l2.vapic.status;
+		g.threshold = n->l2.vapic.threshold;
 	}
 	take_access_page(vcpu, v, &g);
-	if (!memcmp(&n->l2.vapic, &g, sizeof(g)))
-		return;
-	memcpy(&n->l2.vapic, &g, sizeof(g));
-	n->l2.ctl_dirty |= CTL_VAPIC | CTL_MSR;
+	if (memcmp(&n->l2.vapic, &g, sizeof(g))) {
+		memcpy(&n->l2.vapic, &g, sizeof(g));
+		n->l2.ctl_dirty |= CTL_VAPIC | CTL_MSR;
+	}
+	nvmx_virq_evaluate(vcpu);
 }
 
 void nvmx_apic_exit(struct nestor_vcpu *vcpu)
@@ -152,8 +166,11 @@ void nvmx_apic_exit(struct nestor_vcpu *vcpu)
 	if (!n->apic.on)
 		return;
 	n->apic.on = false;
-	if (n->l2.vapic.vid)
+	if (n->apic.vid)
 		n->vmcs12->guest_intr_status = n->l2.vapic.status;
+	if (n->apic.soft)
+		vapic_virtualize_ppr(n->apic.page, n->l2.vapic.status);
+	n->apic.soft = false;
 	if (!n->apic.whole) {
 		store_register(vcpu, VAPIC_TPR, sizeof(u32));
 		return;
@@ -168,13 +185,20 @@ void nvmx_apic_leave(struct nestor_vcpu *vcpu)
 
 	drop_access_page(&n->apic);
 	n->apic.on = false;
+	n->apic.soft = false;
 }
 
-/* RVI and SVI changed in software: the CPU evaluates them at the next entry. */
-static void set_status(struct nvmx *n, u16 status)
+/* RVI and SVI changed in software: a CPU that delivers evaluates them at the next entry. */
+static void set_status(struct nestor_vcpu *vcpu, u16 status)
 {
-	n->l2.vapic.status = status;
-	n->l2.ctl_dirty |= CTL_VAPIC;
+	struct nvmx *n = nvmx_of(vcpu);
+
+	if (n->l2.vapic.status != status) {
+		n->l2.vapic.status = status;
+		if (!n->apic.soft)
+			n->l2.ctl_dirty |= CTL_VAPIC;
+	}
+	nvmx_virq_evaluate(vcpu);
 }
 
 /* An instruction that is done and then exits to L1, like a trap. */
@@ -184,7 +208,7 @@ static void trap_exit(struct nestor_vcpu *vcpu, u32 reason, u64 qual)
 	nvmx_reflect(vcpu, reason, qual, 0, 0);
 }
 
-static void finish_write(struct nestor_vcpu *vcpu, enum vapic_access what, u8 vector)
+void nvmx_apic_trapped(struct nestor_vcpu *vcpu, enum vapic_access what, u8 vector)
 {
 	switch (what) {
 	case VAPIC_TPR_BELOW:
@@ -221,6 +245,8 @@ bool nvmx_apic_msr(struct nestor_vcpu *vcpu)
 		val = (u32)gpr[REG_RAX] | gpr[REG_RDX] << 32;
 		what = vapic_x2apic_write(n->vmcs12, n->apic.page, &status, msr, val, &vector);
 	} else {
+		if (n->apic.soft)
+			vapic_virtualize_ppr(n->apic.page, status);
 		what = vapic_x2apic_read(n->vmcs12, n->apic.page, msr, &val);
 		if (what == VAPIC_DONE) {
 			gpr[REG_RAX] = (u32)val;
@@ -233,10 +259,10 @@ bool nvmx_apic_msr(struct nestor_vcpu *vcpu)
 		queue_gp(vcpu);
 		return true;
 	}
-	if (status != n->l2.vapic.status)
-		set_status(n, status);
+	if (n->apic.vid)
+		set_status(vcpu, status);
 	vcpu_advance(vcpu, len);
-	finish_write(vcpu, what, vector);
+	nvmx_apic_trapped(vcpu, what, vector);
 	return true;
 }
 
@@ -244,7 +270,8 @@ bool nvmx_apic_wakes(struct nestor_vcpu *vcpu)
 {
 	const struct nvmx *n = nvmx_of(vcpu);
 
-	return n->apic.on && n->l2.vapic.vid && (n->l2.rflags & X_RFLAGS_IF) &&
+	return n->apic.on && n->apic.vid && (n->l2.rflags & X_RFLAGS_IF) &&
+	       !(n->vmcs12->cpu_ctls & CPU_INTR_WINDOW) &&
 	       vapic_pending(n->apic.page, n->l2.vapic.status);
 }
 
@@ -300,7 +327,7 @@ static void process_posted(struct nestor_vcpu *vcpu)
 	for (i = 0; i < 4; i++)
 		pir[i] = take_requests(vcpu, gpa + i * sizeof(*pir));
 	vapic_post(n->apic.page, &status, pir);
-	set_status(n, status);
+	set_status(vcpu, status);
 }
 
 bool nvmx_apic_notified(struct nestor_vcpu *vcpu, int vector)

@@ -33,7 +33,6 @@ static const struct cap_row {
 #define NEED_apic_access NEED_HW(apic_access)
 #define NEED_x2apic_virt NEED_HW(x2apic_virt)
 #define NEED_apic_regs NEED_HW(apic_regs)
-#define NEED_vid NEED_HW(vid)
 #define NEED_icpt_dtable NEED_HW(icpt_dtable)
 #define NEED_icpt_rdtscp NEED_HW(icpt_rdtscp)
 #define NEED_icpt_invpcid NEED_HW(icpt_invpcid)

@@ -57,6 +57,11 @@ static bool intr_window_open(struct nestor_vcpu *vcpu)
 	       !n->l2.int_shadow;
 }
 
+bool nvmx_window_open(struct nestor_vcpu *vcpu)
+{
+	return intr_window_open(vcpu) || nmi_window_open(vcpu);
+}
+
 static enum nested_who nmi(struct nestor_vcpu *vcpu)
 {
 	const struct guest_event ev = { .valid = true, .type = EVENT_NMI, .vector = VECTOR_NMI };

@@ -183,6 +183,14 @@ static enum nested_who reflect_row(struct nestor_vcpu *vcpu, const struct exit_r
 	return nvmx_reflect(vcpu, basic_reason(x, row), qual, info, error);
 }
 
+/* Done with, whichever is current now. */
+static enum nested_who handled(struct nestor_vcpu *vcpu)
+{
+	if (vcpu_in_l2(vcpu))
+		nvmx_timer_resume(vcpu);
+	return NESTED_BY_L1;
+}
+
 static enum nested_who decide(struct nestor_vcpu *vcpu)
 {
 	const struct guest_exit *x = &vcpu->run->exit;
@@ -191,6 +199,8 @@ static enum nested_who decide(struct nestor_vcpu *vcpu)
 	if (x->reason >= NR_EXIT_REASONS)
 		return NESTED_BY_L0;
 	row = &nvmx_exit_table[x->reason];
+	if (unlikely(nvmx_of(vcpu)->apic.soft) && nvmx_virq_exit(vcpu))
+		return handled(vcpu);
 	switch (want(vcpu, row)) {
 	case WANT_L1:
 		return reflect_row(vcpu, row);
@@ -202,7 +212,7 @@ static enum nested_who decide(struct nestor_vcpu *vcpu)
 		break;
 	}
 	if (row->rule == RULE_MSR && nvmx_apic_msr(vcpu))
-		return NESTED_BY_L1;
+		return handled(vcpu);
 	if (x->reason == EXIT_HLT)
 		nvmx_activity_halt(vcpu);
 	nvmx_timer_resume(vcpu);

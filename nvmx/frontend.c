@@ -110,6 +110,7 @@ const struct nested_ops nvmx_ops = {
 	.l2_irq_open = nvmx_l2_irq_open,
 	.l2_nmi_open = nvmx_l2_nmi_open,
 	.l2_wake = nvmx_l2_wake,
+	.l2_virq = nvmx_l2_virq,
 	.blocked = nvmx_blocked,
 	.flush = nvmx_flush,
 	.soft_event_injected = nvmx_soft_event_injected,

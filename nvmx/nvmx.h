@@ -19,6 +19,7 @@
 #include "nvmx/checks.h"
 #include "nvmx/fields.h"
 #include "nvmx/merge.h"
+#include "nvmx/vapic.h"
 #include "nvmx/vmcs12.h"
 
 #define NO_VMCS		(~0ull)
@@ -82,11 +83,14 @@ struct nvmx_smm {
  * @access: reference on the APIC-access page while L2 runs, or NULL
  * @on: L2 runs with a TPR shadow
  * @whole: all registers are copied, and not VTPR alone
+ * @vid: L2 runs with virtual-interrupt delivery; RVI and SVI are in l2.vapic.status then
+ * @soft: and it is software's (virq.c)
+ * @lent: the CPU has APIC-register virtualisation for one instruction of L2, which L1 did not ask for
  */
 struct nvmx_apic {
 	u8 *page, *was;
 	struct page *access;
-	bool on, whole;
+	bool on, whole, vid, soft, lent;
 };
 
 /**
@@ -238,6 +242,8 @@ enum nested_who nvmx_l2_exit(struct nestor_vcpu *vcpu);
 enum nested_who nvmx_l2_event(struct nestor_vcpu *vcpu, const struct guest_event *ev, u64 payload);
 bool nvmx_l2_irq_open(struct nestor_vcpu *vcpu);
 bool nvmx_l2_nmi_open(struct nestor_vcpu *vcpu);
+/** nvmx_window_open() - is a window open that L1 asked for?  Never sleeps once L2 was put to sleep */
+bool nvmx_window_open(struct nestor_vcpu *vcpu);
 bool nvmx_soft_event_injected(struct nestor_vcpu *vcpu, const struct guest_event *ev);
 enum nested_who nvmx_l2_fault(struct nestor_vcpu *vcpu, struct l1_gpa *gpa, bool *mmio);
 enum nested_result nvmx_translate(struct nestor_vcpu *vcpu, struct l2_gpa from, u64 access,
@@ -279,6 +285,16 @@ bool nvmx_apic_msr(struct nestor_vcpu *vcpu);
 bool nvmx_apic_notified(struct nestor_vcpu *vcpu, int vector);
 /** nvmx_apic_wakes() - does a virtual interrupt end L2's halt?  Never sleeps */
 bool nvmx_apic_wakes(struct nestor_vcpu *vcpu);
+
+/** nvmx_apic_trapped() - a write to the virtual APIC is done: carry out what it came to */
+void nvmx_apic_trapped(struct nestor_vcpu *vcpu, enum vapic_access what, u8 vector);
+
+/* virq.c: virtual-interrupt delivery without the CPU's; never sleeps */
+/** nvmx_virq_evaluate() - RVI, SVI or VTPR may have changed: see to it that it is noticed */
+void nvmx_virq_evaluate(struct nestor_vcpu *vcpu);
+/** nvmx_virq_exit() - an exit of L2; true: it is done with, and L1 may be current */
+bool nvmx_virq_exit(struct nestor_vcpu *vcpu);
+int nvmx_l2_virq(struct nestor_vcpu *vcpu, bool deliver);
 
 /* timer.c: preemption timer */
 void nvmx_timer_init(struct nvmx_timer *t);

@@ -55,17 +55,40 @@ static void set_svi(u16 *status, u8 svi)
 	*status = (*status & 0xff) | (u16)svi << 8;
 }
 
-/* PPR virtualization */
-static void virtualize_ppr(u8 *page, u16 status)
+static u8 ppr(const u8 *page, u16 status)
 {
 	u8 tpr = get(page, VAPIC_TPR), svi = SVI(status);
 
-	set(page, VAPIC_PPR, tpr >> 4 >= svi >> 4 ? tpr : svi & 0xf0);
+	return tpr >> 4 >= svi >> 4 ? tpr : svi & 0xf0;
+}
+
+void vapic_virtualize_ppr(u8 *page, u16 status)
+{
+	set(page, VAPIC_PPR, ppr(page, status));
 }
 
 bool vapic_pending(const u8 *page, u16 status)
 {
-	return RVI(status) >> 4 > (get(page, VAPIC_PPR) >> 4 & 0xf);
+	return RVI(status) >> 4 > ppr(page, status) >> 4;
+}
+
+u8 vapic_held_by_tpr(const u8 *page, u16 status)
+{
+	u8 class = RVI(status) >> 4, tpr = get(page, VAPIC_TPR);
+
+	return class > SVI(status) >> 4 && class <= tpr >> 4 ? class : 0;
+}
+
+u8 vapic_deliver(u8 *page, u16 *status)
+{
+	u8 vector = RVI(*status);
+
+	set_vector(page, VAPIC_ISR, vector, true);
+	set_svi(status, vector);
+	set(page, VAPIC_PPR, vector & 0xf0);
+	set_vector(page, VAPIC_IRR, vector, false);
+	set_rvi(status, highest(page, VAPIC_IRR));
+	return vector;
 }
 
 /* TPR virtualization */
@@ -74,7 +97,7 @@ static enum vapic_access write_tpr(const struct vmcs12 *v, u8 *page, u16 status)
 	u8 tpr = get(page, VAPIC_TPR);
 
 	if (vapic_virtual_delivery(v)) {
-		virtualize_ppr(page, status);
+		vapic_virtualize_ppr(page, status);
 		return VAPIC_DONE;
 	}
 	return tpr >> 4 < (v->tpr_threshold & 0xf) ? VAPIC_TPR_BELOW : VAPIC_DONE;
@@ -92,11 +115,20 @@ static enum vapic_access write_eoi(const struct vmcs12 *v, u8 *page, u16 *status
 	set(page, VAPIC_EOI, 0);
 	set_vector(page, VAPIC_ISR, *vector, false);
 	set_svi(status, highest(page, VAPIC_ISR));
-	virtualize_ppr(page, *status);
+	vapic_virtualize_ppr(page, *status);
 	return eoi_exits(v, *vector) ? VAPIC_EOI_EXIT : VAPIC_DONE;
 }
 
-/* Self-IPI virtualization; a vector below 16 is left to the hypervisor. */
+/* Self-IPI virtualization */
+static enum vapic_access self_ipi(u8 *page, u16 *status, u8 ipi)
+{
+	set_vector(page, VAPIC_IRR, ipi, true);
+	if (ipi > RVI(*status))
+		set_rvi(status, ipi);
+	return VAPIC_DONE;
+}
+
+/* A vector below 16 is left to the hypervisor. */
 static enum vapic_access write_self_ipi(u8 *page, u16 *status, u8 ipi, u8 *vector)
 {
 	set(page, VAPIC_SELF_IPI, ipi);
@@ -104,10 +136,37 @@ static enum vapic_access write_self_ipi(u8 *page, u16 *status, u8 ipi, u8 *vecto
 		*vector = VAPIC_SELF_IPI >> 4;
 		return VAPIC_WRITE_EXIT;
 	}
-	set_vector(page, VAPIC_IRR, ipi, true);
-	if (ipi > RVI(*status))
-		set_rvi(status, ipi);
-	return VAPIC_DONE;
+	return self_ipi(page, status, ipi);
+}
+
+/*
+ * ICR bits that have to be 0 for a self-IPI without an exit: reserved ones, the delivery status,
+ * the trigger mode, the delivery mode; the shorthand has to be "self".
+ */
+#define ICR_ZERO	0xfff3b700u
+#define ICR_SHORTHAND	0x000c0000u
+#define ICR_SELF	0x00040000u
+
+static enum vapic_access write_icr(u8 *page, u16 *status)
+{
+	u32 icr = get(page, VAPIC_ICR);
+
+	if ((icr & (ICR_ZERO | ICR_SHORTHAND)) != ICR_SELF || (u8)icr < 16)
+		return VAPIC_NOT_VIRTUAL;
+	return self_ipi(page, status, icr);
+}
+
+enum vapic_access vapic_write(const struct vmcs12 *v, u8 *page, u16 *status, unsigned int reg,
+			      u8 *vector)
+{
+	switch (reg) {
+	case VAPIC_EOI:
+		return write_eoi(v, page, status, vector);
+	case VAPIC_ICR:
+		return write_icr(page, status);
+	default:
+		return VAPIC_NOT_VIRTUAL;
+	}
 }
 
 static u32 cpu2(const struct vmcs12 *v)

@@ -14,6 +14,7 @@
 #define VAPIC_EOI	0x0b0
 #define VAPIC_ISR	0x100
 #define VAPIC_IRR	0x200
+#define VAPIC_ICR	0x300	/* low half */
 #define VAPIC_SELF_IPI	0x3f0
 #define VAPIC_SIZE	0x400	/* nothing lies beyond */
 
@@ -45,8 +46,27 @@ enum vapic_access vapic_x2apic_read(const struct vmcs12 *v, const u8 *page, u32 
 enum vapic_access vapic_x2apic_write(const struct vmcs12 *v, u8 *page, u16 *status, u32 msr,
 				     u64 val, u8 *vector);
 
-/** vapic_pending() - is a virtual interrupt recognised: is RVI's class above VPPR's? */
+/**
+ * vapic_write() - APIC-write emulation with virtual-interrupt delivery, at the offset @reg of the
+ * page, where the value is already; VAPIC_NOT_VIRTUAL: an APIC-write exit is all there is to it
+ */
+enum vapic_access vapic_write(const struct vmcs12 *v, u8 *page, u16 *status, unsigned int reg,
+			      u8 *vector);
+
+/** vapic_virtualize_ppr() - PPR virtualization */
+void vapic_virtualize_ppr(u8 *page, u16 status);
+
+/**
+ * vapic_pending() - is RVI's class above that of VPPR, as it follows from VTPR and SVI?
+ * Whether a virtual interrupt is recognised depends on "interrupt-window exiting" besides.
+ */
 bool vapic_pending(const u8 *page, u16 status);
+
+/** vapic_held_by_tpr() - class of RVI if VTPR alone holds it back, else 0 */
+u8 vapic_held_by_tpr(const u8 *page, u16 status);
+
+/** vapic_deliver() - virtual-interrupt delivery: the vector that goes through the IDT */
+u8 vapic_deliver(u8 *page, u16 *status);
 
 /** vapic_post() - posted-interrupt processing: the requests @pir become virtual interrupts */
 void vapic_post(u8 *page, u16 *status, const u64 pir[4]);

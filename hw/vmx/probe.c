@@ -128,12 +128,7 @@ static void fill_optional(struct hw_caps *caps)
 	caps->apic_access = may2(PROC2_APIC_ACCESS);
 	caps->x2apic_virt = may2(PROC2_X2APIC);
 	caps->apic_regs = may2(PROC2_APIC_REGS);
-	/*
-	 * Not used, whatever the CPU has: on the one VT-x CPU that this was run on, an L2 with
-	 * a virtual interrupt waiting at a VM exit left the host in a storm of interrupts
-	 * of that vector.  Frontends then hide it.
-	 */
-	caps->vid = false;
+	caps->vid = may2(PROC2_VID);
 	/* What the guest reads there includes fields that are read-only without this. */
 	caps->guest_fields = may2(PROC2_SHADOW_VMCS) &&
 			     (cap_msr(MSR_IA32_VMX_MISC) & MISC_VMWRITE_ANY);

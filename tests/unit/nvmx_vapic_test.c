@@ -166,8 +166,74 @@ static void post(void)
 		wrong += status != i || !bit(VAPIC_IRR, i);
 	}
 	tap_ok(!wrong, "each vector alone");
-	page[VAPIC_PPR] = 0x52;
-	tap_ok(!vapic_pending(page, 0x5f) && vapic_pending(page, 0x60), "recognised above VPPR's class");
+	page[VAPIC_TPR] = 0x52;
+	tap_ok(!vapic_pending(page, 0x5f) && vapic_pending(page, 0x60), "above VTPR's class");
+	tap_ok(!vapic_pending(page, 0x636f) && vapic_pending(page, 0x6370), "and above SVI's");
+}
+
+static void icr(void)
+{
+	static const u32 exits[] = { 0x91, 0x80091, 0xc0091, 0x4000f, 0x40191, 0x40291, 0x40491, 0x41091, 0x42091,
+				     0x48091, 0x50091, 0x60091, 0x140091, 0x80040091 };
+	u8 vec = 0;
+	unsigned int i;
+	u32 val;
+
+	for (i = 0; i < sizeof(exits) / sizeof(*exits); i++) {
+		reset(CPU2_VID);
+		memcpy(page + VAPIC_ICR, &exits[i], 4);
+		tap_ok(vapic_write(&v, page, &status, VAPIC_ICR, &vec) == VAPIC_NOT_VIRTUAL && !status &&
+		       !bit(VAPIC_IRR, exits[i] & 0xff), "ICR %#x exits", exits[i]);
+	}
+	/* Level and destination mode do not matter to a self-IPI. */
+	for (i = 0; i < 4; i++) {
+		reset(CPU2_VID);
+		val = 0x40091 | (i & 1 ? 0x4000 : 0) | (i & 2 ? 0x800 : 0);
+		memcpy(page + VAPIC_ICR, &val, 4);
+		tap_ok(vapic_write(&v, page, &status, VAPIC_ICR, &vec) == VAPIC_DONE && status == 0x91 &&
+		       bit(VAPIC_IRR, 0x91), "ICR %#x is a self-IPI", val);
+	}
+	reset(CPU2_VID);
+	raise(VAPIC_ISR, 0x44);
+	status = 0x4400;
+	v.eoi_exit_bitmap1 = 1ull << 4;
+	tap_ok(vapic_write(&v, page, &status, VAPIC_EOI, &vec) == VAPIC_EOI_EXIT && vec == 0x44 && !status,
+	       "EOI by a write to the page");
+	tap_ok(vapic_write(&v, page, &status, VAPIC_TPR, &vec) == VAPIC_NOT_VIRTUAL &&
+	       vapic_write(&v, page, &status, 0x320, &vec) == VAPIC_NOT_VIRTUAL, "no other register");
+}
+
+static void deliver(void)
+{
+	unsigned int rvi, svi, wrong = 0;
+
+	reset(CPU2_VID);
+	raise(VAPIC_IRR, 0x91);
+	raise(VAPIC_IRR, 0x3f);
+	raise(VAPIC_ISR, 0x30);
+	status = 0x3091;
+	tap_ok(vapic_deliver(page, &status) == 0x91 && status == 0x913f && bit(VAPIC_ISR, 0x91) &&
+	       bit(VAPIC_ISR, 0x30) && !bit(VAPIC_IRR, 0x91) && bit(VAPIC_IRR, 0x3f) &&
+	       reg(VAPIC_PPR) == 0x90, "delivery: in service, the next one requested");
+	tap_ok(!vapic_pending(page, status), "which waits");
+	vapic_deliver(page, &status);
+	tap_ok(!(status & 0xff), "none is left");
+	/* What the CPU's TPR threshold is for: all classes, with TPR between them. */
+	for (rvi = 0; rvi < 16; rvi++)
+		for (svi = 0; svi < 16; svi++) {
+			unsigned int tpr;
+
+			for (tpr = 0; tpr < 16; tpr++) {
+				u8 held, want = rvi > svi && rvi <= tpr ? rvi : 0;
+
+				page[VAPIC_TPR] = tpr << 4 | 7;
+				held = vapic_held_by_tpr(page, svi << 12 | 0x300 | rvi << 4 | 5);
+				wrong += held != want;
+				wrong += vapic_pending(page, svi << 12 | 0x300 | rvi << 4 | 5) !=
+					 (rvi > svi && rvi > tpr);
+			}
+		}
+	tap_ok(!wrong, "held back by TPR alone");
 }
 
 int main(void)
@@ -177,5 +243,7 @@ int main(void)
 	eoi();
 	self_ipi();
 	post();
+	icr();
+	deliver();
 	return tap_done();
 }

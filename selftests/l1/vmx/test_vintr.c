@@ -75,6 +75,137 @@ static void vintr_held(const void *arg)
 	vl2_expect_trap(&l2, 0x81, NULL);
 }
 
+VL2_ASM(a_cli_spin, "cli; mov $20000,%ecx; 1: dec %ecx; jnz 1b");
+VL2_ASM(a_lower_twice, "mov %rcx,%cr8; nop; xor %ecx,%ecx; mov %rcx,%cr8; nop");
+VL2_ASM(a_sti_late, "mov %eax,(%rbx); nop; nop; sti; nop; nop");
+
+/*
+ * A host interrupt is not to let it in while IF is clear: neither before the exit nor with the
+ * entry after it.
+ */
+static void vintr_host_irq(const void *arg)
+{
+	struct vl2 l2;
+	struct va v;
+	u32 n;
+
+	va_case(&l2, &v, a_cli_spin, PROC2_VINTR);
+	vw_set(GUEST_RFLAGS, FL_IF);
+	*reg(&v, V_TPR_REG) = 0xf0;
+	set_irr(&v, 0x81);
+	vw(GUEST_INTR_STATUS, 0x81);
+	ctl_clear(CTRL_EXIT, EXIT_ACK_INTR);
+	for (n = 0; n < 3; n++) {
+		apic_self(VEC_IPI);
+		if (!vl2_expect(&l2, R_EXT_INT))
+			return;
+		CHECK_EQ(vr(GUEST_INTR_STATUS), 0x81);
+		CHECK(bit_of(&v, V_IRR, 0x81));
+		/* From now on IF alone holds it. */
+		*reg(&v, V_TPR_REG) = 0;
+		vw_clear(GUEST_RFLAGS, FL_IF);
+		if (t_departs("if0"))
+			return;
+	}
+	vl2_expect_done(&l2);
+	CHECK_EQ(vr(GUEST_INTR_STATUS), 0x81);
+}
+
+/* TPR comes down in two steps, and the second opens; VPPR follows TPR. */
+static void vintr_tpr_steps(const void *arg)
+{
+	struct l2_frame fr;
+	struct vl2 l2;
+	struct va v;
+
+	va_case(&l2, &v, a_lower_twice, PROC2_VINTR);
+	set_irr(&v, 0x81);
+	*reg(&v, V_TPR_REG) = 0xf0;
+	vw(GUEST_INTR_STATUS, 0x81);
+	vw_set(GUEST_RFLAGS, FL_IF);
+	l2.rcx = 8;
+	if (vl2_expect_trap(&l2, 0x81, &fr))
+		CHECK_EQ(vr(GUEST_INTR_STATUS), 0x8100);
+	CHECK_EQ(l2.rcx, 0);
+	/* Not enough: it stays, and VPPR is TPR. */
+	va_case(&l2, &v, a_to_cr8, PROC2_VINTR);
+	set_irr(&v, 0x81);
+	*reg(&v, V_TPR_REG) = 0xf0;
+	vw(GUEST_INTR_STATUS, 0x81);
+	vw_set(GUEST_RFLAGS, FL_IF);
+	l2.rcx = 9;
+	if (vl2_expect_done(&l2)) {
+		CHECK_EQ(vr(GUEST_INTR_STATUS), 0x81);
+		CHECK_EQ(*reg(&v, V_PPR), 0x90);
+	}
+	/* The TPR threshold is no business of a CPU that delivers. */
+	va_case(&l2, &v, a_to_cr8, PROC2_VINTR);
+	*reg(&v, V_TPR_REG) = 0xf0;
+	vw(CTRL_TPR_THRESHOLD, 5);
+	l2.rcx = 1;
+	vl2_expect_done(&l2);
+}
+
+/* After the EOI of one the next is delivered, and an EOI exit leaves it for the next entry. */
+static void vintr_eoi_next(const void *arg)
+{
+	struct vl2 l2;
+	struct va v;
+
+	va_case(&l2, &v, a_sti_late, PROC2_VINTR | PROC2_APIC_ACCESS);
+	*reg(&v, V_ISR + 0x40) = 1u << 1;		/* 81h */
+	set_irr(&v, 0x52);
+	vw(GUEST_INTR_STATUS, 0x8152);
+	l2.rbx += V_EOI;
+	l2.rax = 0;
+	if (vl2_expect_trap(&l2, 0x52, NULL)) {
+		CHECK_EQ(vr(GUEST_INTR_STATUS), 0x5200);
+		CHECK(!bit_of(&v, V_ISR, 0x81));
+		CHECK(bit_of(&v, V_ISR, 0x52));
+	}
+	va_case(&l2, &v, a_sti_late, PROC2_VINTR | PROC2_APIC_ACCESS);
+	*reg(&v, V_ISR + 0x40) = 1u << 1;
+	set_irr(&v, 0x52);
+	vw(GUEST_INTR_STATUS, 0x8152);
+	vw(CTRL_EOI_2, 1u << 1);
+	l2.rbx += V_EOI;
+	l2.rax = 0;
+	if (vl2_expect(&l2, R_EOI)) {
+		CHECK_EQ(vr(EXIT_QUAL), 0x81);
+		CHECK_EQ(vr(GUEST_INTR_STATUS), 0x52);
+		vl2_expect_trap(&l2, 0x52, NULL);
+	}
+}
+
+/* ICR writes that are no self-IPI exit behind the instruction. */
+static void vintr_icr_exits(const void *arg)
+{
+	static const u32 icrs[] = { 0x91, 0x4000f, 0x40491, 0x48091, 0xc0091 };
+	u64 mark = mem_mark();
+	struct vl2 l2;
+	struct va v;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(icrs); i++) {
+		va_case(&l2, &v, a_write, PROC2_VINTR | PROC2_APIC_ACCESS);
+		l2.rbx += V_ICR;
+		l2.rcx = icrs[i];
+		if (vl2_expect(&l2, R_APIC_WRITE)) {
+			CHECK_EQ(vr(EXIT_QUAL), V_ICR);
+			CHECK_EQ(vr(GUEST_RIP), a_write_end);
+			CHECK_EQ(*reg(&v, V_ICR), icrs[i]);
+			CHECK_EQ(vr(GUEST_INTR_STATUS), 0);
+		}
+		vmcs_forget_all();
+		mem_reset(mark);
+	}
+	/* Without APIC-register virtualisation every other register exits before. */
+	va_case(&l2, &v, a_write, PROC2_VINTR | PROC2_APIC_ACCESS);
+	l2.rbx += 0x320;
+	if (vl2_expect(&l2, R_APIC_ACCESS))
+		CHECK_EQ(vr(EXIT_QUAL), 0x1320);
+}
+
 /* With an interrupt window asked for it is not delivered. */
 static void vintr_window(const void *arg)
 {
@@ -195,6 +326,45 @@ static void posted_deliver(const void *arg)
 	}
 }
 
+/* All that is above RVI or not; a descriptor that no memory is behind holds no requests. */
+static void posted_bad(const void *arg)
+{
+	struct pi_desc *d;
+	struct vl2 l2;
+	struct va v;
+
+	d = posted(&l2, &v, a_spin);
+	d->pir[0] = 1ull << 0x3f;
+	d->pir[1] = 1u;
+	d->pir[3] = 1ull << 63;
+	d->on = 1;
+	*reg(&v, V_TPR_REG) = 0xf0;
+	vw(GUEST_INTR_STATUS, 0x50);
+	set_irr(&v, 0x50);
+	apic_self(VEC_IPI2);
+	watchdog_arm();
+	apic_timer(VEC_IPI, 200000);
+	if (vl2_expect(&l2, R_EXT_INT)) {
+		CHECK_EQ(vr(GUEST_INTR_STATUS), 0xff);
+		CHECK(bit_of(&v, V_IRR, 0x3f) && bit_of(&v, V_IRR, 0x40) && bit_of(&v, V_IRR, 0x50) &&
+		      bit_of(&v, V_IRR, 0xff));
+		CHECK_EQ(d->on & 1, 0);
+		apic_eoi();
+	}
+	watchdog_arm();
+	if (t_departs("no_ram"))
+		return;
+	posted(&l2, &v, a_spin);
+	vw(CTRL_PI_DESC, 0x3fffffc0);	/* beyond RAM */
+	apic_self(VEC_IPI2);
+	apic_timer(VEC_IPI, 200000);
+	if (vl2_expect(&l2, R_EXT_INT)) {
+		CHECK_EQ(vr(GUEST_INTR_STATUS), 0);
+		apic_eoi();
+	}
+	watchdog_arm();
+}
+
 static const struct l1_test tests[] = {
 	{ "deliver", VF_VINTR, vintr_deliver, NULL },
 	{ "held", VF_VINTR, vintr_held, NULL },
@@ -202,7 +372,12 @@ static const struct l1_test tests[] = {
 	{ "eoi", VF_VINTR | VF_APICACC, vintr_eoi, NULL },
 	{ "self_ipi", VF_VINTR | VF_APICACC | VF_APICREG, vintr_self_ipi, NULL },
 	{ "hlt", VF_VINTR, vintr_hlt, NULL },
+	{ "host_irq", VF_VINTR, vintr_host_irq, NULL },
+	{ "tpr_steps", VF_VINTR, vintr_tpr_steps, NULL },
+	{ "eoi_next", VF_VINTR | VF_APICACC, vintr_eoi_next, NULL },
+	{ "icr_exits", VF_VINTR | VF_APICACC, vintr_icr_exits, NULL },
 	{ "posted", VF_POSTED, posted_deliver, NULL },
+	{ "posted_bad", VF_POSTED, posted_bad, NULL },
 };
 
 const struct test_group group_vmx_vintr = { "vmx_vintr", tests, ARRAY_SIZE(tests), false };
