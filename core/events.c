@@ -449,6 +449,8 @@ static int deliver_round(struct nestor_vcpu *vcpu)
 	close_irq_window(run);
 	if (hw_caps.nmi_window)
 		set_nmi_window(run, false);
+	if (vcpu_in_l2(vcpu) && nested->l2_due(vcpu) == NESTED_BY_L1)
+		return true;
 	if (!busy && vcpu->ev.excp.pending) {
 		deliver_exception(vcpu);
 		if (vcpu->run != run)

@@ -62,6 +62,11 @@ static bool none_l2_wake(struct nestor_vcpu *vcpu)
 	return false;
 }
 
+static enum nested_who none_l2_due(struct nestor_vcpu *vcpu)
+{
+	return NESTED_BY_L0;
+}
+
 static int none_l2_virq(struct nestor_vcpu *vcpu, bool deliver)
 {
 	return -1;
@@ -143,6 +148,7 @@ const struct nested_ops no_nested_ops = {
 	.l2_irq_open = none_l2_irq_open,
 	.l2_nmi_open = none_l2_nmi_open,
 	.l2_wake = none_l2_wake,
+	.l2_due = none_l2_due,
 	.l2_virq = none_l2_virq,
 	.blocked = none_blocked,
 	.flush = none_flush,

@@ -100,6 +100,12 @@ bool nsvm_l2_irq_open(struct nestor_vcpu *vcpu)
 	return snap_icpt(&n->snap, ICPT_MISC1, ICPT_INTR) || !n->l2.int_shadow;
 }
 
+/* Nothing of AMD-V ends a guest by itself. */
+enum nested_who nsvm_l2_due(struct nestor_vcpu *vcpu)
+{
+	return NESTED_BY_L0;
+}
+
 /* V_IRQ is the CPU's to deliver. */
 int nsvm_l2_virq(struct nestor_vcpu *vcpu, bool deliver)
 {

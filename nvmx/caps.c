@@ -26,7 +26,6 @@ static const struct cap_row {
 } rows[] = {
 #define NEED_SOFT 0
 #define NEED_HW(member) (offsetof(struct hw_caps, member) + 1)
-#define NEED_timer NEED_HW(timer)
 #define NEED_mtf NEED_HW(mtf)
 #define NEED_unrestricted NEED_HW(unrestricted)
 #define NEED_tpr_shadow NEED_HW(tpr_shadow)
@@ -119,6 +118,12 @@ static void derive(struct nvmx_caps *c)
 	c->fields = fields_of(c);
 }
 
+/* Software's counts as those of most CPUs do. */
+unsigned int nvmx_timer_rate(const struct hw_caps *hw)
+{
+	return hw->timer ? hw->timer_rate : 5;
+}
+
 void nvmx_caps_max(const struct hw_caps *hw, struct nvmx_caps *c)
 {
 	unsigned int i;
@@ -144,7 +149,7 @@ void nvmx_caps_max(const struct hw_caps *hw, struct nvmx_caps *c)
 			continue;
 		*word |= rows[i].control ? rows[i].bits << 32 : rows[i].bits;
 	}
-	c->misc |= hw->timer_rate & MISC_TIMER_RATE;
+	c->misc |= nvmx_timer_rate(hw) & MISC_TIMER_RATE;
 	derive(c);
 	c->vmcs_enum = vmcs12_highest(c);
 }

@@ -111,6 +111,9 @@ static inline bool cap_may(u64 cap, u32 bits)
 #define DEFAULT1_EXIT		0x00036dffu
 #define DEFAULT1_ENTRY		0x000011ffu
 
+/** nvmx_timer_rate() - bit of the TSC that counts the preemption timer down; pure */
+unsigned int nvmx_timer_rate(const struct hw_caps *hw);
+
 /** nvmx_caps_max() - the most that can be offered on this host; pure */
 void nvmx_caps_max(const struct hw_caps *hw, struct nvmx_caps *caps);
 

@@ -96,13 +96,14 @@ struct nvmx_apic {
 /**
  * struct nvmx_timer - preemption timer of L2
  * @deadline: host's TSC when it runs out
- * @halted: wakes L2's processor for it
- * @slept: L2 has halted since the entry, and @halted may be armed
+ * @alarm: wakes L2's processor for it, or ends L2
+ * @slept: L2 has halted since the entry, and @alarm may be armed
+ * @soft: L2 runs with the timer, and @alarm is all there is of it
  */
 struct nvmx_timer {
 	u64 deadline;
-	struct hrtimer halted;
-	bool slept;
+	struct hrtimer alarm;
+	bool slept, soft;
 };
 
 /**
@@ -307,6 +308,9 @@ void nvmx_timer_halt(struct nestor_vcpu *vcpu);
 bool nvmx_timer_wakes(struct nestor_vcpu *vcpu);
 /** nvmx_timer_exit() - VM exit; @expired: it is the timer's */
 void nvmx_timer_exit(struct nestor_vcpu *vcpu, bool expired);
+/** nvmx_timer_due() - has the software's run out? */
+bool nvmx_timer_due(struct nestor_vcpu *vcpu);
+enum nested_who nvmx_l2_due(struct nestor_vcpu *vcpu);
 
 /* activity.c: activity states */
 void nvmx_activity_enter(struct nestor_vcpu *vcpu);
