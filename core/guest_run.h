@@ -494,6 +494,18 @@ static inline struct guest_seg *run_seg_ptr(struct guest_run *run, enum guest_sr
 	}
 }
 
+/**
+ * run_cancel() - @run was to be entered and is not: as if an exit had come first
+ *
+ * For a backend whose extension went off on this CPU after the load (the machine
+ * goes down).  What was to be injected is not lost.
+ */
+static inline void run_cancel(struct guest_run *run)
+{
+	run->exit = (struct guest_exit){ .reason = EXIT_NONE, .vectoring = run->inject };
+	run->inject.valid = false;
+}
+
 static inline u32 run_seg_group(enum guest_sreg n)
 {
 	return n < SEG_FS ? GRP_SEG : GRP_SYS;

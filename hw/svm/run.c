@@ -159,6 +159,9 @@ static void svm_enter(struct guest_run *run)
 	struct svm_ctx *ctx = svm_ctx(run);
 	struct vmcb *vmcb = ctx->vmcb;
 
+	/* Interrupts were on since the load, and the reboot notifier comes by IPI. */
+	if (unlikely(!sc->on))
+		return run_cancel(run);
 	commit_hot(run, vmcb);
 	ctx->injected = run->inject.valid;
 	if (!only_hot(run, ctx, sc))

@@ -70,13 +70,6 @@ static void host_events(struct guest_run *run)
 	}
 }
 
-/* The extension went off on this CPU after the load: as if an exit had come first. */
-static void cancel(struct guest_run *run)
-{
-	run->exit = (struct guest_exit){ .reason = EXIT_NONE, .vectoring = run->inject };
-	run->inject.valid = false;
-}
-
 static void vmx_enter(struct guest_run *run)
 {
 	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpu);
@@ -84,7 +77,7 @@ static void vmx_enter(struct guest_run *run)
 	bool failed;
 
 	if (unlikely(!vc->on))
-		return cancel(run);
+		return run_cancel(run);
 	vmx_make_current(vc, ctx);
 	vmx_commit(run, vc);
 	vmx_late_load(vc, run->msrs);

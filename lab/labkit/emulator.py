@@ -266,7 +266,7 @@ def run(machine, work, log, word, timeout, sink):
         process.stdin.close()
         _watch(process, reader, Trailer(word), log, time.monotonic() + timeout, sink, outcome)
         if outcome.reason is None:
-            _let_power_off(process)
+            _let_power_off(process, log, outcome)
     except BrokenPipeError:
         outcome.status, outcome.reason = HOST_DIED, "the emulator did not start"
     finally:
@@ -277,11 +277,16 @@ def run(machine, work, log, word, timeout, sink):
     return outcome
 
 
-def _let_power_off(process):
+def _let_power_off(process, log, outcome):
+    """The command has ended; so must the host, and in good order."""
     try:
-        process.wait(timeout=20)
+        process.wait(timeout=60)
     except subprocess.TimeoutExpired:
-        pass
+        outcome.reason = "the host did not power off"
+    if _log_has_panic(log):
+        outcome.reason = "the host's kernel panicked while it powered off"
+    if outcome.reason:
+        outcome.status = HOST_DIED
 
 
 def _noise(work):

@@ -1,0 +1,79 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# In the lab's host, with the module loaded and L2s running: kexec. The next kernel runs this
+# script anew (lab.stage=2): the host's init loaded the module, which refuses a CPU
+# that still has the extension on; all CPUs are there; a guest's tests pass. Then the
+# machine reboots while L2s run again; tests/restart sees how that ends.
+#
+# usage: restart.sh TESTS-TO-LEAVE-RUNNING TESTS-TO-PASS CPUS
+
+busy=$1 tests=$2 cpus=$3
+status=0
+ok() {
+	if [ "$2" = 0 ]; then echo "ok $1 $3"; else echo "not ok $1 $3"; status=1; fi
+}
+entries() { cat /sys/kernel/debug/nestor/nested_entries; }
+
+# L2s run in the background from here on
+start() {
+	was=$(entries) tries=0
+	sh run-l1.sh --accel kvm --smp "$cpus" --timeout 300 "$busy" > /tmp/busy.tap 2>&1 &
+	while [ "$(entries)" = "$was" ] && [ $tries -lt 6000 ]; do
+		tries=$((tries + 1))
+		usleep 20000
+	done
+	[ "$(entries)" != "$was" ]
+}
+
+# The guests' initramfs does not know Bochs's disks: add their modules in front.
+initrd() {
+	mkdir -p /tmp/more/modules
+	for module in ata_piix sd_mod; do
+		modprobe --show-depends $module
+	done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++' | while read -r file; do
+		cp "$file" /tmp/more/modules/
+		basename "$file"
+	done > /tmp/order
+	(cd /tmp && cpio -i modules/order < "/lab/initrd-$1" 2> /dev/null)
+	cat /tmp/order /tmp/modules/order | awk '!seen[$0]++' > /tmp/more/modules/order
+	cp "/lab/initrd-$1" /tmp/initrd
+	(cd /tmp/more && find . | cpio -o -H newc 2> /dev/null) >> /tmp/initrd
+}
+
+case $(cat /proc/cmdline) in
+*lab.stage=2*)
+	grep -q '^nestor ' /proc/modules
+	ok 2 $? "the kernel after kexec loads the module"
+	[ "$(grep -c '^processor' /proc/cpuinfo)" = "$cpus" ]
+	ok 3 $? "it has $cpus CPUs"
+	sh run-l1.sh --accel kvm --smp "$cpus" --timeout 300 "$tests" > /tmp/tests.tap 2>&1
+	s=$?
+	[ $s = 0 ] || grep -E '^not ok|^#' /tmp/tests.tap | sed 's/^/# /'
+	ok 4 $s "a guest hypervisor runs there: $tests"
+	! dmesg | grep -E 'WARNING|BUG:|Oops|general protection'
+	ok 5 $? "no complaint in the kernel log"
+	start
+	ok 6 $? "L2s run again"
+	[ $status = 0 ] || exit 1
+	# The last words need a moment on their way.
+	sleep 2
+	reboot -f ;;
+*)
+	start
+	ok 1 $? "L2s run"
+	case $(uname -r) in
+	6.1.*) series=6.1 ;;
+	*) series=6.12 ;;
+	esac
+	case $LAB_HOST in
+	svm) cp "/lab/initrd-$series" /tmp/initrd ;;
+	*) initrd $series ;;
+	esac
+	kexec -l "/lab/vmlinuz-$series" --initrd=/tmp/initrd \
+		--command-line="$(cat /proc/cmdline) lab.stage=2" || exit 1
+	echo "# kexec"
+	sleep 2
+	kexec -e ;;
+esac
+exit 1
