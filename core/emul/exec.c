@@ -249,7 +249,7 @@ static enum x86_result exec_cmpxchg8b(struct x86_emul *ctxt)
 		ctxt->work.rflags &= ~FL_ZF;
 	}
 	if (ctxt->insn.prefixes & X86_PFX_LOCK)
-		return ctxt->ops->cmpxchg(ctxt, ctxt->mem_addr, old, new, size);
+		return (ctxt->ops->cmpxchg)(ctxt, ctxt->mem_addr, old, new, size);
 	return ctxt->ops->write(ctxt, ctxt->mem_addr, new, size, X86_ACC_WRITE);
 }
 

@@ -227,7 +227,7 @@ enum x86_result x86_store_dst(struct x86_emul *ctxt, u64 old, u64 value)
 	}
 	/* XCHG with memory locks by itself. */
 	if (insn->prefixes & X86_PFX_LOCK || insn->op == X86_OP_XCHG)
-		return ctxt->ops->cmpxchg(ctxt, ctxt->mem_addr, &old, &value, o->size);
+		return (ctxt->ops->cmpxchg)(ctxt, ctxt->mem_addr, &old, &value, o->size);
 	return ctxt->ops->write(ctxt, ctxt->mem_addr, &value, o->size, X86_ACC_WRITE);
 }
 
