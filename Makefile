@@ -22,6 +22,7 @@ help:
 	@echo '                    three Linux kernels stacked, on an emulated CPU'
 	@echo '  make check        all tests'
 	@echo '  make fuzz TIME=60 libFuzzer on the pure files, that many seconds each'
+	@echo '  make coverage     lines of nvmx/, nsvm/ and mmu/ that the unit tests reach'
 	@echo '  make bench        side by side with stock KVM, in half an hour (QUICK=1: 5 minutes)'
 	@echo '  make modules      nestor.ko for both kernels, in build/6.1 and build/6.12'
 	@echo '                    (C=1 runs sparse, W=1 asks for more warnings)'
@@ -74,6 +75,11 @@ TIME ?= 60
 fuzz:
 	@lab/deps fuzz
 	@$(MAKE) -s -C tests/unit fuzz TIME=$(TIME)
+
+.PHONY: coverage
+coverage:
+	@lab/deps build
+	@tests/coverage
 
 .PHONY: check
 check:
