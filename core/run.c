@@ -211,6 +211,18 @@ static bool switch_worlds(struct nestor_vcpu *vcpu)
 	return true;
 }
 
+/* The same while somebody waits for this vCPU to let go of what he changes. */
+static noinline bool switch_let_go(struct nestor_vcpu *vcpu)
+	__must_hold(&vcpu->vm->srcu)
+{
+	bool entered;
+
+	srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
+	entered = switch_worlds(vcpu);
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
+	return entered;
+}
+
 /* What became of a stretch with the CPU loaded. */
 enum stretch {
 	NOT_ENTERED,	/* the next entry did not take place; nothing waits to be handled */
@@ -226,14 +238,8 @@ static enum stretch run_loaded(struct nestor_vcpu *vcpu)
 	for (;;) {
 		/* One who comes later makes a request, and this entry is none or short. */
 		bool let_go = atomic_read(&vcpu->vm->writers);
-		bool entered;
 
-		if (unlikely(let_go))
-			srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
-		entered = switch_worlds(vcpu);
-		if (unlikely(let_go))
-			vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
-		if (!entered)
+		if (!(unlikely(let_go) ? switch_let_go(vcpu) : switch_worlds(vcpu)))
 			return NOT_ENTERED;
 		vcpu->stats.world_switches++;
 		vcpu->stats.exits++;
