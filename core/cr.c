@@ -181,20 +181,42 @@ int efer_write(struct nestor_vcpu *vcpu, u64 val, bool host)
 	return 0;
 }
 
-int cr_set_check(struct nestor_vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer, bool cs_l)
+int cr_set_check(struct nestor_vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer, bool cs_l,
+		 bool cs_db)
 {
+	/* The CPU's own width counts, whatever CPUID tells the guest, and in each mode. */
+	u64 cr3_reserved = vcpu->cpuid.rsvd_gpa_bits | ~0ull << boot_cpu_data.x86_phys_bits;
+
 	if (!cr0_bits_ok(cr0) || (cr4 & vcpu->cpuid.cr4_reserved) ||
-	    (efer & vcpu->cpuid.efer_reserved))
+	    (efer & vcpu->cpuid.efer_reserved) || (cr3 & cr3_reserved))
 		return -EINVAL;
 	if ((efer & EFER_LME) && (cr0 & X86_CR0_PG)) {
 		if (!(cr4 & X86_CR4_PAE) || !(efer & EFER_LMA))
 			return -EINVAL;
-		return cr3_ok(vcpu, cr3, efer) ? 0 : -EINVAL;
+		return cs_l && cs_db ? -EINVAL : 0;
 	}
 	/* CR4.PCIDE and CS.L exist in long mode only. */
 	if ((efer & EFER_LMA) || cs_l || (cr4 & X86_CR4_PCIDE))
 		return -EINVAL;
 	return 0;
+}
+
+/*
+ * LMA is the processor's and not in the VMM's gift, but for KVM_SET_SREGS, where it comes
+ * with the registers that it depends on.
+ */
+int efer_set(struct nestor_vcpu *vcpu, u64 val)
+{
+	struct guest_run *run = vcpu->run;
+	u16 cs;
+
+	run_need(run, GRP_CR);
+	cs = run_seg(run, SEG_CS)->attrib;
+	val = (val & ~(u64)EFER_LMA) | (run->efer & EFER_LMA);
+	if (cr_set_check(vcpu, run->cr0, run->cr3, run->cr4, val, run_is_64bit(run),
+			 cs & SEG_ATTR_DB))
+		return -EINVAL;
+	return efer_write(vcpu, val, true);
 }
 
 int dr_write(struct nestor_vcpu *vcpu, unsigned int n, u64 val)

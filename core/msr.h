@@ -34,13 +34,16 @@ int cr4_write(struct nestor_vcpu *vcpu, u64 val);
 int cr8_write(struct nestor_vcpu *vcpu, u64 val);
 u64 cr8_read(struct nestor_vcpu *vcpu);
 int efer_write(struct nestor_vcpu *vcpu, u64 val, bool host);
+int efer_set(struct nestor_vcpu *vcpu, u64 val);	/* by KVM_SET_MSRS */
 int dr_write(struct nestor_vcpu *vcpu, unsigned int n, u64 val);
 int dr_read(struct nestor_vcpu *vcpu, unsigned int n, u64 *val);
 /*
  * cr_set_check() - would this combination do?  For KVM_SET_SREGS, before
- * anything is changed; -EINVAL.  cs_l: CS.L of the new CS.
+ * anything is changed; -EINVAL.  What passes is consistent for the CPU, too (APM vol. 2,
+ * "Canonicalization and Consistency Checks").  cs_l, cs_db: CS.L and CS.D of the new CS.
  */
-int cr_set_check(struct nestor_vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer, bool cs_l);
+int cr_set_check(struct nestor_vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer, bool cs_l,
+		 bool cs_db);
 /* pdpte_load() - PDPTEs of the current run for these registers, if they mean PAE paging (core/pdpte.c) */
 int pdpte_load(struct nestor_vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer);
 /* pdpte_reload() - the VMM wrote CR0, CR3, CR4 or EFER; vm->srcu held */

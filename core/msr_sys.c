@@ -72,7 +72,7 @@ int sys_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host)
 
 	switch (index) {
 	case MSR_EFER:
-		return efer_write(vcpu, val, host);
+		return host ? efer_set(vcpu, val) : efer_write(vcpu, val, false);
 	case MSR_STAR:
 		break;
 	case MSR_SYSCALL_MASK:

@@ -180,12 +180,10 @@ int smm_enter(struct nestor_vcpu *vcpu)
 
 static bool state_ok(struct nestor_vcpu *vcpu, const struct smram *s, u64 efer)
 {
-	const u16 long_and_big = (SEG_ATTR_L | SEG_ATTR_DB) << 4;
 	bool lma = efer & EFER_LMA;
 
-	if (cr_set_check(vcpu, s->cr0, s->cr3, s->cr4, efer, lma && (s->cs.attrib & SEG_ATTR_L << 4)))
-		return false;
-	if (lma && (s->cs.attrib & long_and_big) == long_and_big)
+	if (cr_set_check(vcpu, s->cr0, s->cr3, s->cr4, efer, lma && (s->cs.attrib & SEG_ATTR_L << 4),
+			 s->cs.attrib & SEG_ATTR_DB << 4))
 		return false;
 	/* An L2 of AMD-V runs with SVME set, as VMRUN demands. */
 	return !vcpu_in_l2(vcpu) || nested->ext != NESTED_EXT_SVM || (efer & EFER_SVME);

@@ -187,7 +187,8 @@ static int set_common(struct nestor_vcpu *vcpu, const struct kvm_sregs2 *s)
 	u64 old_base = vcpu->msr.apic_base;
 	int ret;
 
-	ret = cr_set_check(vcpu, s->cr0, s->cr3, s->cr4, s->efer, s->cs.l & 1);
+	ret = cr_set_check(vcpu, s->cr0, s->cr3, s->cr4, s->efer, s->cs.l & 1,
+			   s->cs.db & 1);
 	if (ret)
 		return ret;
 	if (s->cr8 & ~0xfull)

@@ -111,6 +111,48 @@ static void system_registers(struct vm *v)
 	fails(ioctl(v->vcpu, KVM_SET_SREGS, &s), EINVAL, "x2APIC on a disabled APIC");
 }
 
+/*
+ * What a CPU refuses at an entry is not accepted (APM vol. 2, "Canonicalization and
+ * Consistency Checks").  Stock KVM takes it and lets the entry fail.
+ */
+static void consistent(struct vm *v)
+{
+	struct {
+		struct kvm_msrs m;
+		struct kvm_msr_entry e;
+	} m = { .m.nmsrs = 1, .e.index = 0xc0000080 };
+	struct kvm_sregs good, s;
+
+	ioctl(v->vcpu, KVM_GET_SREGS, &good);
+	s = good;
+	s.cr0 = 0x80000011;
+	s.cr4 = 0x20;
+	s.efer = 0x500;
+	s.cs.l = 1;
+	s.cs.db = 0;
+	works(ioctl(v->vcpu, KVM_SET_SREGS, &s), "64-bit mode");
+	m.e.data = 0;
+	ok(stock || ioctl(v->vcpu, KVM_SET_MSRS, &m) == 0, "LME stays while PG is set");
+	m.e.data = 0x101;
+	ok(ioctl(v->vcpu, KVM_SET_MSRS, &m) == 1, "EFER by KVM_SET_MSRS, without LMA");
+	ioctl(v->vcpu, KVM_GET_SREGS, &s);
+	ok(s.efer == 0x501, "LMA stays");
+	s.cs.db = 1;
+	stricter(ioctl(v->vcpu, KVM_SET_SREGS, &s), EINVAL, "CS.L and CS.D in long mode");
+	s.cs.db = 0;
+	s.cr3 = 1ull << 52;
+	fails(ioctl(v->vcpu, KVM_SET_SREGS, &s), EINVAL, "CR3 beyond the address width");
+	works(ioctl(v->vcpu, KVM_SET_SREGS, &good), "and back to real mode");
+	s = good;
+	s.cr3 = 1ull << 52;
+	stricter(ioctl(v->vcpu, KVM_SET_SREGS, &s), EINVAL, "CR3 likewise in real mode");
+	m.e.data = 0x500;
+	ok(ioctl(v->vcpu, KVM_SET_MSRS, &m) == 1, "LME and LMA before the mode itself");
+	ioctl(v->vcpu, KVM_GET_SREGS, &s);
+	ok(s.efer == 0x100, "LMA waits for PG");
+	works(ioctl(v->vcpu, KVM_SET_SREGS, &good), "and off again");
+}
+
 static void fpu(struct vm *v)
 {
 	struct kvm_fpu f, g;
@@ -373,6 +415,7 @@ int main(int argc, char **argv)
 	general(&v);
 	cpuid(dev, &v);
 	system_registers(&v);
+	consistent(&v);
 	fpu(&v);
 	msrs(dev, &v);
 	events(&v);
