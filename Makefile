@@ -23,6 +23,8 @@ help:
 	@echo '  make check        all tests'
 	@echo '  make fuzz TIME=60 libFuzzer on the pure files, that many seconds each'
 	@echo '  make coverage     lines of nvmx/, nsvm/ and mmu/ that the unit tests reach'
+	@echo '  make check-upstream  the kernel'"'"'s own KVM selftests on nestor and on stock KVM'
+	@echo '                    (HOST=svm|vmx for one of the two; half an hour)'
 	@echo '  make bench        side by side with stock KVM, in half an hour (QUICK=1: 5 minutes)'
 	@echo '  make modules      nestor.ko for both kernels, in build/6.1 and build/6.12'
 	@echo '                    (C=1 runs sparse, W=1 asks for more warnings)'
@@ -85,3 +87,9 @@ coverage:
 check:
 	@lab/deps
 	@tests/check
+
+.PHONY: check-upstream
+check-upstream:
+	@lab/deps
+	@$(MAKE) -s module-$(KERNEL)
+	@tests/upstream/run --kernel $(KERNEL) $(if $(filter command line,$(origin HOST)),--host $(HOST))
