@@ -125,7 +125,6 @@ void requeue_event(struct nestor_vcpu *vcpu, const struct guest_event *ev)
 		vcpu->ev.intr.vector = ev->vector;
 		break;
 	}
-	vcpu_request(vcpu, REQ_EVENT);
 }
 
 struct guest_event injected_event(struct nestor_vcpu *vcpu)
@@ -525,6 +524,7 @@ bool events_settled(struct nestor_vcpu *vcpu)
 
 	/* Whatever waits, and whatever was set up while something waited. */
 	if (unlikely(e->excp.pending | e->nmi_pending | e->nmi_masked | run->irq_window |
+		     run->nmi_window |
 		     vcpu->immediate_exit | vcpu->singlestep_nmi | vcpu->smm.pending))
 		return false;
 	if (unlikely(!irq_quiet(vcpu) && irq_pending(vcpu)))

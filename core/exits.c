@@ -360,7 +360,7 @@ enum run_action handle_exit_atomic(struct nestor_vcpu *vcpu)
 	/* Spinlocks sleep on RT; a debugger has to hear of each exit. */
 	if (IS_ENABLED(CONFIG_PREEMPT_RT) || vcpu->guest_debug || reason >= NR_EXIT_REASONS)
 		return HANDLE_LATER;
-	if (vcpu_in_l2(vcpu) && reason != EXIT_INTR) {
+	if (vcpu_in_l2(vcpu)) {
 		if (!nested->atomic || reason == EXIT_SECOND_LEVEL)
 			return HANDLE_LATER;
 		switch (nested->l2_exit(vcpu)) {

@@ -233,6 +233,7 @@ enum stretch {
 /* Enter the guest, and again after each exit that can be handled right here. */
 static enum stretch run_loaded(struct nestor_vcpu *vcpu)
 {
+	struct guest_run *run = vcpu->run;
 	enum run_action action;
 
 	for (;;) {
@@ -252,6 +253,11 @@ static enum stretch run_loaded(struct nestor_vcpu *vcpu)
 			return EXIT_WAITS;
 		if (!events_settled(vcpu))
 			return EXIT_DONE;
+		if (vcpu->run != run) {
+			run = vcpu->run;
+			if (unlikely(hw->change(run)))
+				return EXIT_DONE;
+		}
 		load_tpr(vcpu);
 	}
 }

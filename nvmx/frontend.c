@@ -95,6 +95,7 @@ static const u32 feature_msrs[] = {
 
 const struct nested_ops nvmx_ops = {
 	.name = "vmx",
+	.atomic = true,
 	.ext = NESTED_EXT_VMX,
 	.msrs = msrs,
 	.nr_msrs = ARRAY_SIZE(msrs),

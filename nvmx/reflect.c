@@ -225,12 +225,20 @@ static void enter_host(struct nestor_vcpu *vcpu)
 	load_host(vcpu);
 	nvmx_shadow_push(vcpu);
 	vcpu->stats.nested_exits++;
-	vcpu_request(vcpu, REQ_EVENT);
 	if (!load_host_pdptes(vcpu))
 		vmx_abort(vcpu, ABORT_PDPTE);
 	else if (v->exit_msr_load_count &&
 		 nvmx_msrs_load(vcpu, v->exit_msr_load_addr, v->exit_msr_load_count))
 		vmx_abort(vcpu, ABORT_MSR_LOAD);
+}
+
+/* Exits that read or write more of L1's memory than is at hand. */
+static bool may_sleep(const struct nvmx *n)
+{
+	const struct vmcs12 *v = n->vmcs12;
+
+	return v->exit_msr_store_count || v->exit_msr_load_count || n->apic.on ||
+	       n->apic.access || n->timer.slept || !(v->exit_ctls & EXIT_HOST_64);
 }
 
 enum nested_who nvmx_reflect(struct nestor_vcpu *vcpu, u32 reason, u64 qual, u32 intr_info,
@@ -239,6 +247,8 @@ enum nested_who nvmx_reflect(struct nestor_vcpu *vcpu, u32 reason, u64 qual, u32
 	struct nvmx *n = nvmx_of(vcpu);
 	const struct vmcs12 *v = n->vmcs12;
 
+	if (vcpu->atomic && may_sleep(n))
+		return NESTED_NOT_YET;
 	end_nmi_step(vcpu);
 	take_pending(vcpu);
 	record_exit(vcpu, reason, qual, intr_info, error_code);
