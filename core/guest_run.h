@@ -263,6 +263,8 @@ enum vmx_insn {
  * @insn_len: number of bytes in @insn the CPU supplied (decode assists), 0 if none
  * @insn: instruction bytes
  * @vectoring: event whose delivery the exit interrupted (EXITINTINFO)
+ * @nmi_unblocked: the exit interrupted an IRET that had unblocked NMIs; guest_run.nmi_blocked is set
+ *	again, for the IRET that runs next
  * @has_qual: @qual, @insn_info and @gla are the CPU's own; otherwise a frontend
  *	that needs them derives them from the rest
  * @qual: exit qualification, as VT-x defines it for the same event
@@ -279,6 +281,7 @@ struct guest_exit {
 	u64 info2;
 	u64 next_rip;
 	struct guest_event vectoring;
+	bool nmi_unblocked;
 	bool has_qual;
 	u32 insn_info;
 	u64 qual;

@@ -89,6 +89,23 @@ static void record_vectoring(struct nestor_vcpu *vcpu, struct vmcs12 *v)
 }
 
 /*
+ * An IRET that had unblocked NMIs and is to run again (SDM: "Information About NMI Unblocking Due
+ * to IRET").  The saved state says that they are not blocked, and a bit of the exit that they
+ * were: the qualification's comes from the CPU.
+ */
+static u32 note_unblocking(struct nestor_vcpu *vcpu, u32 intr_info)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+
+	if (likely(!n->at_exit || !n->l2.exit.nmi_unblocked))
+		return intr_info;
+	run_need(&n->l2, GRP_ACTIVITY);
+	n->l2.nmi_blocked = false;
+	run_dirty(&n->l2, GRP_ACTIVITY);
+	return intr_info & INTR_INFO_VALID ? intr_info | INTR_INFO_NMI_UNBLOCK : intr_info;
+}
+
+/*
  * An exception that L2 raised and that nobody has delivered goes with its instruction, which
  * runs again; the trap of one that is done stays pending.
  */
@@ -251,6 +268,7 @@ enum nested_who nvmx_reflect(struct nestor_vcpu *vcpu, u32 reason, u64 qual, u32
 		return NESTED_NOT_YET;
 	end_nmi_step(vcpu);
 	take_pending(vcpu);
+	intr_info = note_unblocking(vcpu, intr_info);
 	record_exit(vcpu, reason, qual, intr_info, error_code);
 	save_guest(vcpu);
 	nvmx_apic_exit(vcpu);

@@ -121,7 +121,8 @@ void vmx_read_exit(struct guest_run *run, bool failed)
 	read_raw(raw, run);
 	vmx_translate(raw, &run->exit);
 	read_vectoring(run);
-	if (unlikely(iret_undone(raw)) && !run->exit.vectoring.valid) {
+	run->exit.nmi_unblocked = unlikely(iret_undone(raw)) && !run->exit.vectoring.valid;
+	if (unlikely(run->exit.nmi_unblocked)) {
 		ctx->interruptibility |= INTR_STATE_NMI;
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, ctx->interruptibility);
 	}
