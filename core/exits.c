@@ -17,6 +17,7 @@
 #include "core/msr.h"
 #include "core/nested_ops.h"
 #include "core/smm.h"
+#include "core/task.h"
 #include "mmu/mmu.h"
 
 #define KVM_HC_ENOSYS	1000
@@ -279,7 +280,7 @@ static enum run_action (*const exit_table[NR_EXIT_REASONS])(struct nestor_vcpu *
 	[EXIT_INVLPGA] = handle_nested_insn,
 	[EXIT_IOIO] = handle_ioio,
 	[EXIT_MSR] = handle_msr,
-	[EXIT_TASK_SWITCH] = handle_broken,
+	[EXIT_TASK_SWITCH] = handle_task_switch,
 	[EXIT_FERR_FREEZE] = handle_broken,
 	[EXIT_SHUTDOWN] = handle_shutdown,
 	[EXIT_VMRUN] = handle_nested_insn,
