@@ -9,6 +9,7 @@
  */
 #include "core/events.h"
 #include "core/hw_ops.h"
+#include "core/irq.h"
 #include "core/trace.h"
 #include "core/x86.h"
 #include "nvmx/bitmaps.h"
@@ -347,6 +348,9 @@ enum nested_result nvmx_launch(struct nestor_vcpu *vcpu, bool launch, u64 next_r
 		nvmx_apic_enter(vcpu);
 	nvmx_timer_enter(vcpu);
 	nvmx_activity_enter(vcpu);
+	/* VMX root operation held it back; here it is an exit. */
+	if (unlikely(vcpu->apic && lapic_init_latched(vcpu)))
+		vcpu_request(vcpu, REQ_APIC_EVENTS);
 	vcpu->stats.nested_entries++;
 	trace_nestor_nested_entry(vcpu, n->current_ptr, l1_rip, v->entry_intr_info);
 	return NESTED_ENTERED;
