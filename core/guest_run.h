@@ -396,6 +396,7 @@ struct guest_vapic {
  * @avail: register groups whose neutral copy is current
  * @dirty: register groups whose neutral copy was written
  * @ctl_dirty: control groups that were written
+ * @ctl_news: those that were committed since a frontend last cleared them here
  * @vcpu: owner
  * @hw: the backend's
  *
@@ -445,7 +446,7 @@ struct guest_run {
 	struct guest_event inject;
 	struct guest_exit exit;
 
-	u32 avail, dirty, ctl_dirty;
+	u32 avail, dirty, ctl_dirty, ctl_news;
 	struct nestor_vcpu *vcpu;
 	void *hw;
 };

@@ -251,6 +251,16 @@ struct shadow_root *shadow_ready(struct nestor_vcpu *vcpu, struct l1_gpa root,
 	return sr;
 }
 
+bool shadow_current(struct nestor_vcpu *vcpu, struct shadow_root *sr)
+{
+	struct mmu_shadow *s = vcpu->shadow;
+
+	if (!sr || s->cur != sr || !sr->top || sr->stale)
+		return false;
+	sr->used = ++s->clock;
+	return true;
+}
+
 struct shadow_root *shadow_get(struct nestor_vcpu *vcpu, struct l1_gpa root,
 			       const struct pt_format *fmt, u32 tag, bool *fresh)
 {

@@ -62,6 +62,7 @@ int nsvm_select_root(struct nestor_vcpu *vcpu)
 	struct shadow_root *sr;
 	bool fresh = false;
 
+	n->last.root = NULL;
 	if (n->np) {
 		if (vcpu->atomic)
 			sr = shadow_ready(vcpu, l1_gpa(n->shadow_at), &n->fmt, asid);
@@ -70,6 +71,7 @@ int nsvm_select_root(struct nestor_vcpu *vcpu)
 		if (!sr)
 			return vcpu->atomic ? -EAGAIN : -ENOMEM;
 		set_root(&n->l2, shadow_root_hpa(sr));
+		n->last.root = sr;
 	} else {
 		set_root(&n->l2, mmu_root(vcpu->vm));
 	}
@@ -80,6 +82,14 @@ int nsvm_select_root(struct nestor_vcpu *vcpu)
 	}
 	n->last_asid = asid;
 	return 0;
+}
+
+bool nsvm_same_root(struct nestor_vcpu *vcpu)
+{
+	struct nsvm *n = nsvm_of(vcpu);
+
+	return shadow_current(vcpu, n->last.root) &&
+	       n->l2.root.a == shadow_root_hpa(n->last.root).a;
 }
 
 /* @bits: NPF_FINAL or NPF_TABLE_WALK; @error: as the walk of L1's table left it */

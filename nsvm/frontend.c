@@ -15,6 +15,7 @@ static void forget(struct nsvm *n)
 	n->last_asid = 0;
 	n->smm_l2 = false;
 	n->last.good = false;
+	n->last.root = NULL;
 	memset(&n->snap, 0, sizeof(n->snap));
 }
 

@@ -356,5 +356,6 @@ void vmx_commit(struct guest_run *run, struct vmx_cpu *vc)
 	commit_event(run);
 	run->msrs->dirty = false;
 	run->dirty = 0;
+	run->ctl_news |= run->ctl_dirty;
 	run->ctl_dirty = 0;
 }
