@@ -33,13 +33,17 @@ static enum nested_result common_checks(struct nestor_vcpu *vcpu)
  * rAX as an address has the effective address size.  Only where the wider of
  * the sizes that may be meant would matter is a prefix looked for.
  */
-static noinline enum nested_result sized_operand(struct nestor_vcpu *vcpu, bool is64)
+static enum nested_result operand(struct nestor_vcpu *vcpu, u64 *addr)
 {
 	struct guest_run *run = vcpu->run;
+	bool is64 = run_is_64bit(run);
 	u8 bytes[MAX_INSN_LEN];
 	struct x86_insn insn;
 	unsigned int len;
 
+	*addr = is64 ? run->gpr[REG_RAX] : (u32)run->gpr[REG_RAX];
+	if (!(is64 ? *addr >> 32 : *addr >> 16))
+		return NESTED_OK;
 	if (is64 && vcpu_insn_len(vcpu) == PLAIN_LEN)
 		return NESTED_OK;
 	if (vcpu->atomic)
@@ -47,45 +51,20 @@ static noinline enum nested_result sized_operand(struct nestor_vcpu *vcpu, bool 
 	if (vcpu_fetch(vcpu, &insn, bytes, &len))
 		return NESTED_OK;
 	if (insn.adsize == 2)
-		nsvm_of(vcpu)->operand = (u16)run->gpr[REG_RAX];
+		*addr = (u16)*addr;
 	else if (insn.adsize == 4)
-		nsvm_of(vcpu)->operand = (u32)run->gpr[REG_RAX];
+		*addr = (u32)*addr;
 	return NESTED_OK;
 }
 
-/* rAX as the instruction means it, to nsvm.operand. */
-static __always_inline enum nested_result take_operand(struct nestor_vcpu *vcpu)
+/* The VMCB that rAX names. */
+static enum nested_result vmcb_operand(struct nestor_vcpu *vcpu, u64 *gpa, struct gmem_window *w)
 {
-	struct guest_run *run = vcpu->run;
-	bool is64 = run_is_64bit(run);
-	u64 addr = is64 ? run->gpr[REG_RAX] : (u32)run->gpr[REG_RAX];
-
-	nsvm_of(vcpu)->operand = addr;
-	if (likely(!(is64 ? addr >> 32 : addr >> 16)))
-		return NESTED_OK;
-	return sized_operand(vcpu, is64);
-}
-
-/* The VMCB that rAX names, in its window. */
-static __always_inline enum nested_result vmcb_operand(struct nestor_vcpu *vcpu)
-{
-	struct nsvm *n = nsvm_of(vcpu);
-	u64 gpa;
-
-	if (take_operand(vcpu) != NESTED_OK)
+	if (operand(vcpu, gpa) != NESTED_OK)
 		return NESTED_LATER;
-	gpa = n->operand;
-	if ((gpa & (VMCB12_SIZE - 1)) || (gpa & vcpu->cpuid.rsvd_gpa_bits))
+	if ((*gpa & (VMCB12_SIZE - 1)) || (*gpa & vcpu->cpuid.rsvd_gpa_bits))
 		return NESTED_GP;
-	return gmem_window_kept(vcpu, l1_gpa(gpa), true, nsvm_window(n, gpa)) ? NESTED_OK : NESTED_GP;
-}
-
-/* That window again. */
-static const struct gmem_window *window(struct nestor_vcpu *vcpu)
-{
-	struct nsvm *n = nsvm_of(vcpu);
-
-	return nsvm_window(n, n->operand);
+	return gmem_window(vcpu, l1_gpa(*gpa), true, w) ? NESTED_OK : NESTED_GP;
 }
 
 /* A fault in L1's page: the page is to be had when sleeping is allowed, or there is none. */
@@ -96,13 +75,15 @@ static enum nested_result window_failed(const struct nestor_vcpu *vcpu)
 
 static enum nested_result do_vmrun(struct nestor_vcpu *vcpu)
 {
+	struct gmem_window w;
 	enum nested_result r;
 	int len;
+	u64 gpa;
 
 	/* The run that L2 would get may hold one that RSM goes back to. */
 	if (vcpu->smm.active)
 		return NESTED_UD;
-	r = vmcb_operand(vcpu);
+	r = vmcb_operand(vcpu, &gpa, &w);
 	if (r != NESTED_OK)
 		return r;
 	/* Without a host save area #VMEXIT would have nothing to return to. */
@@ -116,7 +97,7 @@ static enum nested_result do_vmrun(struct nestor_vcpu *vcpu)
 	/* Undecodable bytes: another CPU rewrote them; the exit vouches for VMRUN itself. */
 	if (len < 0)
 		len = 3;
-	return nsvm_vmrun(vcpu, window(vcpu), nsvm_of(vcpu)->operand, vcpu->run->rip + len);
+	return nsvm_vmrun(vcpu, &w, gpa, vcpu->run->rip + len);
 }
 
 /* What VMLOAD and VMSAVE move, as it lies in the save area. */
@@ -183,13 +164,15 @@ static enum nested_result do_vmload(struct nestor_vcpu *vcpu)
 {
 	struct guest_msrs *m = vcpu->run->msrs;
 	struct guest_sys *sys = vcpu->run->sys;
+	struct gmem_window w;
 	enum nested_result r;
 	struct sys_area a;
+	u64 gpa;
 
-	r = vmcb_operand(vcpu);
+	r = vmcb_operand(vcpu, &gpa, &w);
 	if (r != NESTED_OK)
 		return r;
-	if (!read_sys(window(vcpu), &a))
+	if (!read_sys(&w, &a))
 		return window_failed(vcpu);
 	sys->fs = load_seg(&a.fs);
 	sys->gs = load_seg(&a.gs);
@@ -211,10 +194,12 @@ static enum nested_result do_vmsave(struct nestor_vcpu *vcpu)
 {
 	const struct guest_msrs *m = vcpu->run->msrs;
 	const struct guest_sys *sys = vcpu->run->sys;
+	struct gmem_window w;
 	enum nested_result r;
 	struct sys_area a;
+	u64 gpa;
 
-	r = vmcb_operand(vcpu);
+	r = vmcb_operand(vcpu, &gpa, &w);
 	if (r != NESTED_OK)
 		return r;
 	run_need(vcpu->run, GRP_SYS | GRP_MSRS);
@@ -225,7 +210,7 @@ static enum nested_result do_vmsave(struct nestor_vcpu *vcpu)
 		.kernel_gs_base = m->kernel_gs_base, .sysenter_cs = sys->sysenter_cs,
 		.sysenter_esp = sys->sysenter_esp, .sysenter_eip = sys->sysenter_eip,
 	};
-	return write_sys(window(vcpu), &a) ? NESTED_OK : window_failed(vcpu);
+	return write_sys(&w, &a) ? NESTED_OK : window_failed(vcpu);
 }
 
 /* STGI and CLGI; in an L2 with virtual GIF they act on V_GIF (APM: "Virtual GIF"). */
@@ -247,9 +232,11 @@ static enum nested_result do_gif(struct nestor_vcpu *vcpu, bool on)
 
 static enum nested_result do_invlpga(struct nestor_vcpu *vcpu)
 {
-	if (take_operand(vcpu) != NESTED_OK)
+	u64 addr;
+
+	if (operand(vcpu, &addr) != NESTED_OK)
 		return NESTED_LATER;
-	nsvm_invlpga(vcpu, nsvm_of(vcpu)->operand, vcpu->run->gpr[REG_RCX]);
+	nsvm_invlpga(vcpu, addr, vcpu->run->gpr[REG_RCX]);
 	return NESTED_OK;
 }
 
@@ -278,12 +265,12 @@ enum nested_result nsvm_insn(struct nestor_vcpu *vcpu)
 	if (reason == EXIT_SKINIT)
 		return NESTED_UD;
 	r = common_checks(vcpu);
-	if (unlikely(r != NESTED_OK))
+	if (r != NESTED_OK)
 		return r;
-	/* VMRUN has to be intercepted, so an L2's never comes here. */
-	if (reason == EXIT_VMRUN)
-		return vcpu_in_l2(vcpu) ? NESTED_UD : do_vmrun(vcpu);
 	switch (reason) {
+	case EXIT_VMRUN:
+		/* VMRUN has to be intercepted, so an L2's never comes here. */
+		return vcpu_in_l2(vcpu) ? NESTED_UD : do_vmrun(vcpu);
 	case EXIT_VMLOAD:
 		return do_vmload(vcpu);
 	case EXIT_VMSAVE:
