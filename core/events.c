@@ -125,7 +125,6 @@ void requeue_event(struct nestor_vcpu *vcpu, const struct guest_event *ev)
 		vcpu->ev.intr.vector = ev->vector;
 		break;
 	}
-	vcpu_request(vcpu, REQ_EVENT);
 }
 
 struct guest_event injected_event(struct nestor_vcpu *vcpu)
@@ -434,15 +433,10 @@ static void deliver_virq(struct nestor_vcpu *vcpu, bool busy)
 	}
 }
 
-static bool something_injected(const struct nestor_vcpu *vcpu)
-{
-	return vcpu->ev.excp.injected | vcpu->ev.nmi_injected | vcpu->ev.intr.injected;
-}
-
 /* One round; 1: L1 became current and the question is a new one; -ENOMEM */
 static int deliver_round(struct nestor_vcpu *vcpu)
 {
-	bool busy = something_injected(vcpu);
+	bool busy = any_injected(vcpu);
 	struct guest_run *run = vcpu->run;
 	int r;
 
@@ -455,7 +449,7 @@ static int deliver_round(struct nestor_vcpu *vcpu)
 		deliver_exception(vcpu);
 		if (vcpu->run != run)
 			return true;
-		busy = something_injected(vcpu);
+		busy = any_injected(vcpu);
 	}
 	r = deliver_smi(vcpu, busy);
 	if (r)
@@ -465,13 +459,13 @@ static int deliver_round(struct nestor_vcpu *vcpu)
 			vcpu->immediate_exit = true;
 		else if (deliver_nmi(vcpu))
 			return true;
-		busy = something_injected(vcpu);
+		busy = any_injected(vcpu);
 	}
 	if (irq_pending(vcpu)) {
 		if (!busy) {
 			if (deliver_irq(vcpu))
 				return true;
-			busy = something_injected(vcpu);
+			busy = any_injected(vcpu);
 		} else if (vcpu_in_l2(vcpu)) {
 			/* L1's own window on L2 may be wider than L2's; come back and look. */
 			vcpu->immediate_exit = true;
@@ -525,13 +519,14 @@ bool events_settled(struct nestor_vcpu *vcpu)
 
 	/* Whatever waits, and whatever was set up while something waited. */
 	if (unlikely(e->excp.pending | e->nmi_pending | e->nmi_masked | run->irq_window |
+		     run->nmi_window |
 		     vcpu->immediate_exit | vcpu->singlestep_nmi | vcpu->smm.pending))
 		return false;
 	if (unlikely(!irq_quiet(vcpu) && irq_pending(vcpu)))
 		return false;
 	if (unlikely(READ_ONCE(vcpu->kvm_run->request_interrupt_window)) && irq_user_window(vcpu))
 		return false;
-	if (unlikely(something_injected(vcpu)))
+	if (unlikely(any_injected(vcpu)))
 		run->inject = injected_event(vcpu);
 	else
 		run->inject.valid = false;

@@ -30,6 +30,12 @@ static inline void queue_gp(struct nestor_vcpu *vcpu)
 void requeue_event(struct nestor_vcpu *vcpu, const struct guest_event *ev);
 /** injected_event() - the event that would be re-injected now (for EXITINTINFO), .valid = false if none */
 struct guest_event injected_event(struct nestor_vcpu *vcpu);
+/** any_injected() - is an event on its way, which an exit might interrupt? */
+static inline bool any_injected(const struct nestor_vcpu *vcpu)
+{
+	return vcpu->ev.excp.injected | vcpu->ev.nmi_injected | vcpu->ev.intr.injected;
+}
+
 /** clear_injected() - forget it: it went to L1 as EXITINTINFO / IDT-vectoring */
 static inline void clear_injected(struct nestor_vcpu *vcpu)
 {

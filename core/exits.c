@@ -15,9 +15,9 @@
 #include "core/hw_ops.h"
 #include "core/insn.h"
 #include "core/msr.h"
-#include "core/msr_filter.h"
 #include "core/nested_ops.h"
 #include "core/smm.h"
+#include "core/task.h"
 #include "mmu/mmu.h"
 
 #define KVM_HC_ENOSYS	1000
@@ -66,40 +66,30 @@ static enum run_action handle_cpuid(struct nestor_vcpu *vcpu)
 	return RESUME_GUEST;
 }
 
-/* #GP, unless the VMM wants to hear of it. */
-static enum run_action refuse_msr(struct nestor_vcpu *vcpu, u32 index, bool write, u64 val,
-				  u32 reason)
-{
-	if (msr_user_exit(vcpu, index, write, val, reason))
-		return EXIT_USER;
-	queue_gp(vcpu);
-	return RESUME_GUEST;
-}
-
 static enum run_action handle_msr(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *run = vcpu->run;
 	u32 index = run->gpr[REG_RCX];
 	int len = vcpu_insn_len(vcpu);
-	bool write = run->exit.info1;
-	u64 val = 0;
+	u64 val;
 	int r;
 
 	if (len < 0)
 		return insn_failed(vcpu, len);
-	if (write)
+	if (run->exit.info1) {
 		val = (u32)run->gpr[REG_RAX] | run->gpr[REG_RDX] << 32;
-	if (!msr_filter_allows(vcpu, index, write))
-		return refuse_msr(vcpu, index, write, val, KVM_MSR_EXIT_REASON_FILTER);
-	r = write ? msr_set(vcpu, index, val, false) : msr_get(vcpu, index, &val, false);
-	if (r)
-		return refuse_msr(vcpu, index, write, val, msr_known(vcpu, index) ?
-				  KVM_MSR_EXIT_REASON_INVAL : KVM_MSR_EXIT_REASON_UNKNOWN);
-	if (!write) {
-		run->gpr[REG_RAX] = (u32)val;
-		run->gpr[REG_RDX] = val >> 32;
+		r = msr_set(vcpu, index, val, false);
+	} else {
+		r = msr_get(vcpu, index, &val, false);
+		if (!r) {
+			run->gpr[REG_RAX] = (u32)val;
+			run->gpr[REG_RDX] = val >> 32;
+		}
 	}
-	vcpu_advance(vcpu, len);
+	if (r)
+		queue_gp(vcpu);
+	else
+		vcpu_advance(vcpu, len);
 	return RESUME_GUEST;
 }
 
@@ -290,7 +280,7 @@ static enum run_action (*const exit_table[NR_EXIT_REASONS])(struct nestor_vcpu *
 	[EXIT_INVLPGA] = handle_nested_insn,
 	[EXIT_IOIO] = handle_ioio,
 	[EXIT_MSR] = handle_msr,
-	[EXIT_TASK_SWITCH] = handle_broken,
+	[EXIT_TASK_SWITCH] = handle_task_switch,
 	[EXIT_FERR_FREEZE] = handle_broken,
 	[EXIT_SHUTDOWN] = handle_shutdown,
 	[EXIT_VMRUN] = handle_nested_insn,
@@ -371,7 +361,7 @@ enum run_action handle_exit_atomic(struct nestor_vcpu *vcpu)
 	/* Spinlocks sleep on RT; a debugger has to hear of each exit. */
 	if (IS_ENABLED(CONFIG_PREEMPT_RT) || vcpu->guest_debug || reason >= NR_EXIT_REASONS)
 		return HANDLE_LATER;
-	if (vcpu_in_l2(vcpu) && reason != EXIT_INTR) {
+	if (vcpu_in_l2(vcpu)) {
 		if (!nested->atomic || reason == EXIT_SECOND_LEVEL)
 			return HANDLE_LATER;
 		switch (nested->l2_exit(vcpu)) {

@@ -263,6 +263,8 @@ enum vmx_insn {
  * @insn_len: number of bytes in @insn the CPU supplied (decode assists), 0 if none
  * @insn: instruction bytes
  * @vectoring: event whose delivery the exit interrupted (EXITINTINFO)
+ * @nmi_unblocked: the exit interrupted an IRET that had unblocked NMIs; guest_run.nmi_blocked is set
+ *	again, for the IRET that runs next
  * @has_qual: @qual, @insn_info and @gla are the CPU's own; otherwise a frontend
  *	that needs them derives them from the rest
  * @qual: exit qualification, as VT-x defines it for the same event
@@ -279,6 +281,7 @@ struct guest_exit {
 	u64 info2;
 	u64 next_rip;
 	struct guest_event vectoring;
+	bool nmi_unblocked;
 	bool has_qual;
 	u32 insn_info;
 	u64 qual;
@@ -393,6 +396,7 @@ struct guest_vapic {
  * @avail: register groups whose neutral copy is current
  * @dirty: register groups whose neutral copy was written
  * @ctl_dirty: control groups that were written
+ * @ctl_news: those that were committed since a frontend last cleared them here
  * @vcpu: owner
  * @hw: the backend's
  *
@@ -442,7 +446,7 @@ struct guest_run {
 	struct guest_event inject;
 	struct guest_exit exit;
 
-	u32 avail, dirty, ctl_dirty;
+	u32 avail, dirty, ctl_dirty, ctl_news;
 	struct nestor_vcpu *vcpu;
 	void *hw;
 };
@@ -526,11 +530,5 @@ static inline void run_set_seg(struct guest_run *run, enum guest_sreg n,
 	*run_seg_ptr(run, n) = *seg;
 	run_dirty(run, run_seg_group(n));
 }
-
-/**
- * run_copy() - all register groups and hot registers of @src to @dst, which drops its TLB entries
- * A guest_sys or guest_msrs that the two share stays what it is.
- */
-void run_copy(struct guest_run *dst, struct guest_run *src);
 
 #endif

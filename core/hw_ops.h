@@ -77,8 +77,10 @@ struct hw_problem {
  * @run_free: the reverse; safe after a failed run_alloc
  * @load: this CPU is about to run @run's vCPU: host state done once and not
  *	per entry.  Preemption off.  -EAGAIN: the extension is off on this CPU.
- * @unload: the reverse, before preemption is allowed again
- * @enter: any number of times between load and unload, with either run of the vCPU:
+ * @change: between load and unload: the vCPU's other run is the next to be entered.
+ *	-EAGAIN as @load
+ * @unload: the reverse of @load, before preemption is allowed again
+ * @enter: any number of times between load and unload, with the run of the last load or change:
  *	commit dirty groups, switch worlds, come back, fill run->exit and
  *	the hot registers.  Preemption and interrupts off on entry and return; a
  *	host interrupt that ended the guest is still pending on return.
@@ -87,8 +89,9 @@ struct hw_problem {
  *	exit (SDM vol. 3, "VMCS Types: Ordinary and Shadow"), for the encodings in @read
  *	and in @write; freed with @run.  -ENOMEM; -EOPNOTSUPP without
  *	hw_caps.guest_fields; -EEXIST the second time.  Sleepable.
- * @fields_read: values of @nr fields of that block; @run is not in the guest.  -EAGAIN,
- *	with nothing done: the extension is off on this CPU.
+ * @fields_read: values of @nr fields of that block, at most 64, each of which was written; @run is
+ *	not in the guest.  Bit i of @changed: @val[i] was another before.  -EAGAIN, with nothing
+ *	done: the extension is off on this CPU.
  * @fields_write: the reverse
  *
  * No hook is ever NULL.
@@ -103,12 +106,14 @@ struct hw_ops {
 	int (*run_alloc)(struct guest_run *run);
 	void (*run_free)(struct guest_run *run);
 	int (*load)(struct guest_run *run);
+	int (*change)(struct guest_run *run);
 	void (*unload)(struct guest_run *run);
 	void (*enter)(struct guest_run *run);
 	void (*fetch)(struct guest_run *run, u32 groups);
 	int (*fields_alloc)(struct guest_run *run, const u16 *read, unsigned int nr_read,
 			    const u16 *write, unsigned int nr_write);
-	int (*fields_read)(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr);
+	int (*fields_read)(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr,
+			   u64 *changed);
 	int (*fields_write)(struct guest_run *run, const u16 *enc, const u64 *val,
 			    unsigned int nr);
 };

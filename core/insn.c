@@ -26,10 +26,9 @@ enum x86_mode vcpu_x86_mode(struct guest_run *run)
 	return cs->attrib & SEG_ATTR_DB ? X86_MODE_32 : X86_MODE_16;
 }
 
-static u64 linear_rip(struct guest_run *run)
+static __always_inline u64 linear_rip(struct guest_run *run)
 {
-	/* Only 64-bit mode has such a RIP. */
-	if (run->rip >> 32 || run_is_64bit(run))
+	if (likely(run_is_64bit(run)))
 		return run->rip;
 	return (u32)(run_seg(run, SEG_CS)->base + run->rip);
 }

@@ -30,7 +30,6 @@
 #include "core/hw_ops.h"
 #include "core/lapic.h"
 #include "core/msr.h"
-#include "core/msr_filter.h"
 #include "core/nested_ops.h"
 #include "core/smm.h"
 #include "core/trace.h"
@@ -90,8 +89,6 @@ static enum run_action handle_requests(struct nestor_vcpu *vcpu)
 		handle_tlb_flush(vcpu);
 	vcpu_take_request(vcpu, REQ_ROOT);
 	vcpu_take_request(vcpu, REQ_TSC);
-	if (vcpu_take_request(vcpu, REQ_MSR_FILTER))
-		msr_filter_apply(vcpu);
 	if (vcpu_take_request(vcpu, REQ_CLOCK))
 		pvclock_update(vcpu);
 	if (vcpu_take_request(vcpu, REQ_APIC_EVENTS) && vcpu->apic)
@@ -236,6 +233,7 @@ enum stretch {
 /* Enter the guest, and again after each exit that can be handled right here. */
 static enum stretch run_loaded(struct nestor_vcpu *vcpu)
 {
+	struct guest_run *run = vcpu->run;
 	enum run_action action;
 
 	for (;;) {
@@ -255,6 +253,11 @@ static enum stretch run_loaded(struct nestor_vcpu *vcpu)
 			return EXIT_WAITS;
 		if (!events_settled(vcpu))
 			return EXIT_DONE;
+		if (vcpu->run != run) {
+			run = vcpu->run;
+			if (unlikely(hw->change(run)))
+				return EXIT_DONE;
+		}
 		load_tpr(vcpu);
 	}
 }

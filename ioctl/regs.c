@@ -30,7 +30,7 @@ static u64 visible_rflags(struct nestor_vcpu *vcpu)
 	return flags;
 }
 
-void regs_get(struct nestor_vcpu *vcpu, struct kvm_regs *r)
+static void get_regs(struct nestor_vcpu *vcpu, struct kvm_regs *r)
 {
 	const u64 *g = vcpu->run->gpr;
 
@@ -43,7 +43,7 @@ void regs_get(struct nestor_vcpu *vcpu, struct kvm_regs *r)
 	};
 }
 
-int regs_set(struct nestor_vcpu *vcpu, const struct kvm_regs *r)
+static int set_regs(struct nestor_vcpu *vcpu, const struct kvm_regs *r)
 {
 	struct guest_run *run = vcpu->run;
 	u64 *g = run->gpr;
@@ -229,42 +229,31 @@ static void set_bitmap(struct nestor_vcpu *vcpu, const u64 *bitmap)
 
 #define COMMON_SIZE	offsetof(struct kvm_sregs, interrupt_bitmap)
 
-void sregs_get(struct nestor_vcpu *vcpu, struct kvm_sregs *s)
+static int get_sregs(struct nestor_vcpu *vcpu, void __user *argp)
 {
+	struct kvm_sregs s = { };
 	struct kvm_sregs2 s2;
 
 	BUILD_BUG_ON(COMMON_SIZE != offsetof(struct kvm_sregs2, flags));
 	get_common(vcpu, &s2);
-	memset(s, 0, sizeof(*s));
-	memcpy(s, &s2, COMMON_SIZE);
-	get_bitmap(vcpu, s->interrupt_bitmap);
-}
-
-int sregs_set(struct nestor_vcpu *vcpu, const struct kvm_sregs *s)
-{
-	struct kvm_sregs2 s2 = { };
-	int ret;
-
-	memcpy(&s2, s, COMMON_SIZE);
-	ret = set_common(vcpu, &s2);
-	if (!ret)
-		set_bitmap(vcpu, s->interrupt_bitmap);
-	return ret;
-}
-
-static int get_sregs(struct nestor_vcpu *vcpu, void __user *argp)
-{
-	struct kvm_sregs s;
-
-	sregs_get(vcpu, &s);
+	memcpy(&s, &s2, COMMON_SIZE);
+	get_bitmap(vcpu, s.interrupt_bitmap);
 	return copy_to_user(argp, &s, sizeof(s)) ? -EFAULT : 0;
 }
 
 static int set_sregs(struct nestor_vcpu *vcpu, void __user *argp)
 {
+	struct kvm_sregs2 s2 = { };
 	struct kvm_sregs s;
+	int ret;
 
-	return copy_from_user(&s, argp, sizeof(s)) ? -EFAULT : sregs_set(vcpu, &s);
+	if (copy_from_user(&s, argp, sizeof(s)))
+		return -EFAULT;
+	memcpy(&s2, &s, COMMON_SIZE);
+	ret = set_common(vcpu, &s2);
+	if (!ret)
+		set_bitmap(vcpu, s.interrupt_bitmap);
+	return ret;
 }
 
 /* PDPTEs are read from memory at each walk when paging is nested: never shown, not needed. */
@@ -310,7 +299,7 @@ static int get_regs_user(struct nestor_vcpu *vcpu, void __user *argp)
 {
 	struct kvm_regs r;
 
-	regs_get(vcpu, &r);
+	get_regs(vcpu, &r);
 	return copy_to_user(argp, &r, sizeof(r)) ? -EFAULT : 0;
 }
 
@@ -320,7 +309,7 @@ static int set_regs_user(struct nestor_vcpu *vcpu, void __user *argp)
 
 	if (copy_from_user(&r, argp, sizeof(r)))
 		return -EFAULT;
-	return regs_set(vcpu, &r);
+	return set_regs(vcpu, &r);
 }
 
 static int translate(struct nestor_vcpu *vcpu, void __user *argp)

@@ -89,8 +89,20 @@ static int copy_out(void __user *p, const void *data, u64 gpa, size_t n)
 bool gmem_window(struct nestor_vcpu *vcpu, struct l1_gpa gpa, bool write, struct gmem_window *w)
 {
 	w->gfn = gpa.a >> PAGE_SHIFT;
+	w->mem = vcpu->mem;
+	w->seq = slots_get(vcpu->mem)->seq;
+	w->write = write;
 	w->at = gmem_ptr(vcpu, w->gfn << PAGE_SHIFT, write, &w->slot);
 	return w->at;
+}
+
+bool gmem_window_kept(struct nestor_vcpu *vcpu, struct l1_gpa gpa, bool write,
+		      struct gmem_window *w)
+{
+	if (likely(w->gfn == gpa.a >> PAGE_SHIFT && w->at && w->mem == vcpu->mem &&
+		   w->seq == slots_get(vcpu->mem)->seq && (w->write || !write)))
+		return true;
+	return gmem_window(vcpu, gpa, write, w);
 }
 
 void gmem_window_written(const struct gmem_window *w)

@@ -74,8 +74,12 @@ struct mem_slot {
 	unsigned long *dirty;
 };
 
-/** struct slot_set - all slots, ascending by @base; immutable once published */
+/**
+ * struct slot_set - all slots, ascending by @base; immutable once published
+ * @seq: number of this set among those of its nestor_mmu_vm, from 1
+ */
 struct slot_set {
+	u64 seq;
 	unsigned int nr;
 	struct mem_slot slot[];
 };

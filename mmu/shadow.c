@@ -171,20 +171,12 @@ static struct shadow_root *root_oldest(struct mmu_shadow *s, const struct shadow
 	return old;
 }
 
-/* The VMM may want fewer (KVM_SET_NR_MMU_PAGES); they go as faults ask for others. */
-static unsigned int shadow_budget(const struct nestor_vcpu *vcpu)
-{
-	u32 wanted = READ_ONCE(vcpu->vm->mmu_pages);
-
-	return wanted && wanted < SHADOW_TABLES ? wanted : SHADOW_TABLES;
-}
-
 /* Room for a fault's tables within the budget, at the cost of other roots, or else of @keep's. */
 bool shadow_make_room(struct nestor_vcpu *vcpu, struct shadow_root *keep)
 {
 	struct mmu_shadow *s = vcpu->shadow;
 
-	while (s->nr_tables + SHADOW_SPARE > shadow_budget(vcpu)) {
+	while (s->nr_tables + SHADOW_SPARE > SHADOW_TABLES) {
 		struct shadow_root *old = root_oldest(s, keep);
 
 		if (old)
@@ -257,6 +249,16 @@ struct shadow_root *shadow_ready(struct nestor_vcpu *vcpu, struct l1_gpa root,
 		return NULL;
 	root_use(vcpu, sr);
 	return sr;
+}
+
+bool shadow_current(struct nestor_vcpu *vcpu, struct shadow_root *sr)
+{
+	struct mmu_shadow *s = vcpu->shadow;
+
+	if (!sr || s->cur != sr || !sr->top || sr->stale)
+		return false;
+	sr->used = ++s->clock;
+	return true;
 }
 
 struct shadow_root *shadow_get(struct nestor_vcpu *vcpu, struct l1_gpa root,

@@ -36,6 +36,8 @@ struct shadow_root *shadow_get(struct nestor_vcpu *vcpu, struct l1_gpa root,
 /* shadow_ready() - the same without sleeping: NULL when there is anything to be made or compared first */
 struct shadow_root *shadow_ready(struct nestor_vcpu *vcpu, struct l1_gpa root,
 				 const struct pt_format *fmt, u32 tag);
+/* shadow_current() - is @sr what was last returned, and as good as then?  Counts as a use. */
+bool shadow_current(struct nestor_vcpu *vcpu, struct shadow_root *sr);
 struct hpa shadow_root_hpa(const struct shadow_root *sr);
 
 /*

@@ -133,6 +133,7 @@ static void set_publish(struct nestor_mmu_vm *mmu, struct slot_set *set,
 	LIST_HEAD(gone);
 
 	lockdep_assert_held(&mmu->slots_lock);
+	set->seq = old->seq + 1;
 	spin_lock(&mmu->lock);
 	rcu_assign_pointer(mmu->slots, set);
 	if (zap)

@@ -22,11 +22,18 @@
  * @at: the VMM's address of it; NULL: there is none
  * @slot: its slot
  * @gfn: its frame
+ * @mem: memory that it is a page of; @seq: the set of slots that it was found in
+ * @write: it may be written
+ *
+ * One that is kept for gmem_window_kept() begins as zeros.
  */
 struct gmem_window {
 	void __user *at;
 	const struct mem_slot *slot;
 	u64 gfn;
+	const struct nestor_mmu_vm *mem;
+	u64 seq;
+	bool write;
 };
 
 /*
@@ -34,6 +41,12 @@ struct gmem_window {
  * or with @write only a read-only slot.  Valid while vm->srcu is held.
  */
 bool gmem_window(struct nestor_vcpu *vcpu, struct l1_gpa gpa, bool write, struct gmem_window *w);
+/*
+ * gmem_window_kept() - the same where @w may hold the page already, found at an earlier time: it is
+ * used again as long as the slots are what they were
+ */
+bool gmem_window_kept(struct nestor_vcpu *vcpu, struct l1_gpa gpa, bool write,
+		      struct gmem_window *w);
 /* gmem_window_written() - after the window was closed, whether all was written or not: the dirty log */
 void gmem_window_written(const struct gmem_window *w);
 
@@ -62,20 +75,20 @@ do {											\
 		unsafe_get_user(to_[i_], at_ + i_, fail);				\
 } while (0)
 
-/* The same, and the bits in which a word differs from what was at @to are set in @diff. */
-#define gmem_window_diff(at, off, to, nr, diff, fail)					\
+/* Read @nr words from offset @off; the bits in which they differ from those at @with are set in @diff. */
+#define gmem_window_cmp(at, off, with, nr, diff, fail)					\
 do {											\
-	u64 *to_ = (u64 *)(to), v_;							\
+	const u64 *with_ = (const u64 *)(with);						\
 	const u64 __user *at_ = (const u64 __user *)((const u8 __user *)(at) + (off));	\
 	unsigned int i_;								\
+	u64 v_;										\
 											\
 	_Pragma("GCC unroll 16")							\
 	for (i_ = 0; i_ < (nr); i_++) {							\
 		unsafe_get_user(v_, at_ + i_, fail);					\
-		(diff) |= v_ ^ to_[i_];							\
+		(diff) |= v_ ^ with_[i_];						\
 		/* Now, or the compiler keeps every word until the end. */		\
 		OPTIMIZER_HIDE_VAR(diff);						\
-		to_[i_] = v_;								\
 	}										\
 } while (0)
 

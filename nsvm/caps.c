@@ -3,9 +3,8 @@
  * What L1 is offered: CPUID Fn8000_0001 and Fn8000_000A (APM vol. 3, "SVM
  * Revision and Feature Identification").
  *
- * A feature is offered when it works, by the backend or in software.  Hidden,
- * because nothing here does them: SVM lock, TSC ratio, AVIC, virtual NMI,
- * virtual VMLOAD/VMSAVE, SSS, SEV.
+ * A feature is offered when it works, by the backend or in software: caps.def.  Of the rest
+ * of the leaves, SKINIT and SEV are hidden.
  */
 #include "core/hw_ops.h"
 #include "nsvm/nsvm.h"
@@ -13,34 +12,24 @@
 #define ECX_SVM			BIT(2)
 #define ECX_SKINIT		BIT(12)
 
-#define SVM_NP			BIT(0)
-#define SVM_LBRV		BIT(1)
-#define SVM_NRIPS		BIT(3)
-#define SVM_VMCB_CLEAN		BIT(5)
-#define SVM_FLUSH_BY_ASID	BIT(6)
-#define SVM_DECODE_ASSISTS	BIT(7)
-#define SVM_PAUSE_FILTER	BIT(10)
-#define SVM_PAUSE_THRESHOLD	BIT(12)
-#define SVM_VGIF		BIT(16)
-
 #define SVM_REVISION		1
 #define NR_ASIDS		0x8000
 
+#define NEED_SOFT		true
+#define NEED_NEVER		false
+#define NEED_lbrv		hw_caps.lbrv
+#define NEED_pause_filter	hw_caps.pause_filter
+#define NEED_pause_threshold	hw_caps.pause_threshold
+
 static u32 features(void)
 {
-	/* Nested paging, ASIDs and clean bits (which may be ignored) are software's. */
-	u32 f = SVM_NP | SVM_FLUSH_BY_ASID | SVM_VMCB_CLEAN;
+	u32 f = 0;
 
-	/* The CPU says, or the instruction is decoded. */
-	f |= SVM_NRIPS | SVM_DECODE_ASSISTS;
-	/* In the backend, or by intercepting STGI and CLGI. */
-	f |= SVM_VGIF;
-	if (hw_caps.lbrv)
-		f |= SVM_LBRV;
-	if (hw_caps.pause_filter)
-		f |= SVM_PAUSE_FILTER;
-	if (hw_caps.pause_threshold)
-		f |= SVM_PAUSE_THRESHOLD;
+#define F(name, bit, need, how) \
+	if (NEED_##need) \
+		f |= BIT(bit);
+#include "nsvm/caps.def"
+#undef F
 	return f;
 }
 

@@ -13,7 +13,7 @@
 	(memcmp(&(dst)->field, &(src)->field, sizeof((src)->field)) ? \
 	 (memcpy(&(dst)->field, &(src)->field, sizeof((src)->field)), true) : false)
 
-void nsvm_check_env(struct nestor_vcpu *vcpu, struct check_env *env)
+static void check_env(struct nestor_vcpu *vcpu, struct check_env *env)
 {
 	run_need(&vcpu->l1, GRP_CR);
 	*env = (struct check_env){
@@ -190,43 +190,112 @@ static void commit(struct nestor_vcpu *vcpu, struct guest_run *merged)
  *
  * The checks are pure: over the same fields they say the same.
  */
-static void note_policy(struct nsvm *n, const struct l0_policy *l0, u64 host_cr0)
+#define NEWS	(CTL_INTERCEPTS | CTL_MSR | CTL_TSC | CTL_LBR)
+
+static void note_policy(struct nestor_vcpu *vcpu, const struct l0_policy *l0)
 {
+	struct nsvm *n = nsvm_of(vcpu);
+	struct guest_run *l1 = &vcpu->l1;
+
 	n->last.l0 = *l0;
-	n->last.host_cr0 = host_cr0;
+	n->last.host_cr0 = l1->cr0;
+	n->last.host_cr4 = l1->cr4;
+	n->last.host_efer = l1->efer;
 	n->last.virq_mode = n->snap.ctl.int_ctl & (V_INTR_MASKING | V_GIF_ENABLE);
+	/* What has been committed since is looked at once. */
+	l1->ctl_news |= NEWS;
 }
 
-static bool same_policy(struct nestor_vcpu *vcpu, const struct nsvm *n)
+static bool same_policy(struct nestor_vcpu *vcpu, struct nsvm *n)
 {
-	const struct guest_run *l1 = &vcpu->l1, *l2 = &n->l2;
+	struct guest_run *l1 = &vcpu->l1, *l2 = &n->l2;
 	const struct l0_policy *was = &n->last.l0;
 	unsigned int i;
 	u32 diff = 0;
 
+	if (l1->debugctl != was->debugctl)
+		return false;
+	if (likely(!((l1->ctl_news | l1->ctl_dirty | l2->ctl_news | l2->ctl_dirty) & NEWS)))
+		return true;
 	for (i = 0; i < NR_ICPT_WORDS; i++)
 		diff |= (l1->intercept[i] ^ was->intercept[i]) |
 			(l2->intercept[i] ^ n->merged.intercept[i]);
 	diff |= (l1->msr_read_pass ^ was->msr_read_pass) |
 		(l1->msr_write_pass ^ was->msr_write_pass) |
 		(l1->pause_count ^ was->pause_count) | (l1->pause_thresh ^ was->pause_thresh);
-	return !diff && l1->tsc_offset == was->tsc_offset &&
-	       l2->tsc_offset == n->merged.tsc_offset && l1->debugctl == was->debugctl;
+	if (diff || l1->tsc_offset != was->tsc_offset || l2->tsc_offset != n->merged.tsc_offset)
+		return false;
+	l1->ctl_news &= ~NEWS;
+	l2->ctl_news &= ~NEWS;
+	return true;
 }
 
-static bool nothing_new(struct nestor_vcpu *vcpu, const struct nsvm *n)
+/* May VMRUN take the short way, as far as that is not up to what vmcb12 says now? */
+static bool may_be_brief(struct nestor_vcpu *vcpu, struct nsvm *n)
 {
-	const struct vmcb12_ctl *c = &n->snap.ctl;
+	const struct guest_run *l1 = &vcpu->l1;
 
-	if (!n->last.good || n->snap.changed || n->last.host_cr0 != vcpu->l1.cr0)
-		return false;
 	/* PAT and the last-branch registers may be L1's own, which L1 may have changed. */
-	if (!n->np || n->last.l0.lbr_virt || vcpu->l1.lbr_virt || vcpu->ev.nmi_masked)
+	if (!n->last.good || !n->np || n->last.l0.lbr_virt || l1->lbr_virt || vcpu->ev.nmi_masked)
 		return false;
-	if (n->last.virq_mode != (c->int_ctl & (V_INTR_MASKING | V_GIF_ENABLE)) ||
-	    (n->snap.save.rflags & X_RFLAGS_VM))
-		return false;
-	return same_policy(vcpu, n);
+	return !((n->last.host_cr0 ^ l1->cr0) | (n->last.host_cr4 ^ l1->cr4) |
+		 (n->last.host_efer ^ l1->efer)) && same_policy(vcpu, n);
+}
+
+static bool nothing_new(const struct nsvm *n)
+{
+	return n->last.virq_mode == (n->snap.ctl.int_ctl & (V_INTR_MASKING | V_GIF_ENABLE)) &&
+	       !(n->snap.save.rflags & X_RFLAGS_VM);
+}
+
+/*
+ * The fields that the checks look at and that L2 may have changed itself: does the copy hold what was
+ * read, and has passed?
+ */
+static bool checked(const struct nsvm *n)
+{
+	const struct vmcb12_save *s = &n->snap.save;
+	const struct guest_run *l2 = &n->l2;
+
+	return !((s->efer ^ l2->efer) | (s->cr4 ^ l2->cr4) | (s->cr3 ^ l2->cr3) |
+		 (s->cr0 ^ l2->cr0) | (s->dr7 ^ l2->dr7) | (s->dr6 ^ l2->dr6) |
+		 (s->g_pat ^ l2->pat) | (s->cs.attrib ^ l2->seg[SEG_CS].attrib)) &&
+	       !(n->snap.ctl.event_inj & EVENTINJ_V);
+}
+
+/* nsvm_snapshot_same() has found that this is what vmcb12 holds. */
+static void take_registers(struct vmcb12_save *s, const struct guest_run *l2)
+{
+	const u64 *seg = (const u64 *)l2->seg;
+	u64 *out = (u64 *)&s->es;
+	unsigned int i;
+
+	static_assert(SEG_ES == 0 && SEG_CS == 1 && SEG_SS == 2 && SEG_DS == 3);
+	for (i = 0; i < sizeof(l2->seg) / 8; i++)
+		out[i] = seg[i];
+	s->gdtr.limit = l2->gdtr.limit;
+	s->gdtr.base = l2->gdtr.base;
+	s->idtr.limit = l2->idtr.limit;
+	s->idtr.base = l2->idtr.base;
+	s->cpl = l2->cpl;
+	s->efer = l2->efer;
+	s->cr4 = l2->cr4;
+	s->cr3 = l2->cr3;
+	s->cr0 = l2->cr0;
+	s->dr7 = l2->dr7;
+	s->dr6 = l2->dr6;
+	s->cr2 = l2->cr2;
+	s->g_pat = l2->pat;
+}
+
+/* Is the virtual interrupt what the last #VMEXIT left, and none pending? */
+static bool same_vintr(struct nestor_vcpu *vcpu, const struct nsvm *n)
+{
+	const struct guest_vintr *v = &n->l2.vintr;
+	u64 ctl = n->snap.ctl.int_ctl;
+
+	return ctl == n->last.int_ctl && !(ctl & V_IRQ) && !v->irq && !n->l2.irq_window &&
+	       v->tpr == (ctl & V_INTR_MASKING ? ctl & 0xf : vcpu->l1.vintr.tpr);
 }
 
 static void commit_short(struct nestor_vcpu *vcpu)
@@ -235,21 +304,27 @@ static void commit_short(struct nestor_vcpu *vcpu)
 	const struct vmcb12_save *s = &n->snap.save;
 	struct guest_run *l2 = &n->l2;
 	struct l0_policy l0 = { .hw_vgif = hw_caps.vgif, .tpr = vcpu->l1.vintr.tpr };
-	struct guest_vintr v = nsvm_merge_vintr(&n->snap, &l0);
-	struct guest_run *merged = &n->merged;
 
-	merged->rip = s->rip;
-	merged->next_rip = n->snap.ctl.nrip;
-	merged->inject.valid = n->snap.ctl.event_inj & EVENTINJ_V;
-	if (merged->inject.valid)
-		merged->inject = nsvm_event_decode(n->snap.ctl.event_inj);
-	fix_soft_rip(merged);
-	l2->rip = merged->rip;
+	if (!same_vintr(vcpu, n)) {
+		struct guest_vintr v = nsvm_merge_vintr(&n->snap, &l0);
+
+		commit_vintr(l2, &v);
+	}
+	l2->rip = s->rip;
 	l2->rflags = (s->rflags & X_RFLAGS_VALID) | X_RFLAGS_FIXED;
 	l2->int_shadow = n->snap.ctl.int_state & INT_SHADOW;
-	commit_vintr(l2, &v);
 	commit_gprs(l2, &vcpu->l1, s->rax, s->rsp);
-	commit_event(vcpu, merged);
+	l2->next_rip = n->snap.ctl.nrip;
+	l2->inject.valid = false;
+	n->soft.valid = false;
+	if (likely(!(n->snap.ctl.event_inj & EVENTINJ_V)))
+		return;
+	n->merged.rip = s->rip;
+	n->merged.next_rip = n->snap.ctl.nrip;
+	n->merged.inject = nsvm_event_decode(n->snap.ctl.event_inj);
+	fix_soft_rip(&n->merged);
+	l2->rip = n->merged.rip;
+	commit_event(vcpu, &n->merged);
 }
 
 /* L1 as it is to go on after #VMEXIT: behind VMRUN. */
@@ -266,18 +341,33 @@ static void refuse(struct nestor_vcpu *vcpu, const struct verdict *v, u64 gpa, u
 	nsvm_invalid(vcpu, gpa, next_rip);
 }
 
-enum nested_result nsvm_vmrun(struct nestor_vcpu *vcpu, const struct gmem_window *w, u64 gpa,
-			      u64 next_rip)
+/* What the checks say about the snapshot; NESTED_OK when nothing. */
+static enum nested_result check(struct nestor_vcpu *vcpu, u64 gpa, u64 next_rip)
 {
-	struct nsvm *n = nsvm_of(vcpu);
-	struct guest_run *l1 = &vcpu->l1;
-	u64 l1_rip = l1->rip;
 	struct check_env env;
-	bool brief;
-	struct l0_policy l0;
 	struct verdict v;
 
-	switch (nsvm_snapshot(vcpu, w, gpa, &n->snap)) {
+	check_env(vcpu, &env);
+	v = nsvm_check(&nsvm_of(vcpu)->snap, &env);
+	if (likely(!v.check))
+		return NESTED_OK;
+	/* What the copy holds has not passed. */
+	nsvm_of(vcpu)->last.good = false;
+	if (vcpu->atomic)
+		return NESTED_LATER;
+	refuse(vcpu, &v, gpa, next_rip);
+	return NESTED_EXITED;
+}
+
+/* The long way: all of vmcb12 is copied, checked and merged. */
+static enum nested_result enter_long(struct nestor_vcpu *vcpu, const struct gmem_window *w, u64 gpa,
+				     u64 next_rip)
+{
+	struct nsvm *n = nsvm_of(vcpu);
+	enum nested_result r;
+	struct l0_policy l0;
+
+	switch (nsvm_snapshot(vcpu, w, gpa)) {
 	case 0:
 		break;
 	case -EAGAIN:
@@ -285,39 +375,60 @@ enum nested_result nsvm_vmrun(struct nestor_vcpu *vcpu, const struct gmem_window
 	default:
 		return NESTED_GP;
 	}
-	run_need(l1, GRP_CR);
 	n->np = n->snap.ctl.np_ctl & NP_ENABLE;
-	brief = nothing_new(vcpu, n);
-	/* An event is no part of what was compared. */
-	if (!brief || !n->last.checked || (n->snap.ctl.event_inj & EVENTINJ_V)) {
-		nsvm_check_env(vcpu, &env);
-		v = nsvm_check(&n->snap, &env);
-		if (v.check) {
-			if (vcpu->atomic)
-				return NESTED_LATER;
-			refuse(vcpu, &v, gpa, next_rip);
-			return NESTED_EXITED;
-		}
-	}
+	r = check(vcpu, gpa, next_rip);
+	if (r != NESTED_OK)
+		return r;
 	if (vcpu->atomic && n->snap.ctl.tlb_control != TLB_CTL_NOTHING)
 		return NESTED_LATER;
-
 	if (n->np)
 		nsvm_pt_format(vcpu, &n->fmt, n->snap.ctl.ncr3, &n->shadow_at);
 	nsvm_tlb_control(vcpu);
 	/* Out of memory: nothing was done, so the same VMRUN may try again. */
 	if (nsvm_select_root(vcpu))
 		return vcpu->atomic ? NESTED_LATER : NESTED_RETRY;
+	l0_policy(vcpu, &l0);
+	nsvm_merge(&n->snap, &l0, &n->merged);
+	commit(vcpu, &n->merged);
+	note_policy(vcpu, &l0);
+	return NESTED_OK;
+}
 
-	if (brief) {
-		commit_short(vcpu);
-	} else {
-		l0_policy(vcpu, &l0);
-		nsvm_merge(&n->snap, &l0, &n->merged);
-		commit(vcpu, &n->merged);
-		note_policy(n, &l0, l1->cr0);
+/* The short way; NESTED_RETRY: it is not open. */
+static enum nested_result enter_short(struct nestor_vcpu *vcpu, const struct gmem_window *w, u64 gpa,
+				      u64 next_rip)
+{
+	struct nsvm *n = nsvm_of(vcpu);
+	enum nested_result r;
+
+	if (!may_be_brief(vcpu, n) || nsvm_snapshot_same(vcpu, w, gpa) != 1 || !nothing_new(n))
+		return NESTED_RETRY;
+	if (unlikely(!checked(n))) {
+		take_registers(&n->snap.save, &n->l2);
+		r = check(vcpu, gpa, next_rip);
+		if (r != NESTED_OK)
+			return r;
 	}
-	n->snap.changed = false;
+	if (unlikely(n->snap.ctl.tlb_control != TLB_CTL_NOTHING || !nsvm_same_root(vcpu)))
+		return NESTED_RETRY;
+	commit_short(vcpu);
+	return NESTED_OK;
+}
+
+enum nested_result nsvm_vmrun(struct nestor_vcpu *vcpu, const struct gmem_window *w, u64 gpa,
+			      u64 next_rip)
+{
+	struct nsvm *n = nsvm_of(vcpu);
+	struct guest_run *l1 = &vcpu->l1;
+	u64 l1_rip = l1->rip;
+	enum nested_result r;
+
+	run_need(l1, GRP_CR);
+	r = enter_short(vcpu, w, gpa, next_rip);
+	if (r == NESTED_RETRY)
+		r = enter_long(vcpu, w, gpa, next_rip);
+	if (unlikely(r != NESTED_OK))
+		return r;
 	/* Until #VMEXIT says what L2 holds then. */
 	n->last.good = false;
 	park_l1(l1, next_rip);
@@ -328,19 +439,6 @@ enum nested_result nsvm_vmrun(struct nestor_vcpu *vcpu, const struct gmem_window
 	vcpu->stats.nested_entries++;
 	trace_nestor_nested_entry(vcpu, gpa, l1_rip, n->snap.ctl.event_inj);
 	return NESTED_ENTERED;
-}
-
-void nsvm_resume_l2(struct nestor_vcpu *vcpu)
-{
-	struct nsvm *n = nsvm_of(vcpu);
-	struct l0_policy l0;
-
-	l0_policy(vcpu, &l0);
-	nsvm_merge(&n->snap, &l0, &n->merged);
-	commit(vcpu, &n->merged);
-	note_policy(n, &l0, vcpu->l1.cr0);
-	n->last.good = false;
-	vcpu->run = &n->l2;
 }
 
 void nsvm_leave(struct nestor_vcpu *vcpu)

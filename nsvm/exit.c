@@ -118,6 +118,13 @@ static enum nested_who reflect_row(struct nestor_vcpu *vcpu, const struct exit_r
 			    row->flags & X_INSN);
 }
 
+/* An exit whose bit in vmcb12 decides and which has no more to say than its code: most of them. */
+static bool is_plain(const struct exit_row *row)
+{
+	return row->rule == RULE_BIT &&
+	       !(row->flags & (X_INDEX | X_INFO1 | X_INFO2 | X_ASSIST));
+}
+
 /* Exits about which the instruction has to be asked that L2 executed, and the end of L1's processor. */
 static bool may_sleep(const struct guest_exit *x, const struct exit_row *row)
 {
@@ -137,6 +144,11 @@ static enum nested_who decide(struct nestor_vcpu *vcpu)
 	if (x->reason >= NR_EXIT_REASONS)
 		return NESTED_BY_L0;
 	row = &nsvm_exit_table[x->reason];
+	if (likely(is_plain(row))) {
+		if (!snap_icpt(&nsvm_of(vcpu)->snap, row->word, 1u << row->bit))
+			return NESTED_BY_L0;
+		return nsvm_reflect(vcpu, row->code, 0, 0, row->flags & X_INSN);
+	}
 	if (vcpu->atomic && may_sleep(x, row))
 		return NESTED_NOT_YET;
 	want = wanted(vcpu, row);

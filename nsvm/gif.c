@@ -49,9 +49,13 @@ static void intercept_gif(struct guest_run *l1, u32 bits)
 void nsvm_use_vgif(struct nestor_vcpu *vcpu, bool on)
 {
 	struct guest_run *l1 = &vcpu->l1;
-	bool gif = nsvm_gif(vcpu);
+	bool gif;
 
 	on = on && hw_caps.vgif;
+	if (likely(on && l1->vintr.vgif &&
+		   !(l1->intercept[ICPT_MISC2] & (ICPT_STGI | ICPT_CLGI))))
+		return;
+	gif = nsvm_gif(vcpu);
 	if (on != l1->vintr.vgif) {
 		l1->vintr.vgif = on;
 		l1->vintr.gif = gif;

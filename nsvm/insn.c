@@ -33,17 +33,13 @@ static enum nested_result common_checks(struct nestor_vcpu *vcpu)
  * rAX as an address has the effective address size.  Only where the wider of
  * the sizes that may be meant would matter is a prefix looked for.
  */
-static enum nested_result operand(struct nestor_vcpu *vcpu, u64 *addr)
+static noinline enum nested_result sized_operand(struct nestor_vcpu *vcpu, bool is64)
 {
 	struct guest_run *run = vcpu->run;
-	bool is64 = run_is_64bit(run);
 	u8 bytes[MAX_INSN_LEN];
 	struct x86_insn insn;
 	unsigned int len;
 
-	*addr = is64 ? run->gpr[REG_RAX] : (u32)run->gpr[REG_RAX];
-	if (!(is64 ? *addr >> 32 : *addr >> 16))
-		return NESTED_OK;
 	if (is64 && vcpu_insn_len(vcpu) == PLAIN_LEN)
 		return NESTED_OK;
 	if (vcpu->atomic)
@@ -51,20 +47,45 @@ static enum nested_result operand(struct nestor_vcpu *vcpu, u64 *addr)
 	if (vcpu_fetch(vcpu, &insn, bytes, &len))
 		return NESTED_OK;
 	if (insn.adsize == 2)
-		*addr = (u16)*addr;
+		nsvm_of(vcpu)->operand = (u16)run->gpr[REG_RAX];
 	else if (insn.adsize == 4)
-		*addr = (u32)*addr;
+		nsvm_of(vcpu)->operand = (u32)run->gpr[REG_RAX];
 	return NESTED_OK;
 }
 
-/* The VMCB that rAX names. */
-static enum nested_result vmcb_operand(struct nestor_vcpu *vcpu, u64 *gpa, struct gmem_window *w)
+/* rAX as the instruction means it, to nsvm.operand. */
+static __always_inline enum nested_result take_operand(struct nestor_vcpu *vcpu)
 {
-	if (operand(vcpu, gpa) != NESTED_OK)
+	struct guest_run *run = vcpu->run;
+	bool is64 = run_is_64bit(run);
+	u64 addr = is64 ? run->gpr[REG_RAX] : (u32)run->gpr[REG_RAX];
+
+	nsvm_of(vcpu)->operand = addr;
+	if (likely(!(is64 ? addr >> 32 : addr >> 16)))
+		return NESTED_OK;
+	return sized_operand(vcpu, is64);
+}
+
+/* The VMCB that rAX names, in its window. */
+static __always_inline enum nested_result vmcb_operand(struct nestor_vcpu *vcpu)
+{
+	struct nsvm *n = nsvm_of(vcpu);
+	u64 gpa;
+
+	if (take_operand(vcpu) != NESTED_OK)
 		return NESTED_LATER;
-	if ((*gpa & (VMCB12_SIZE - 1)) || (*gpa & vcpu->cpuid.rsvd_gpa_bits))
+	gpa = n->operand;
+	if ((gpa & (VMCB12_SIZE - 1)) || (gpa & vcpu->cpuid.rsvd_gpa_bits))
 		return NESTED_GP;
-	return gmem_window(vcpu, l1_gpa(*gpa), true, w) ? NESTED_OK : NESTED_GP;
+	return gmem_window_kept(vcpu, l1_gpa(gpa), true, nsvm_window(n, gpa)) ? NESTED_OK : NESTED_GP;
+}
+
+/* That window again. */
+static const struct gmem_window *window(struct nestor_vcpu *vcpu)
+{
+	struct nsvm *n = nsvm_of(vcpu);
+
+	return nsvm_window(n, n->operand);
 }
 
 /* A fault in L1's page: the page is to be had when sleeping is allowed, or there is none. */
@@ -75,15 +96,13 @@ static enum nested_result window_failed(const struct nestor_vcpu *vcpu)
 
 static enum nested_result do_vmrun(struct nestor_vcpu *vcpu)
 {
-	struct gmem_window w;
 	enum nested_result r;
 	int len;
-	u64 gpa;
 
 	/* The run that L2 would get may hold one that RSM goes back to. */
 	if (vcpu->smm.active)
 		return NESTED_UD;
-	r = vmcb_operand(vcpu, &gpa, &w);
+	r = vmcb_operand(vcpu);
 	if (r != NESTED_OK)
 		return r;
 	/* Without a host save area #VMEXIT would have nothing to return to. */
@@ -97,7 +116,7 @@ static enum nested_result do_vmrun(struct nestor_vcpu *vcpu)
 	/* Undecodable bytes: another CPU rewrote them; the exit vouches for VMRUN itself. */
 	if (len < 0)
 		len = 3;
-	return nsvm_vmrun(vcpu, &w, gpa, vcpu->run->rip + len);
+	return nsvm_vmrun(vcpu, window(vcpu), nsvm_of(vcpu)->operand, vcpu->run->rip + len);
 }
 
 /* What VMLOAD and VMSAVE move, as it lies in the save area. */
@@ -164,15 +183,13 @@ static enum nested_result do_vmload(struct nestor_vcpu *vcpu)
 {
 	struct guest_msrs *m = vcpu->run->msrs;
 	struct guest_sys *sys = vcpu->run->sys;
-	struct gmem_window w;
 	enum nested_result r;
 	struct sys_area a;
-	u64 gpa;
 
-	r = vmcb_operand(vcpu, &gpa, &w);
+	r = vmcb_operand(vcpu);
 	if (r != NESTED_OK)
 		return r;
-	if (!read_sys(&w, &a))
+	if (!read_sys(window(vcpu), &a))
 		return window_failed(vcpu);
 	sys->fs = load_seg(&a.fs);
 	sys->gs = load_seg(&a.gs);
@@ -194,12 +211,10 @@ static enum nested_result do_vmsave(struct nestor_vcpu *vcpu)
 {
 	const struct guest_msrs *m = vcpu->run->msrs;
 	const struct guest_sys *sys = vcpu->run->sys;
-	struct gmem_window w;
 	enum nested_result r;
 	struct sys_area a;
-	u64 gpa;
 
-	r = vmcb_operand(vcpu, &gpa, &w);
+	r = vmcb_operand(vcpu);
 	if (r != NESTED_OK)
 		return r;
 	run_need(vcpu->run, GRP_SYS | GRP_MSRS);
@@ -210,7 +225,7 @@ static enum nested_result do_vmsave(struct nestor_vcpu *vcpu)
 		.kernel_gs_base = m->kernel_gs_base, .sysenter_cs = sys->sysenter_cs,
 		.sysenter_esp = sys->sysenter_esp, .sysenter_eip = sys->sysenter_eip,
 	};
-	return write_sys(&w, &a) ? NESTED_OK : window_failed(vcpu);
+	return write_sys(window(vcpu), &a) ? NESTED_OK : window_failed(vcpu);
 }
 
 /* STGI and CLGI; in an L2 with virtual GIF they act on V_GIF (APM: "Virtual GIF"). */
@@ -232,11 +247,9 @@ static enum nested_result do_gif(struct nestor_vcpu *vcpu, bool on)
 
 static enum nested_result do_invlpga(struct nestor_vcpu *vcpu)
 {
-	u64 addr;
-
-	if (operand(vcpu, &addr) != NESTED_OK)
+	if (take_operand(vcpu) != NESTED_OK)
 		return NESTED_LATER;
-	nsvm_invlpga(vcpu, addr, vcpu->run->gpr[REG_RCX]);
+	nsvm_invlpga(vcpu, nsvm_of(vcpu)->operand, vcpu->run->gpr[REG_RCX]);
 	return NESTED_OK;
 }
 
@@ -265,12 +278,12 @@ enum nested_result nsvm_insn(struct nestor_vcpu *vcpu)
 	if (reason == EXIT_SKINIT)
 		return NESTED_UD;
 	r = common_checks(vcpu);
-	if (r != NESTED_OK)
+	if (unlikely(r != NESTED_OK))
 		return r;
-	switch (reason) {
-	case EXIT_VMRUN:
-		/* VMRUN has to be intercepted, so an L2's never comes here. */
+	/* VMRUN has to be intercepted, so an L2's never comes here. */
+	if (reason == EXIT_VMRUN)
 		return vcpu_in_l2(vcpu) ? NESTED_UD : do_vmrun(vcpu);
+	switch (reason) {
 	case EXIT_VMLOAD:
 		return do_vmload(vcpu);
 	case EXIT_VMSAVE:

@@ -18,6 +18,8 @@
 #include "nsvm/merge.h"
 #include "nsvm/vmcb12.h"
 
+#define NR_VMCB_WINDOWS	4
+
 /* What #VMEXIT would load from the host save area, while the SMI handler has L1's run. */
 struct parked_l1 {
 	u64 rax, rsp, rip, rflags;
@@ -42,12 +44,15 @@ struct parked_l1 {
  * @hsave_pa: VM_HSAVE_PA MSR
  * @vm_cr: VM_CR MSR
  * @last: the last entry by VMRUN, for the next one; see commit_short()
- * @last.good: @snap.save holds what #VMEXIT left in vmcb12, and @l2 the same; whoever changes
- *	one of the two otherwise clears it
- * @last.checked: no field that the checks look at has changed since they passed
+ * @last.good: #VMEXIT left in vmcb12 what @l2 holds; whoever changes @l2 otherwise clears it
  * @last.l0: L0's policy of the last merge
- * @last.host_cr0: L1's CR0 then
+ * @last.host_cr0, @last.host_cr4, @last.host_efer: L1's then
  * @last.virq_mode: V_INTR_MASKING and V_GIF_ENABLE then
+ * @last.int_ctl: what #VMEXIT left in int_ctl
+ * @last.root: the shadow that @l2.root is of, NULL without nested paging
+ * @window: pages of L1 that rAX named, by frame
+ * @operand: rAX of the instruction that is being executed, in its effective address size
+ * @map: the page of L1's MSR map
  * @soft: software event that L1 injected, not known yet to be delivered
  * @soft_at: the vCPU's count of world switches when it was given to the CPU
  * @smm_l2: an SMI came while L2 ran: RSM goes back to it
@@ -72,11 +77,15 @@ struct nsvm {
 	u64 hsave_pa;
 	u64 vm_cr;
 	struct {
-		bool good, checked;
+		bool good;
 		struct l0_policy l0;
-		u64 host_cr0;
+		u64 host_cr0, host_cr4, host_efer;
 		u64 virq_mode;
+		u64 int_ctl;
+		struct shadow_root *root;
 	} last;
+	struct gmem_window window[NR_VMCB_WINDOWS], map;
+	u64 operand;
 	struct guest_event soft;
 	u64 soft_at;
 	bool smm_l2;
@@ -87,6 +96,12 @@ struct nsvm {
 static inline struct nsvm *nsvm_of(struct nestor_vcpu *vcpu)
 {
 	return container_of(vcpu->nested, struct nsvm, head);
+}
+
+/* The window for the page at @gpa, which it may or may not hold yet. */
+static inline struct gmem_window *nsvm_window(struct nsvm *n, u64 gpa)
+{
+	return &n->window[(gpa / VMCB12_SIZE) % NR_VMCB_WINDOWS];
 }
 
 /* gif.c */
@@ -107,11 +122,16 @@ static inline bool nsvm_watch_iret(const struct nestor_vcpu *vcpu)
 }
 
 /*
- * snapshot.c: the only reader of vmcb12 (the page of @w, at @gpa) and its MSR map; 0, -EFAULT, or
- * -EAGAIN when it would have to sleep and may not
+ * snapshot.c: the only reader of vmcb12 (the page of @w, at @gpa) and its MSR map; -EFAULT, or
+ * -EAGAIN when it would have to sleep and may not.
+ *
+ * nsvm_snapshot() copies all of it.  nsvm_snapshot_same() with @last.good reads all of it just the
+ * same, but copies only what concerns events and RIP, RSP, RAX and RFLAGS; it returns 1 when
+ * everything else is what the copy and L2's run hold, and 0 when it is not: then what was read counts
+ * for nothing and a whole snapshot has to be taken.
  */
-int nsvm_snapshot(struct nestor_vcpu *vcpu, const struct gmem_window *w, u64 gpa,
-		  struct vmcb12_snapshot *snap);
+int nsvm_snapshot(struct nestor_vcpu *vcpu, const struct gmem_window *w, u64 gpa);
+int nsvm_snapshot_same(struct nestor_vcpu *vcpu, const struct gmem_window *w, u64 gpa);
 
 /* enter.c */
 /** nsvm_vmrun() - VMRUN of the VMCB in the page of @w, at @gpa */
@@ -119,18 +139,6 @@ enum nested_result nsvm_vmrun(struct nestor_vcpu *vcpu, const struct gmem_window
 			      u64 next_rip);
 /** nsvm_leave() - L1 is current again, L2 is forgotten, nothing is written to vmcb12 */
 void nsvm_leave(struct nestor_vcpu *vcpu);
-
-/** nsvm_check_env() - what the checks depend on beside the snapshot, for L1 as it is now */
-void nsvm_check_env(struct nestor_vcpu *vcpu, struct check_env *env);
-/**
- * nsvm_resume_l2() - make L2 current with the registers of the snapshot and L1's general ones
- * The snapshot was checked; L1 goes on as @vcpu->l1 says after the exit.
- */
-void nsvm_resume_l2(struct nestor_vcpu *vcpu);
-
-/* state.c: KVM_GET_NESTED_STATE and KVM_SET_NESTED_STATE */
-int nsvm_get_state(struct nestor_vcpu *vcpu, struct kvm_nested_state *s);
-int nsvm_set_state(struct nestor_vcpu *vcpu, const struct kvm_nested_state *s);
 
 /* insn.c */
 enum nested_result nsvm_insn(struct nestor_vcpu *vcpu);
@@ -167,11 +175,13 @@ enum nested_result nsvm_translate(struct nestor_vcpu *vcpu, struct l2_gpa from, 
 				  struct l1_gpa *to);
 /** nsvm_select_root() - point L2's run at the table it is to run on; -ENOMEM, or -EAGAIN: not without sleeping */
 int nsvm_select_root(struct nestor_vcpu *vcpu);
+/**
+ * nsvm_same_root() - with L1's paging mode, nCR3 and ASID as they were, L2's run is at the right table
+ * already
+ */
+bool nsvm_same_root(struct nestor_vcpu *vcpu);
 /** nsvm_pt_format() - format of L1's nested page table as L1's mode has it */
 void nsvm_pt_format(struct nestor_vcpu *vcpu, struct pt_format *fmt, u64 ncr3, u64 *root);
-/** nsvm_pt_format_of() - the same for an L1 with these EFER and CR4 */
-void nsvm_pt_format_of(struct nestor_vcpu *vcpu, u64 efer, u64 cr4, struct pt_format *fmt,
-		       u64 ncr3, u64 *root);
 
 /* tlb.c */
 void nsvm_flush(struct nestor_vcpu *vcpu);

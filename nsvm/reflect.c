@@ -103,7 +103,9 @@ fail:
 static bool l1_has_pdptes(struct guest_run *l1)
 {
 	run_need(l1, GRP_CR);
-	return (l1->cr0 & X_CR0_PG) && (l1->cr4 & X_CR4_PAE) && !(l1->efer & X_EFER_LMA);
+	if (likely(l1->efer & X_EFER_LMA))
+		return false;
+	return (l1->cr0 & X_CR0_PG) && (l1->cr4 & X_CR4_PAE);
 }
 
 static bool l1_paging_bad(struct nestor_vcpu *vcpu)
@@ -112,8 +114,6 @@ static bool l1_paging_bad(struct nestor_vcpu *vcpu)
 	u64 pdpte[4];
 	int i;
 
-	if (!l1_has_pdptes(l1))
-		return false;
 	if (gmem_read(vcpu, l1_gpa(l1->cr3 & 0xffffffe0), pdpte, sizeof(pdpte)))
 		return true;
 	for (i = 0; i < 4; i++)
@@ -121,6 +121,12 @@ static bool l1_paging_bad(struct nestor_vcpu *vcpu)
 		    (pdpte[i] & (PDPTE_RSVD | vcpu->cpuid.rsvd_gpa_bits)))
 			return true;
 	return false;
+}
+
+/* Without LBR virtualisation the CPU does not know what the run holds of it. */
+static u32 lbr_group(const struct guest_run *run)
+{
+	return run->lbr_virt ? GRP_LBR : 0;
 }
 
 /* Registers that the two share: what L2 left in them is L1's now. */
@@ -131,7 +137,7 @@ static void share_back(struct nestor_vcpu *vcpu)
 	u64 rax = l1->gpr[REG_RAX], rsp = l1->gpr[REG_RSP];
 	unsigned int i;
 
-	run_need(l1, GRP_CR2 | GRP_DR | GRP_PAT | GRP_LBR);
+	run_need(l1, GRP_CR2 | GRP_DR | (n->np ? 0 : GRP_PAT) | lbr_group(l1) | lbr_group(l2));
 	_Pragma("GCC unroll 16")
 	for (i = 0; i < NR_GUEST_REGS; i++)
 		l1->gpr[i] = l2->gpr[i];
@@ -184,7 +190,7 @@ static void load_l1(struct nestor_vcpu *vcpu)
 	vcpu->run = l1;
 	nsvm_set_gif(vcpu, false);
 	vcpu->stats.nested_exits++;
-	if (l1_paging_bad(vcpu))
+	if (unlikely(l1_has_pdptes(l1)) && l1_paging_bad(vcpu))
 		vcpu_request(vcpu, REQ_TRIPLE_FAULT);
 }
 
@@ -196,8 +202,11 @@ static void load_l1(struct nestor_vcpu *vcpu)
 static u64 int_info(struct nestor_vcpu *vcpu)
 {
 	const struct guest_exit *x = &vcpu->run->exit;
-	struct guest_event ev = injected_event(vcpu);
+	struct guest_event ev;
 
+	if (likely(!any_injected(vcpu) && !x->vectoring.valid))
+		return 0;
+	ev = injected_event(vcpu);
 	if (!ev.valid && nsvm_of(vcpu)->at_exit && x->reason != EXIT_SHUTDOWN)
 		ev = x->vectoring;
 	return nsvm_event_encode(&ev);
@@ -211,41 +220,6 @@ static void end_nmi_step(struct nestor_vcpu *vcpu)
 	vcpu->singlestep_nmi = false;
 	if (!vcpu->singlestep_tf)
 		vcpu->run->rflags &= ~X_RFLAGS_TF;
-}
-
-/* What vmcb12 holds now, for the next VMRUN to find unchanged. */
-static void remember(struct nsvm *n)
-{
-	struct vmcb12_save *s = &n->snap.save;
-	const struct guest_run *l2 = &n->l2;
-	const u64 *seg = (const u64 *)l2->seg;
-	u64 *out = (u64 *)&s->es, unchecked;
-	unsigned int i;
-
-	/* LBR state and PAT without nested paging are no part of this. */
-	if (!n->np || (n->snap.ctl.virt_ext & LBR_VIRT_ENABLE))
-		return;
-	unchecked = (s->efer ^ l2->efer) | (s->cr4 ^ l2->cr4) | (s->cr3 ^ l2->cr3) |
-		    (s->cr0 ^ l2->cr0) | (s->dr7 ^ l2->dr7) | (s->dr6 ^ l2->dr6) |
-		    (s->g_pat ^ l2->pat) | (s->cs.attrib ^ l2->seg[SEG_CS].attrib);
-	n->last.checked = !unchecked;
-	_Pragma("GCC unroll 8")
-	for (i = 0; i < 8; i++)
-		out[i] = seg[i];
-	s->gdtr.limit = l2->gdtr.limit;
-	s->gdtr.base = l2->gdtr.base;
-	s->idtr.limit = l2->idtr.limit;
-	s->idtr.base = l2->idtr.base;
-	s->cpl = l2->cpl;
-	s->efer = l2->efer;
-	s->cr4 = l2->cr4;
-	s->cr3 = l2->cr3;
-	s->cr0 = l2->cr0;
-	s->dr7 = l2->dr7;
-	s->dr6 = l2->dr6;
-	s->cr2 = l2->cr2;
-	s->g_pat = l2->pat;
-	n->last.good = true;
 }
 
 /* nRIP and the bytes; false: they are not to be had without sleeping */
@@ -270,13 +244,13 @@ enum nested_who nsvm_reflect(struct nestor_vcpu *vcpu, u64 code, u64 info1, u64 
 	struct nsvm *n = nsvm_of(vcpu);
 	struct guest_run *l2 = &n->l2;
 	struct insn_area ia;
-	struct gmem_window w;
+	struct gmem_window *w = nsvm_window(n, n->snap.gpa);
 	struct exit_area xa;
 	bool written;
 
 	if (vcpu->atomic && l1_has_pdptes(&vcpu->l1))
 		return NESTED_NOT_YET;
-	run_need(l2, GRP_SEG | GRP_DTABLE | GRP_CR | GRP_CR2 | GRP_DR | GRP_PAT | GRP_LBR);
+	run_need(l2, GRP_SEG | GRP_DTABLE | GRP_CR | GRP_CR2 | GRP_DR | GRP_PAT | lbr_group(l2));
 	if (!assist(vcpu, code, insn, &ia))
 		return NESTED_NOT_YET;
 	end_nmi_step(vcpu);
@@ -289,13 +263,14 @@ enum nested_who nsvm_reflect(struct nestor_vcpu *vcpu, u64 code, u64 info1, u64 
 		.info2 = info2,
 		.int_info = int_info(vcpu),
 	};
-	written = gmem_window(vcpu, l1_gpa(n->snap.gpa), true, &w) && put_all(&w, n, &xa, &ia);
+	written = gmem_window_kept(vcpu, l1_gpa(n->snap.gpa), true, w) && put_all(w, n, &xa, &ia);
 	if (!written && vcpu->atomic)
 		return NESTED_NOT_YET;
 	trace_nestor_nested_exit(vcpu, l2->rip, code, info1, info2, xa.int_info);
 	clear_injected(vcpu);
 	l2->inject.valid = false;
-	remember(n);
+	n->last.int_ctl = xa.int_ctl;
+	n->last.good = written;
 	share_back(vcpu);
 	load_l1(vcpu);
 	/* L1 took vmcb12's memory away: there is nobody left to tell. */

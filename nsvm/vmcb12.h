@@ -212,13 +212,10 @@ static_assert(sizeof(struct vmcb12_save) == 0x298, "VMCB layout");
  * @msr_read_icpt: bits enum pass_msr, set where L1's MSRPM intercepts RDMSR (or would,
  *	were the map readable); 0 when L1 does not intercept MSRs
  * @msr_write_icpt: the same for WRMSR
- * @changed: since the last entry something has differed from what these fields held, RIP, RSP,
- *	RAX, RFLAGS and what concerns events aside; cleared by the entry
  * @msrpm_word: the bytes of the map that the two were made of
  */
 struct vmcb12_snapshot {
 	u64 gpa;
-	bool changed;
 	struct vmcb12_ctl ctl;
 	struct vmcb12_save save;
 	u32 msr_read_icpt;

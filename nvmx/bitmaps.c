@@ -8,49 +8,53 @@
  * between two exits to L1, pays nothing for them.  The first access of a kind exits, is
  * found to be allowed, and is allowed from then on; later entries look at the bits of
  * just these.
+ *
+ * Where sleeping is not allowed and a page is not at hand, nothing is said: -EAGAIN.
  */
 #include "mmu/mmu.h"
 #include "nvmx/bitmaps.h"
 #include "nvmx/exit_table.h"
 
-/* The bits of one port in bitmap A or B; true: exits */
-static bool port_bit(struct nestor_vcpu *vcpu, u16 port)
+/* Bit @bit of the bitmap at @map; 1: exits */
+static int map_bit(struct nestor_vcpu *vcpu, u64 map, unsigned int bit)
 {
-	const struct vmcs12 *v = nvmx_of(vcpu)->vmcs12;
-	u64 map = port & 0x8000 ? v->io_bitmap_b : v->io_bitmap_a;
 	u8 byte;
+	int r = gmem_read(vcpu, l1_gpa(map + bit / 8), &byte, 1);
 
-	if (gmem_read(vcpu, l1_gpa(map + (port & 0x7fff) / 8), &byte, 1))
-		return true;
-	return byte & (1u << (port & 7));
+	if (r)
+		return r == -EAGAIN ? r : 1;
+	return byte >> (bit & 7) & 1;
 }
 
-bool nvmx_io_wanted(struct nestor_vcpu *vcpu, u16 port, unsigned int size)
+/* The bit of one port in bitmap A or B */
+static int port_bit(struct nestor_vcpu *vcpu, u16 port)
+{
+	const struct vmcs12 *v = nvmx_of(vcpu)->vmcs12;
+
+	return map_bit(vcpu, port & 0x8000 ? v->io_bitmap_b : v->io_bitmap_a, port & 0x7fff);
+}
+
+int nvmx_io_wanted(struct nestor_vcpu *vcpu, u16 port, unsigned int size)
 {
 	const struct vmcs12 *v = nvmx_of(vcpu)->vmcs12;
 	unsigned int i;
+	int r = 0;
 
 	if (!(v->cpu_ctls & CPU_IO_BITMAPS))
-		return v->cpu_ctls & CPU_UNCOND_IO;
+		return !!(v->cpu_ctls & CPU_UNCOND_IO);
 	/* An access that wraps around the end of the port space exits. */
 	if (port + size > 0x10000)
-		return true;
-	for (i = 0; i < size; i++)
-		if (port_bit(vcpu, port + i))
-			return true;
-	return false;
+		return 1;
+	for (i = 0; i < size && !r; i++)
+		r = port_bit(vcpu, port + i);
+	return r;
 }
 
-static bool msr_bit(struct nestor_vcpu *vcpu, u32 msr, bool write)
+static int msr_bit(struct nestor_vcpu *vcpu, u32 msr, bool write)
 {
 	int bit = nvmx_msr_bit(msr, write);
-	u8 byte;
 
-	if (bit < 0)
-		return true;
-	if (gmem_read(vcpu, l1_gpa(nvmx_of(vcpu)->vmcs12->msr_bitmap + bit / 8), &byte, 1))
-		return true;
-	return byte & (1u << (bit & 7));
+	return bit < 0 ? 1 : map_bit(vcpu, nvmx_of(vcpu)->vmcs12->msr_bitmap, bit);
 }
 
 static int pass_number(u32 msr)
@@ -82,41 +86,47 @@ static void allow(struct nestor_vcpu *vcpu, u32 msr, bool write)
 	n->l2.ctl_dirty |= CTL_MSR;
 }
 
-bool nvmx_msr_wanted(struct nestor_vcpu *vcpu, u32 msr, bool write)
+int nvmx_msr_wanted(struct nestor_vcpu *vcpu, u32 msr, bool write)
 {
-	const struct vmcs12 *v = nvmx_of(vcpu)->vmcs12;
+	int r = 1;
 
-	if (!(v->cpu_ctls & CPU_MSR_BITMAPS) || msr_bit(vcpu, msr, write))
-		return true;
-	allow(vcpu, msr, write);
-	return false;
+	if (nvmx_of(vcpu)->vmcs12->cpu_ctls & CPU_MSR_BITMAPS)
+		r = msr_bit(vcpu, msr, write);
+	if (!r)
+		allow(vcpu, msr, write);
+	return r;
 }
 
-static u32 still_allowed(struct nestor_vcpu *vcpu, u32 used, bool write)
+/* Takes the bits that L1 wants to see out of @pass. */
+static int still_allowed(struct nestor_vcpu *vcpu, u32 *pass, bool write)
 {
-	u32 pass = 0;
-	int i;
+	int i, r;
 
-	for (i = 0; i < NR_PASS_MSR; i++)
-		if ((used & (1u << i)) && !msr_bit(vcpu, pass_msr_index[i], write))
-			pass |= 1u << i;
-	return pass;
+	for (i = 0; i < NR_PASS_MSR; i++) {
+		if (!(*pass & (1u << i)))
+			continue;
+		r = msr_bit(vcpu, pass_msr_index[i], write);
+		if (r < 0)
+			return r;
+		if (r)
+			*pass &= ~(1u << i);
+	}
+	return 0;
 }
 
-void nvmx_merge_msrs(struct nestor_vcpu *vcpu)
+int nvmx_merge_msrs(struct nestor_vcpu *vcpu)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 	bool maps = n->vmcs12->cpu_ctls & CPU_MSR_BITMAPS;
 	u32 r = maps ? n->msr_read_used & vcpu->l1.msr_read_pass : 0;
 	u32 w = maps ? n->msr_write_used & vcpu->l1.msr_write_pass : 0;
 
-	if (r)
-		r = still_allowed(vcpu, r, false);
-	if (w)
-		w = still_allowed(vcpu, w, true);
+	if ((r && still_allowed(vcpu, &r, false)) || (w && still_allowed(vcpu, &w, true)))
+		return -EAGAIN;
 	if (n->l2.msr_read_pass == r && n->l2.msr_write_pass == w)
-		return;
+		return 0;
 	n->l2.msr_read_pass = r;
 	n->l2.msr_write_pass = w;
 	n->l2.ctl_dirty |= CTL_MSR;
+	return 0;
 }

@@ -133,20 +133,27 @@ static struct verdict failed(enum nvmx_check id, const struct vmcs12 *v,
 	};
 }
 
-struct verdict nvmx_check(const struct vmcs12 *v, const struct nvmx_check_env *e, u32 classes)
+static enum nvmx_check first_failed(const struct vmcs12 *v, const struct nvmx_check_env *e,
+				    u32 classes)
 {
+	enum nvmx_check id;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(groups); i++) {
-		enum nvmx_check id;
-
 		if (!(classes & groups[i].classes))
 			continue;
 		id = groups[i].check(v, e);
 		if (unlikely(id))
-			return failed(id, v, e);
+			return id;
 	}
-	return (struct verdict){ .check = CHECK_none };
+	return CHECK_none;
+}
+
+struct verdict nvmx_check(const struct vmcs12 *v, const struct nvmx_check_env *e, u32 classes)
+{
+	enum nvmx_check id = first_failed(v, e, classes);
+
+	return id ? failed(id, v, e) : (struct verdict){ .check = CHECK_none };
 }
 
 static u64 modes_of(const struct vmcs12 *v)
@@ -159,36 +166,39 @@ static bool starts_over(const struct vmcs12 *v, const struct nvmx_check_env *e,
 			const struct nvmx_checked *last)
 {
 	return !last->valid || last->modes != modes_of(v) ||
-	       memcmp(&last->env, e, NVMX_CHECK_ENV_STABLE);
+	       !nvmx_same(&last->env, e, NVMX_CHECK_ENV_STABLE);
 }
 
-struct verdict nvmx_check_entry(struct vmcs12 *v, const struct nvmx_check_env *e,
-				struct nvmx_checked *last)
+u32 nvmx_check_classes(const struct vmcs12 *v, const struct nvmx_check_env *e,
+		       const struct nvmx_checked *last)
 {
 	/* PDPTEs in memory and VTPR may have changed though no field did. */
-	u32 classes = v->dirty | BIT(VMCS_HOT);
-	struct verdict bad;
+	return starts_over(v, e, last) ? VMCS12_DIRTY_ALL : v->dirty | BIT(VMCS_HOT);
+}
 
-	if (starts_over(v, e, last))
-		classes = VMCS12_DIRTY_ALL;
-	bad = nvmx_check(v, e, classes);
-	if (bad.check)
-		return bad;
+bool nvmx_check_entry(struct vmcs12 *v, const struct nvmx_check_env *e, u32 classes,
+		      struct nvmx_checked *last, struct verdict *bad)
+{
+	enum nvmx_check id = first_failed(v, e, classes);
+
+	if (unlikely(id)) {
+		*bad = failed(id, v, e);
+		return false;
+	}
 	v->dirty = 0;
 	if (classes == VMCS12_DIRTY_ALL) {
 		last->env = *e;
 		last->modes = modes_of(v);
 		last->valid = true;
 	}
-	return bad;
+	return true;
 }
 
-u32 nvmx_check_groups(const struct vmcs12 *v, const struct nvmx_check_env *e,
-		      const struct nvmx_checked *last)
+u32 nvmx_check_groups(const struct vmcs12 *v, u32 classes)
 {
 	u32 groups = 0;
 
-	if ((v->dirty & (BIT(VMCS_GUEST) | BIT(VMCS_MODE))) || starts_over(v, e, last))
+	if (classes & (BIT(VMCS_GUEST) | BIT(VMCS_MODE)))
 		return GRP_ALL;
 	if (v->guest_activity == ACTIVITY_HLT)
 		groups |= GRP_SEG;

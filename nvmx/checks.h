@@ -105,24 +105,31 @@ extern const struct nvmx_check_row nvmx_check_rows[NR_NVMX_CHECKS];
 struct verdict nvmx_check(const struct vmcs12 *v, const struct nvmx_check_env *e, u32 classes);
 
 /**
- * nvmx_check_entry() - nvmx_check() of what may have changed since @last, which it keeps
+ * nvmx_check_classes() - what of @v's checks has to be repeated since @last: BIT(enum vmcs12_class)
  *
- * @v->dirty and a change of @e decide; PDPTEs in memory and VTPR are looked at each time.  When all passes, @v->dirty is 0 and @last is
- * filled in; a failure leaves both alone.  Clear @last->valid when other capabilities
- * are put behind the same pointer.
+ * @v->dirty and a change of @e decide; PDPTEs in memory and VTPR are looked at each time.
  */
-struct verdict nvmx_check_entry(struct vmcs12 *v, const struct nvmx_check_env *e,
-				struct nvmx_checked *last);
+u32 nvmx_check_classes(const struct vmcs12 *v, const struct nvmx_check_env *e,
+		       const struct nvmx_checked *last);
 
 /**
- * nvmx_check_groups() - GRP_* of guest state that the checks of this entry look at
+ * nvmx_check_entry() - nvmx_check() of @classes, which are nvmx_check_classes()
+ *
+ * Return: true when all passes: @v->dirty is 0 and @last is filled in then.  A failure leaves both
+ * alone and fills in @bad.  Clear @last->valid when other capabilities are put behind the
+ * same pointer.
+ */
+bool nvmx_check_entry(struct vmcs12 *v, const struct nvmx_check_env *e, u32 classes,
+		      struct nvmx_checked *last, struct verdict *bad);
+
+/**
+ * nvmx_check_groups() - GRP_* of guest state that the checks of @classes look at
  *
  * For a caller that leaves fields of @v as they were before L2 ran: those of the result
  * have to be current when nvmx_check_entry() is called.  The checks of RIP look at CS.L
  * at every entry; the caller sees to that.
  */
-u32 nvmx_check_groups(const struct vmcs12 *v, const struct nvmx_check_env *e,
-		      const struct nvmx_checked *last);
+u32 nvmx_check_groups(const struct vmcs12 *v, u32 classes);
 
 /* What the snapshot has to read for the environment. */
 /** nvmx_needs_pdptes() - does @v enter a guest with PAE paging whose PDPTEs are in memory at CR3? */

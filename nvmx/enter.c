@@ -9,6 +9,7 @@
  */
 #include "core/events.h"
 #include "core/hw_ops.h"
+#include "core/irq.h"
 #include "core/trace.h"
 #include "core/x86.h"
 #include "nvmx/bitmaps.h"
@@ -70,7 +71,7 @@ static void merge_controls(struct nestor_vcpu *vcpu, u32 changed)
 	struct nvmx_policy now;
 
 	l0_policy(vcpu, &now);
-	if (!(changed & CONTROL_CLASSES) && !memcmp(&now, &n->policy, sizeof(now)))
+	if (!(changed & CONTROL_CLASSES) && nvmx_same(&now, &n->policy, sizeof(now)))
 		return;
 	n->policy = now;
 	nvmx_merge_controls(n->vmcs12, &now, &n->merged);
@@ -168,14 +169,14 @@ static void shared_registers(struct nestor_vcpu *vcpu, const struct vmcs12 *v, u
 }
 
 /* Without EPT the PDPTEs are those that the checks read from memory. */
-static void take_pdptes(struct nvmx *n, const struct nvmx_check_env *env)
+static void take_pdptes(struct nvmx *n)
 {
 	if (!nvmx_needs_pdptes(n->vmcs12))
 		return;
-	memcpy(n->merged.pdpte, env->pdpte, sizeof(n->merged.pdpte));
+	memcpy(n->merged.pdpte, n->env.pdpte, sizeof(n->merged.pdpte));
 }
 
-static void merge_state(struct nestor_vcpu *vcpu, const struct nvmx_check_env *env)
+static void merge_state(struct nestor_vcpu *vcpu)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 	struct guest_run *l2 = &n->l2, *merged = &n->merged;
@@ -187,7 +188,7 @@ static void merge_state(struct nestor_vcpu *vcpu, const struct nvmx_check_env *e
 	shared_registers(vcpu, v, groups, &shared);
 	nvmx_merge_hot(v, l2);
 	nvmx_merge_state(v, &shared, groups, merged);
-	take_pdptes(n, env);
+	take_pdptes(n);
 	commit_cr(l2, merged);
 	commit_activity(l2, merged);
 	if (groups & ~VMCS12_HOT)
@@ -244,11 +245,11 @@ static void inject(struct nestor_vcpu *vcpu)
  * controls no longer leave to L2 alone.  An MSR list writes to the same registers, and
  * an entry that it fails has to leave vmcs12 alone.
  */
-static void sync_for_entry(struct nestor_vcpu *vcpu, const struct nvmx_check_env *env)
+static void sync_for_entry(struct nestor_vcpu *vcpu, u32 classes)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 	const struct vmcs12 *v = n->vmcs12;
-	u32 groups = nvmx_check_groups(v, env, &n->checked) | ~nvmx_lazy_groups(v);
+	u32 groups = nvmx_check_groups(v, classes) | ~nvmx_lazy_groups(v);
 
 	/* The checks of RIP want CS once L1 moves L2 across 4G (see save_guest). */
 	if (v->guest_rip >> 32 && !(n->l2.rip >> 32))
@@ -271,6 +272,17 @@ static enum nested_result refuse(struct nestor_vcpu *vcpu, const struct verdict 
 	return NESTED_EXITED;
 }
 
+/* Not inlined, for what it needs of the stack.  @classes: nvmx_check_classes() */
+static noinline enum nested_result check_again(struct nestor_vcpu *vcpu, u32 classes, u32 *error)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+	struct verdict bad;
+
+	if (nvmx_check_entry(n->vmcs12, &n->env, classes, &n->checked, &bad))
+		return NESTED_ENTERED;
+	return vcpu->atomic ? NESTED_LATER : refuse(vcpu, &bad, error);
+}
+
 /* The entry's MSR list: 0, or the number of the entry that failed. */
 static u32 load_msrs(struct nestor_vcpu *vcpu)
 {
@@ -281,31 +293,47 @@ static u32 load_msrs(struct nestor_vcpu *vcpu)
 	return nvmx_msrs_load(vcpu, v->entry_msr_load_addr, v->entry_msr_load_count);
 }
 
+static bool uses_apic(const struct vmcs12 *v)
+{
+	return (v->cpu_ctls & CPU_TPR_SHADOW) || (nvmx_cpu2(v) & CPU2_APIC_ACCESS);
+}
+
+/*
+ * Entries that have to do with more of L1's memory than is at hand, or after which L2 does not run at
+ * once.
+ */
+static bool may_sleep(const struct vmcs12 *v)
+{
+	return v->entry_msr_load_count || v->guest_activity != ACTIVITY_ACTIVE || uses_apic(v);
+}
+
 enum nested_result nvmx_launch(struct nestor_vcpu *vcpu, bool launch, u64 next_rip, u32 *error)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 	struct vmcs12 *v = n->vmcs12;
 	u64 l1_rip = vcpu->l1.rip;
-	struct nvmx_check_env env;
-	struct verdict verdict;
-	u32 changed, bad;
+	u32 changed, classes, bad;
+	enum nested_result r;
 
+	if (vcpu->atomic && may_sleep(v))
+		return NESTED_LATER;
 	/* All of L1's that this entry and the exit after it look at, in one go. */
 	run_need(&vcpu->l1, GRP_CR | GRP_CR2 | GRP_DR | GRP_LBR);
-	nvmx_snapshot(vcpu, &env);
-	sync_for_entry(vcpu, &env);
+	if (nvmx_snapshot(vcpu, &n->env))
+		return NESTED_LATER;
+	classes = nvmx_check_classes(v, &n->env, &n->checked);
+	sync_for_entry(vcpu, classes);
 	changed = v->dirty;
-	verdict = nvmx_check_entry(v, &env, &n->checked);
-	if (unlikely(verdict.check))
-		return refuse(vcpu, &verdict, error);
+	r = check_again(vcpu, classes, error);
+	if (unlikely(r != NESTED_ENTERED))
+		return r;
 	/* Out of memory: nothing was done, so the same instruction may try again. */
-	if (nvmx_select_root(vcpu)) {
+	if (nvmx_select_root(vcpu) || nvmx_merge_msrs(vcpu)) {
 		v->dirty = changed;
-		return NESTED_RETRY;
+		return vcpu->atomic ? NESTED_LATER : NESTED_RETRY;
 	}
 	merge_controls(vcpu, changed);
-	nvmx_merge_msrs(vcpu);
-	merge_state(vcpu, &env);
+	merge_state(vcpu);
 	share(vcpu);
 	vcpu->run = &n->l2;
 	bad = load_msrs(vcpu);
@@ -316,9 +344,13 @@ enum nested_result nvmx_launch(struct nestor_vcpu *vcpu, bool launch, u64 next_r
 	if (launch)
 		v->launched = true;
 	inject(vcpu);
-	nvmx_apic_enter(vcpu);
+	if (uses_apic(v) || n->l2.vapic.tpr_shadow || n->l2.vapic.access)
+		nvmx_apic_enter(vcpu);
 	nvmx_timer_enter(vcpu);
 	nvmx_activity_enter(vcpu);
+	/* VMX root operation held it back; here it is an exit. */
+	if (unlikely(vcpu->apic && lapic_init_latched(vcpu)))
+		vcpu_request(vcpu, REQ_APIC_EVENTS);
 	vcpu->stats.nested_entries++;
 	trace_nestor_nested_entry(vcpu, n->current_ptr, l1_rip, v->entry_intr_info);
 	return NESTED_ENTERED;

@@ -91,13 +91,17 @@ static enum exit_want want_xsaves(struct nestor_vcpu *vcpu)
 }
 
 /* One bit of the VMREAD or VMWRITE bitmap; a field beyond it or a bitmap that is not there exits. */
-static bool vmcs_bitmap_bit(struct nestor_vcpu *vcpu, u64 map, u64 field)
+static enum exit_want want_field(struct nestor_vcpu *vcpu, u64 map, u64 field)
 {
 	u8 byte;
+	int r;
 
-	if (field >> 15 || gmem_read(vcpu, l1_gpa(map + field / 8), &byte, 1))
-		return true;
-	return byte & (1u << (field & 7));
+	if (field >> 15)
+		return WANT_L1;
+	r = gmem_read(vcpu, l1_gpa(map + field / 8), &byte, 1);
+	if (r)
+		return r == -EAGAIN ? WANT_LATER : WANT_L1;
+	return byte & (1u << (field & 7)) ? WANT_L1 : WANT_L0;
 }
 
 /* Register that holds the field's encoding (SDM: instruction information of VMREAD and VMWRITE) */
@@ -125,14 +129,13 @@ static enum exit_want want_vmx(struct nestor_vcpu *vcpu)
 	field = run->gpr[field_gpr(vcpu)];
 	if (field >> 32 && !run_is_64bit(run))
 		field = (u32)field;
-	return vmcs_bitmap_bit(vcpu, write ? v->vmwrite_bitmap : v->vmread_bitmap, field) ?
-	       WANT_L1 : WANT_L0;
+	return want_field(vcpu, write ? v->vmwrite_bitmap : v->vmread_bitmap, field);
 }
 
 static enum exit_want want(struct nestor_vcpu *vcpu, const struct exit_row *row)
 {
 	const struct guest_exit *x = &vcpu->run->exit;
-	bool wanted;
+	int wanted;
 
 	switch (row->rule) {
 	case RULE_L0:
@@ -155,6 +158,8 @@ static enum exit_want want(struct nestor_vcpu *vcpu, const struct exit_row *row)
 	default:
 		return nvmx_want_simple(nvmx_of(vcpu)->vmcs12, row);
 	}
+	if (wanted < 0)
+		return WANT_LATER;
 	return wanted ? WANT_L1 : WANT_L0;
 }
 
@@ -191,6 +196,21 @@ static enum nested_who handled(struct nestor_vcpu *vcpu)
 	return NESTED_BY_L1;
 }
 
+/* What L0 does to an exit of L2 that L1 does not want, on the way to core's handler: it may sleep. */
+static enum nested_who not_wanted(struct nestor_vcpu *vcpu, const struct exit_row *row)
+{
+	const struct guest_exit *x = &vcpu->run->exit;
+
+	if (vcpu->atomic && (x->reason == EXIT_HLT || row->rule == RULE_MSR))
+		return NESTED_NOT_YET;
+	if (row->rule == RULE_MSR && nvmx_apic_msr(vcpu))
+		return handled(vcpu);
+	if (x->reason == EXIT_HLT)
+		nvmx_activity_halt(vcpu);
+	nvmx_timer_resume(vcpu);
+	return NESTED_BY_L0;
+}
+
 static enum nested_who decide(struct nestor_vcpu *vcpu)
 {
 	const struct guest_exit *x = &vcpu->run->exit;
@@ -198,6 +218,12 @@ static enum nested_who decide(struct nestor_vcpu *vcpu)
 
 	if (x->reason >= NR_EXIT_REASONS)
 		return NESTED_BY_L0;
+	/*
+	 * Without the CPU's qualification the instruction has to be read; what software does of the
+	 * virtual APIC and the timer is looked at between the entries of the outer loop.
+	 */
+	if (vcpu->atomic && (!x->has_qual || nvmx_of(vcpu)->apic.soft || nvmx_of(vcpu)->timer.soft))
+		return NESTED_NOT_YET;
 	row = &nvmx_exit_table[x->reason];
 	if (unlikely(nvmx_of(vcpu)->apic.soft) && nvmx_virq_exit(vcpu))
 		return handled(vcpu);
@@ -208,15 +234,11 @@ static enum nested_who decide(struct nestor_vcpu *vcpu)
 		/* Done with here: L0's own handler must not run. */
 		queue_ud(vcpu);
 		return NESTED_BY_L1;
+	case WANT_LATER:
+		return NESTED_NOT_YET;
 	default:
-		break;
+		return not_wanted(vcpu, row);
 	}
-	if (row->rule == RULE_MSR && nvmx_apic_msr(vcpu))
-		return handled(vcpu);
-	if (x->reason == EXIT_HLT)
-		nvmx_activity_halt(vcpu);
-	nvmx_timer_resume(vcpu);
-	return NESTED_BY_L0;
 }
 
 enum nested_who nvmx_l2_exit(struct nestor_vcpu *vcpu)

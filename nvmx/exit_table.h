@@ -71,7 +71,10 @@ extern const struct exit_row nvmx_exit_table[NR_EXIT_REASONS];
 extern const u8 nvmx_insn_reason[NR_VMX_INSNS];
 
 /* What the rules say about one exit; pure. */
-enum exit_want { WANT_L0, WANT_L1, WANT_UD };
+enum exit_want {
+	WANT_L0, WANT_L1, WANT_UD,
+	WANT_LATER,	/* what it goes by is not to be had without sleeping */
+};
 
 static inline u32 nvmx_cpu2(const struct vmcs12 *v)
 {

@@ -9,6 +9,7 @@
 #include "core/insn.h"
 #include "core/x86.h"
 #include "nvmx/insn.h"
+#include "nvmx/insn_info.h"
 
 static const struct {
 	const char *name;
@@ -88,6 +89,8 @@ static enum nested_result do_entry(struct nestor_vcpu *vcpu, bool launch)
 	if (!launch && !n->vmcs12->launched)
 		return nvmx_refuse(vcpu, FAIL_vmresume_not_launched, 0, 0, 0);
 	len = vcpu_insn_len(vcpu);
+	if (len == -EBUSY)
+		return NESTED_LATER;
 	if (len == -EAGAIN || !nvmx_shadow_pull(vcpu))
 		return NESTED_RETRY;
 	/* Undecodable bytes: another CPU rewrote them; the exit vouches for the instruction. */
@@ -168,6 +171,21 @@ static enum nested_result carry_out(struct nestor_vcpu *vcpu, u16 insn)
 	}
 }
 
+/* Those that hypervisors use on the way of each exit, unless their operand is in memory. */
+static bool can_be_atomic(const struct guest_exit *x)
+{
+	switch (x->index) {
+	case INSN_VMLAUNCH:
+	case INSN_VMRESUME:
+		return true;
+	case INSN_VMREAD:
+	case INSN_VMWRITE:
+		return x->has_qual && (x->insn_info & INFO_REGISTER);
+	default:
+		return false;
+	}
+}
+
 enum nested_result nvmx_insn(struct nestor_vcpu *vcpu)
 {
 	const struct guest_exit *x = &vcpu->run->exit;
@@ -177,13 +195,19 @@ enum nested_result nvmx_insn(struct nestor_vcpu *vcpu)
 		return hypercall(vcpu);
 	if (x->reason != EXIT_VMX_INSN)
 		return NESTED_UD;
+	if (vcpu->atomic && (vcpu_in_l2(vcpu) || !can_be_atomic(x)))
+		return NESTED_LATER;
 	if (x->index == INSN_VMCALL)
 		return do_vmcall(vcpu);
 	r = common_checks(vcpu, x->index);
 	if (r != NESTED_OK)
 		return r;
 	/* Nothing may be done twice: know the length before, not after. */
-	if (vcpu_insn_len(vcpu) == -EAGAIN)
+	switch (vcpu_insn_len(vcpu)) {
+	case -EBUSY:
+		return NESTED_LATER;
+	case -EAGAIN:
 		return NESTED_RETRY;
+	}
 	return carry_out(vcpu, x->index);
 }

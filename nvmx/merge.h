@@ -30,6 +30,8 @@ struct nvmx_policy {
 	u64 tsc_offset, tsc_ratio;
 };
 
+static_assert(sizeof(struct nvmx_policy) == 7 * sizeof(u64), "no hole");
+
 /**
  * struct nvmx_shared - registers that a VM entry leaves as L1 has them unless a control loads them
  * @cr0: for ET, NW and CD, which no entry loads

@@ -45,18 +45,23 @@ struct nvmx_ept {
  * struct nvmx_shadowed - fields of the current VMCS that L1 accesses without an exit
  * @ready: the backend has a block for them
  * @on: the current VMCS is in it
- * @nr_write: of the fields below, how many L1 may write; they come first
+ * @nr_l1: of the fields below, how many nobody but L1 writes; they come first
+ * @nr_write: how many L1 may write, those included
  * @nr: how many there are
  * @index: enum vmcs12_index of each
  * @enc: encoding of each
  * @val: value that the block was last known to hold
+ * @new_enc: fields on their way into the block; @new_val: their values.  Here because the kernel
+ *	may clear what is on the stack
  */
 struct nvmx_shadowed {
 	bool ready, on;
-	u8 nr_write, nr;
+	u8 nr_l1, nr_write, nr;
 	u8 index[NVMX_SHADOWED_MAX];
 	u16 enc[NVMX_SHADOWED_MAX];
 	u64 val[NVMX_SHADOWED_MAX];
+	u16 new_enc[NVMX_SHADOWED_MAX];
+	u64 new_val[NVMX_SHADOWED_MAX];
 };
 
 /* What of L1 a VM exit does not load, while an SMI handler has L1's run. */
@@ -125,6 +130,7 @@ struct nvmx_timer {
  * @msr_read_used: bits enum pass_msr that L2 was seen reading; L1's MSR bitmap is looked
  *	at for these
  * @msr_write_used: the same for writing
+ * @env: what the checks of the entry under way look at beside the VMCS
  * @checked: when the current VMCS last passed its checks
  * @activity: activity state in which L2 is or was entered, enum guest_activity
  * @apic: APIC virtualisation
@@ -159,6 +165,7 @@ struct nvmx {
 	struct nvmx_policy policy;
 	u32 lazy;
 	u32 msr_read_used, msr_write_used;
+	struct nvmx_check_env env;
 	struct nvmx_checked checked;
 	u8 activity;
 	struct nvmx_apic apic;
@@ -227,7 +234,8 @@ void nvmx_leave(struct nestor_vcpu *vcpu);
  * @intr_info: VM-exit interruption information, 0 for none
  * @error_code: its error code
  * Instruction length, instruction information and IDT-vectoring are taken from the exit.
- * Return: NESTED_BY_L1, always: vcpu->run is &vcpu->l1.
+ * Return: NESTED_BY_L1: vcpu->run is &vcpu->l1.  With vcpu->atomic also NESTED_NOT_YET, with nothing
+ * done.
  */
 enum nested_who nvmx_reflect(struct nestor_vcpu *vcpu, u32 reason, u64 qual, u32 intr_info,
 			     u32 error_code);
@@ -250,7 +258,10 @@ enum nested_who nvmx_l2_fault(struct nestor_vcpu *vcpu, struct l1_gpa *gpa, bool
 enum nested_result nvmx_translate(struct nestor_vcpu *vcpu, struct l2_gpa from, u64 access,
 				  struct l1_gpa *to);
 
-/** nvmx_select_root() - point L2's run at the table it is to run on and see to its TLB tag; -ENOMEM */
+/**
+ * nvmx_select_root() - point L2's run at the table it is to run on and see to its TLB tag
+ * Return: 0, -ENOMEM, or with vcpu->atomic -EAGAIN.
+ */
 int nvmx_select_root(struct nestor_vcpu *vcpu);
 /** nvmx_ept_format() - how the table that @eptp names is read */
 void nvmx_ept_format(struct nestor_vcpu *vcpu, u64 eptp, struct pt_format *fmt);

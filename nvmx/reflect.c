@@ -89,6 +89,23 @@ static void record_vectoring(struct nestor_vcpu *vcpu, struct vmcs12 *v)
 }
 
 /*
+ * An IRET that had unblocked NMIs and is to run again (SDM: "Information About NMI Unblocking Due
+ * to IRET").  The saved state says that they are not blocked, and a bit of the exit that they
+ * were: the qualification's comes from the CPU.
+ */
+static u32 note_unblocking(struct nestor_vcpu *vcpu, u32 intr_info)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+
+	if (likely(!n->at_exit || !n->l2.exit.nmi_unblocked))
+		return intr_info;
+	run_need(&n->l2, GRP_ACTIVITY);
+	n->l2.nmi_blocked = false;
+	run_dirty(&n->l2, GRP_ACTIVITY);
+	return intr_info & INTR_INFO_VALID ? intr_info | INTR_INFO_NMI_UNBLOCK : intr_info;
+}
+
+/*
  * An exception that L2 raised and that nobody has delivered goes with its instruction, which
  * runs again; the trap of one that is done stays pending.
  */
@@ -225,12 +242,20 @@ static void enter_host(struct nestor_vcpu *vcpu)
 	load_host(vcpu);
 	nvmx_shadow_push(vcpu);
 	vcpu->stats.nested_exits++;
-	vcpu_request(vcpu, REQ_EVENT);
 	if (!load_host_pdptes(vcpu))
 		vmx_abort(vcpu, ABORT_PDPTE);
 	else if (v->exit_msr_load_count &&
 		 nvmx_msrs_load(vcpu, v->exit_msr_load_addr, v->exit_msr_load_count))
 		vmx_abort(vcpu, ABORT_MSR_LOAD);
+}
+
+/* Exits that read or write more of L1's memory than is at hand. */
+static bool may_sleep(const struct nvmx *n)
+{
+	const struct vmcs12 *v = n->vmcs12;
+
+	return v->exit_msr_store_count || v->exit_msr_load_count || n->apic.on ||
+	       n->apic.access || n->timer.slept || !(v->exit_ctls & EXIT_HOST_64);
 }
 
 enum nested_who nvmx_reflect(struct nestor_vcpu *vcpu, u32 reason, u64 qual, u32 intr_info,
@@ -239,8 +264,11 @@ enum nested_who nvmx_reflect(struct nestor_vcpu *vcpu, u32 reason, u64 qual, u32
 	struct nvmx *n = nvmx_of(vcpu);
 	const struct vmcs12 *v = n->vmcs12;
 
+	if (vcpu->atomic && may_sleep(n))
+		return NESTED_NOT_YET;
 	end_nmi_step(vcpu);
 	take_pending(vcpu);
+	intr_info = note_unblocking(vcpu, intr_info);
 	record_exit(vcpu, reason, qual, intr_info, error_code);
 	save_guest(vcpu);
 	nvmx_apic_exit(vcpu);

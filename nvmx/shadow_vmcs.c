@@ -11,26 +11,31 @@
 #include "core/hw_ops.h"
 #include "nvmx/nvmx.h"
 
-/* L1 may write these. */
+/* L1 may write these, and nobody else does while the VMCS is in the block. */
 static const u8 hot_write[] = {
-	VMCS12_guest_rip, VMCS12_guest_rsp, VMCS12_guest_rflags, VMCS12_guest_interruptibility,
-	VMCS12_guest_cr0, VMCS12_guest_cr3, VMCS12_guest_cr4, VMCS12_guest_activity,
-	VMCS12_guest_pending_dbg, VMCS12_guest_intr_status, VMCS12_preemption_timer,
 	VMCS12_cpu_ctls, VMCS12_exception_bitmap, VMCS12_tpr_threshold,
-	VMCS12_entry_intr_info, VMCS12_entry_error_code, VMCS12_entry_insn_len,
+	VMCS12_entry_error_code, VMCS12_entry_insn_len,
 	VMCS12_cr0_mask, VMCS12_cr0_read_shadow, VMCS12_cr4_mask, VMCS12_cr4_read_shadow,
 	VMCS12_host_cr3, VMCS12_host_cr4, VMCS12_host_rsp, VMCS12_host_rip,
 	VMCS12_host_fs_sel, VMCS12_host_gs_sel, VMCS12_host_fs_base, VMCS12_host_gs_base,
 };
 
-/* L1 may read these; a write, which some offer, exits. */
+/* L1 may write these, and an exit does. */
+static const u8 hot_state[] = {
+	VMCS12_guest_rip, VMCS12_guest_rsp, VMCS12_guest_rflags, VMCS12_guest_interruptibility,
+	VMCS12_guest_cr0, VMCS12_guest_cr3, VMCS12_guest_cr4, VMCS12_guest_activity,
+	VMCS12_guest_pending_dbg, VMCS12_guest_intr_status, VMCS12_preemption_timer,
+	VMCS12_entry_intr_info,
+};
+
+/* An exit writes these and L1 may read them; a write, which some offer, exits. */
 static const u8 hot_read[] = {
 	VMCS12_exit_reason, VMCS12_exit_qual, VMCS12_exit_intr_info, VMCS12_exit_error_code,
 	VMCS12_idt_vectoring_info, VMCS12_idt_vectoring_error, VMCS12_exit_insn_len,
 	VMCS12_exit_insn_info, VMCS12_guest_linear_addr,
 };
 
-static_assert(ARRAY_SIZE(hot_write) + ARRAY_SIZE(hot_read) <= NVMX_SHADOWED_MAX,
+static_assert(ARRAY_SIZE(hot_write) + ARRAY_SIZE(hot_state) + ARRAY_SIZE(hot_read) <= NVMX_SHADOWED_MAX,
 	      "all fields have a place");
 static_assert(NR_VMCS12_FIELDS <= 0xff, "an index is a byte");
 
@@ -73,6 +78,8 @@ void nvmx_shadow_setup(struct nestor_vcpu *vcpu)
 		return;
 	s->nr = 0;
 	add(n, hot_write, ARRAY_SIZE(hot_write));
+	s->nr_l1 = s->nr;
+	add(n, hot_state, ARRAY_SIZE(hot_state));
 	s->nr_write = s->nr;
 	add(n, hot_read, ARRAY_SIZE(hot_read));
 	/* Out of memory: it works without, and the next VMXON tries again. */
@@ -104,14 +111,17 @@ bool nvmx_shadow_pull(struct nestor_vcpu *vcpu)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 	struct nvmx_shadowed *s = &n->shadowed;
-	unsigned int i;
+	u64 changed;
 
 	if (!s->on)
 		return true;
-	if (hw->fields_read(&vcpu->l1, s->enc, s->val, s->nr_write))
+	if (hw->fields_read(&vcpu->l1, s->enc, s->val, s->nr_write, &changed))
 		return false;
-	for (i = 0; i < s->nr_write; i++)
+	for (; changed; changed &= changed - 1) {
+		unsigned int i = __ffs(changed);
+
 		vmcs12_set(n->vmcs12, s->index[i], false, s->val[i]);
+	}
 	return true;
 }
 
@@ -132,22 +142,22 @@ void nvmx_shadow_push(struct nestor_vcpu *vcpu)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 	struct nvmx_shadowed *s = &n->shadowed;
-	u16 enc[NVMX_SHADOWED_MAX];
-	u64 val[NVMX_SHADOWED_MAX];
-	unsigned int i, nr = 0;
+	const u64 *f = n->vmcs12->f;
+	unsigned int i, nr = 0, end = s->nr;
 
 	if (!s->on)
 		return;
-	for (i = 0; i < s->nr; i++) {
-		u64 now = n->vmcs12->f[s->index[i]];
+	_Pragma("GCC unroll 4")
+	for (i = s->nr_l1; i < end; i++) {
+		u64 now = f[s->index[i]];
 
-		if (now == s->val[i])
+		if (likely(now == s->val[i]))
 			continue;
 		s->val[i] = now;
-		enc[nr] = s->enc[i];
-		val[nr++] = now;
+		s->new_enc[nr] = s->enc[i];
+		s->new_val[nr++] = now;
 	}
 	/* Where it cannot be told, L1 has to ask. */
-	if (nr && hw->fields_write(&vcpu->l1, enc, val, nr))
+	if (nr && hw->fields_write(&vcpu->l1, s->new_enc, s->new_val, nr))
 		turn(vcpu, false);
 }

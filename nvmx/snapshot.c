@@ -10,54 +10,51 @@
 
 #define VTPR			0x80
 #define DEBUGCTL_VALID		0x3full		/* as core lets L1 write it */
-#define LINK_UNREADABLE		(~0u)
 
-static u8 read_vtpr(struct nestor_vcpu *vcpu, const struct vmcs12 *v)
+/* A page that is not there reads as all ones, as on a bus where nobody answers. */
+static int read_ones(struct nestor_vcpu *vcpu, u64 gpa, void *data, unsigned int len)
 {
-	u8 vtpr = 0;
+	int r = gmem_read(vcpu, l1_gpa(gpa), data, len);
 
-	/* A page that is not there reads as all ones, as on a bus where nobody answers. */
-	if (nvmx_needs_vtpr(v) && gmem_read(vcpu, l1_gpa(v->virtual_apic_addr + VTPR), &vtpr, 1))
-		vtpr = 0xff;
-	return vtpr;
+	if (r != -EFAULT)
+		return r;
+	memset(data, 0xff, len);
+	return 0;
 }
 
-static u32 read_link(struct nestor_vcpu *vcpu, const struct vmcs12 *v)
+static int read_memory(struct nestor_vcpu *vcpu, const struct vmcs12 *v,
+		       struct nvmx_check_env *env)
 {
-	u32 word;
+	int r = 0;
 
-	if (v->vmcs_link_ptr == NO_VMCS)
-		return 0;
-	return gmem_read(vcpu, l1_gpa(v->vmcs_link_ptr), &word, sizeof(word)) ? LINK_UNREADABLE :
-									       word;
+	if (v->vmcs_link_ptr != NO_VMCS)
+		r = read_ones(vcpu, v->vmcs_link_ptr, &env->link_word, sizeof(env->link_word));
+	if (!r && nvmx_needs_vtpr(v))
+		r = read_ones(vcpu, v->virtual_apic_addr + VTPR, &env->vtpr, sizeof(env->vtpr));
+	if (!r && nvmx_needs_pdptes(v))
+		r = read_ones(vcpu, v->guest_cr3 & GENMASK_ULL(31, 5), env->pdpte,
+			      sizeof(env->pdpte));
+	return r;
 }
 
-static void read_pdptes(struct nestor_vcpu *vcpu, const struct vmcs12 *v, u64 pdpte[4])
-{
-	if (gmem_read(vcpu, l1_gpa(v->guest_cr3 & GENMASK_ULL(31, 5)), pdpte, 4 * sizeof(*pdpte)))
-		memset(pdpte, 0xff, 4 * sizeof(*pdpte));
-}
-
-void nvmx_snapshot(struct nestor_vcpu *vcpu, struct nvmx_check_env *env)
+int nvmx_snapshot(struct nestor_vcpu *vcpu, struct nvmx_check_env *env)
 {
 	const struct nvmx *n = nvmx_of(vcpu);
 	const struct vmcs12 *v = n->vmcs12;
 
 	run_need(&vcpu->l1, GRP_CR);
-	*env = (struct nvmx_check_env){
-		.caps = &n->caps,
-		.rsvd_gpa_bits = vcpu->cpuid.rsvd_gpa_bits,
-		.cr4_reserved = vcpu->cpuid.cr4_reserved,
-		.efer_reserved = vcpu->cpuid.efer_reserved,
-		.debugctl_reserved = ~DEBUGCTL_VALID,
-		/* There is no virtual PMU. */
-		.perf_global_reserved = ~0ull,
-		.l1_efer = vcpu->l1.efer,
-		.current_ptr = n->current_ptr,
-		.link_word = read_link(vcpu, v),
-		.va_bits = vcpu->cpuid.cr4_reserved & X_CR4_LA57 ? 48 : 57,
-		.vtpr = read_vtpr(vcpu, v),
-	};
-	if (nvmx_needs_pdptes(v))
-		read_pdptes(vcpu, v, env->pdpte);
+	/* Member by member: all that are not here are 0 from the start, or what was read. */
+	env->caps = &n->caps;
+	env->rsvd_gpa_bits = vcpu->cpuid.rsvd_gpa_bits;
+	env->cr4_reserved = vcpu->cpuid.cr4_reserved;
+	env->efer_reserved = vcpu->cpuid.efer_reserved;
+	env->debugctl_reserved = ~DEBUGCTL_VALID;
+	/* There is no virtual PMU. */
+	env->perf_global_reserved = ~0ull;
+	env->l1_efer = vcpu->l1.efer;
+	env->current_ptr = n->current_ptr;
+	env->link_word = 0;
+	env->va_bits = vcpu->cpuid.cr4_reserved & X_CR4_LA57 ? 48 : 57;
+	env->vtpr = 0;
+	return read_memory(vcpu, v, env);
 }

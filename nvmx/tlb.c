@@ -65,10 +65,13 @@ static int select_shadow(struct nestor_vcpu *vcpu, u64 eptp)
 	bool fresh;
 
 	nvmx_ept_format(vcpu, eptp, &n->ept.fmt);
-	sr = shadow_get(vcpu, l1_gpa(eptp & EPTP_ROOT), &n->ept.fmt, 0, &fresh);
+	if (vcpu->atomic)
+		sr = shadow_ready(vcpu, l1_gpa(eptp & EPTP_ROOT), &n->ept.fmt, 0);
+	else
+		sr = shadow_get(vcpu, l1_gpa(eptp & EPTP_ROOT), &n->ept.fmt, 0, &fresh);
 	if (!sr) {
 		n->ept.on = false;
-		return -ENOMEM;
+		return vcpu->atomic ? -EAGAIN : -ENOMEM;
 	}
 	n->ept.eptp = eptp;
 	n->ept.on = true;
@@ -99,8 +102,10 @@ int nvmx_select_root(struct nestor_vcpu *vcpu)
 		n->ept.on = false;
 		set_root(&n->l2, vcpu->l1.root, false);
 	} else if (!n->ept.on || n->ept.eptp != v->eptp) {
-		if (select_shadow(vcpu, v->eptp))
-			return -ENOMEM;
+		int r = select_shadow(vcpu, v->eptp);
+
+		if (r)
+			return r;
 	}
 	select_tag(n);
 	return 0;

@@ -146,6 +146,9 @@ enum nested_result nvmx_do_vmwrite(struct nestor_vcpu *vcpu)
 	if (vmcs12_fields[i].class == VMCS_INFO && !(caps->misc & MISC_VMWRITE_ALL))
 		return fail(vcpu, FAIL_vmwrite_read_only_field, vmcs, VMXERR_READ_ONLY_FIELD,
 			    encoding);
+	/* The shadow has to be taken back for it. */
+	if (vmcs12_fields[i].class == VMCS_INFO && vcpu->atomic)
+		return NESTED_LATER;
 	write_field(vcpu, vmcs, i, high, val);
 	return nvmx_succeed(vcpu);
 }

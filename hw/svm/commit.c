@@ -39,6 +39,14 @@ static void commit_intercepts(struct guest_run *run)
 	c->pause_filter_thresh = run->pause_thresh;
 }
 
+/* Does what @run wants of interrupts change what has to be intercepted? */
+static bool intercepts_follow(struct guest_run *run)
+{
+	const struct svm_ctx *ctx = svm_ctx(run);
+
+	return run->irq_window != ctx->window || run->vintr.vgif != !!(ctx->int_ctl & V_GIF_ENABLE);
+}
+
 static void commit_vintr(struct guest_run *run)
 {
 	struct vmcb_control *c = &svm_ctx(run)->vmcb->c;
@@ -79,8 +87,9 @@ static void commit_ctl(struct guest_run *run, u32 groups)
 {
 	struct vmcb_control *c = &svm_ctx(run)->vmcb->c;
 
-	/* The window and VGIF change intercepts too, so the two go together. */
-	if (groups & (CTL_INTERCEPTS | CTL_VINTR)) {
+	/* The window and VGIF change intercepts too. */
+	if ((groups & CTL_INTERCEPTS) ||
+	    ((groups & CTL_VINTR) && intercepts_follow(run))) {
 		commit_intercepts(run);
 		c->clean &= ~CLEAN_INTERCEPTS;
 	}
@@ -276,5 +285,6 @@ void svm_commit_groups(struct guest_run *run, struct svm_cpu *sc)
 	if (run->inject.valid)
 		commit_event(run);
 	run->dirty = 0;
+	run->ctl_news |= run->ctl_dirty;
 	run->ctl_dirty = 0;
 }

@@ -112,6 +112,12 @@ static int svm_load(struct guest_run *run)
 	return 0;
 }
 
+/* Nothing that svm_load() did is one run's. */
+static int svm_change(struct guest_run *run)
+{
+	return 0;
+}
+
 static void svm_unload(struct guest_run *run)
 {
 }
@@ -188,7 +194,8 @@ static int svm_fields_alloc(struct guest_run *run, const u16 *read, unsigned int
 	return -EOPNOTSUPP;
 }
 
-static int svm_fields_read(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr)
+static int svm_fields_read(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr,
+			   u64 *changed)
 {
 	return -EAGAIN;
 }
@@ -209,6 +216,7 @@ const struct hw_ops svm_hw_ops = {
 	.run_alloc = svm_run_alloc,
 	.run_free = svm_run_free,
 	.load = svm_load,
+	.change = svm_change,
 	.unload = svm_unload,
 	.enter = svm_enter,
 	.fetch = svm_fetch,

@@ -20,7 +20,7 @@
 
 #define INTR_STATE_SHADOW	(INTR_STATE_STI | INTR_STATE_MOV_SS)
 
-static void commit_seg(unsigned int n, const struct guest_seg *seg, u32 ar)
+static __always_inline void commit_seg(unsigned int n, const struct guest_seg *seg, u32 ar)
 {
 	vmwrite(VMCS_GUEST_ES_SEL + 2 * n, seg->sel);
 	vmwrite(VMCS_GUEST_ES_LIMIT + 2 * n, seg->limit);
@@ -356,5 +356,6 @@ void vmx_commit(struct guest_run *run, struct vmx_cpu *vc)
 	commit_event(run);
 	run->msrs->dirty = false;
 	run->dirty = 0;
+	run->ctl_news |= run->ctl_dirty;
 	run->ctl_dirty = 0;
 }

@@ -18,25 +18,24 @@
 static void read_raw(struct vmx_raw *raw, const struct guest_run *run)
 {
 	const struct vmx_exit_row *row;
+	u8 flags;
 
 	raw->reason = vmread(VMCS_EXIT_REASON);
 	raw->rip = run->rip;
 	row = vmx_exit_row(raw->reason);
-	if (row->flags & XR_QUAL)
-		raw->qual = vmread(VMCS_EXIT_QUALIFICATION);
-	if (row->flags & XR_INTR) {
-		raw->intr = vmread(VMCS_EXIT_INTR_INFO);
-		if (raw->intr & INTR_ERROR_VALID)
-			raw->error = vmread(VMCS_EXIT_ERROR_CODE);
-	}
-	if (row->flags & XR_LEN)
-		raw->len = vmread(VMCS_EXIT_INSN_LEN);
-	if (row->flags & XR_INFO)
-		raw->info = vmread(VMCS_EXIT_INSN_INFO);
-	if (row->flags & XR_GLA)
-		raw->gla = vmread(VMCS_GUEST_LINEAR_ADDR);
-	if (row->flags & XR_GPA)
-		raw->gpa = vmread(VMCS_GUEST_PHYS_ADDR);
+	flags = row->flags;
+	raw->qual = flags & XR_QUAL ? vmread(VMCS_EXIT_QUALIFICATION) : 0;
+	raw->len = flags & XR_LEN ? vmread(VMCS_EXIT_INSN_LEN) : 0;
+	raw->info = flags & XR_INFO ? vmread(VMCS_EXIT_INSN_INFO) : 0;
+	raw->gla = flags & XR_GLA ? vmread(VMCS_GUEST_LINEAR_ADDR) : 0;
+	raw->gpa = flags & XR_GPA ? vmread(VMCS_GUEST_PHYS_ADDR) : 0;
+	raw->intr = 0;
+	raw->error = 0;
+	if (!(flags & XR_INTR))
+		return;
+	raw->intr = vmread(VMCS_EXIT_INTR_INFO);
+	if (raw->intr & INTR_ERROR_VALID)
+		raw->error = vmread(VMCS_EXIT_ERROR_CODE);
 }
 
 static void read_vectoring(struct guest_run *run)
@@ -114,21 +113,22 @@ static void read_refusal(struct guest_run *run)
 void vmx_read_exit(struct guest_run *run, bool failed)
 {
 	struct vmx_ctx *ctx = vmx_ctx(run);
-	struct vmx_raw raw = {};
+	struct vmx_raw *raw = &ctx->raw;
 
 	if (unlikely(failed))
 		return read_refusal(run);
 	read_hot(run);
-	read_raw(&raw, run);
-	vmx_translate(&raw, &run->exit);
+	read_raw(raw, run);
+	vmx_translate(raw, &run->exit);
 	read_vectoring(run);
-	if (unlikely(iret_undone(&raw)) && !run->exit.vectoring.valid) {
+	run->exit.nmi_unblocked = unlikely(iret_undone(raw)) && !run->exit.vectoring.valid;
+	if (unlikely(run->exit.nmi_unblocked)) {
 		ctx->interruptibility |= INTR_STATE_NMI;
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, ctx->interruptibility);
 	}
 	if (run->exit.reason == EXIT_EXCEPTION && run->exit.next_rip)
-		ctx->soft_len = raw.len;
-	if (unlikely(raw.reason & VMX_REASON_ENTRY_FAILED)) {
+		ctx->soft_len = raw->len;
+	if (unlikely(raw->reason & VMX_REASON_ENTRY_FAILED)) {
 		/* Nothing of the guest ran, nothing was delivered, the launch state is as it was. */
 		run->exit.vectoring = ctx->given;
 	} else {

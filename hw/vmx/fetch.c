@@ -122,7 +122,7 @@ static void fetch_elsewhere(struct fetch_call *c)
 	/* The machine goes down: no guest runs again, and what it had stays in its VMCS. */
 }
 
-void vmx_fetch(struct guest_run *run, u32 groups)
+static void fetch_far(struct guest_run *run, u32 groups)
 {
 	struct fetch_call c = { .run = run, .groups = groups };
 	unsigned long flags;
@@ -137,4 +137,22 @@ void vmx_fetch(struct guest_run *run, u32 groups)
 	if (unlikely(!c.done))
 		fetch_elsewhere(&c);
 	preempt_enable();
+}
+
+void vmx_fetch(struct guest_run *run, u32 groups)
+{
+	struct vmx_ctx *ctx = vmx_ctx(run);
+	unsigned long flags;
+	bool here;
+
+	/* An active VMCS ceases to be that by interrupt only. */
+	local_irq_save(flags);
+	here = ctx->cpu == smp_processor_id();
+	if (likely(here)) {
+		vmx_make_current(this_cpu_ptr(&vmx_cpu), ctx);
+		vmx_fetch_here(run, groups);
+	}
+	local_irq_restore(flags);
+	if (unlikely(!here))
+		fetch_far(run, groups);
 }

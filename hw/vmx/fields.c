@@ -39,59 +39,72 @@ void vmx_fields_free(struct vmx_ctx *ctx)
 	ctx->fields = NULL;
 }
 
-/* Current, then what @copy does, then clear: the CPU keeps nothing of it. */
-static int with_fields(struct guest_run *run, void (*copy)(const u16 *, u64 *, unsigned int),
-			const u16 *enc, u64 *val, unsigned int nr)
+/*
+ * Current, and after the copying clear: the CPU keeps nothing of it.  NULL: VMX operation is off.
+ * Interrupts are off in between.
+ */
+static __always_inline struct vmx_cpu *fields_begin(struct guest_run *run, unsigned long *flags)
 {
 	struct vmx_fields *f = vmx_ctx(run)->fields;
 	struct vmx_cpu *vc;
-	unsigned long flags;
-	int r = -EAGAIN;
 
 	/* Where the run was last the CPU may hold parts of the block. */
-	preempt_disable();
-	vmx_take(vmx_ctx(run));
-	local_irq_save(flags);
+	local_irq_save(*flags);
+	if (unlikely(vmx_ctx(run)->cpu != smp_processor_id())) {
+		preempt_disable();
+		local_irq_restore(*flags);
+		vmx_take(vmx_ctx(run));
+		local_irq_save(*flags);
+		preempt_enable();
+	}
 	vc = this_cpu_ptr(&vmx_cpu);
-	if (likely(vc->on)) {
-		if (unlikely(f->fresh))
-			vmclear(f->pa);
-		f->fresh = false;
-		vmptrld(f->pa);
-		copy(enc, val, nr);
+	if (unlikely(!vc->on))
+		return NULL;
+	if (unlikely(f->fresh))
 		vmclear(f->pa);
+	f->fresh = false;
+	vmptrld(f->pa);
+	return vc;
+}
+
+static __always_inline int fields_end(struct guest_run *run, struct vmx_cpu *vc, unsigned long flags)
+{
+	if (likely(vc)) {
+		vmclear(vmx_ctx(run)->fields->pa);
 		vc->current_ctx = NULL;
-		r = 0;
 	}
 	local_irq_restore(flags);
-	preempt_enable();
-	return r;
+	return vc ? 0 : -EAGAIN;
 }
 
-static void read_all(const u16 *enc, u64 *val, unsigned int nr)
+int vmx_fields_read(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr, u64 *changed)
 {
+	unsigned long flags;
+	struct vmx_cpu *vc = fields_begin(run, &flags);
 	unsigned int i;
+	u64 now;
 
-	for (i = 0; i < nr; i++)
-		val[i] = vmread(enc[i]);
-}
-
-static void write_all(const u16 *enc, u64 *val, unsigned int nr)
-{
-	unsigned int i;
-
-	for (i = 0; i < nr; i++)
-		vmwrite(enc[i], val[i]);
-}
-
-int vmx_fields_read(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr)
-{
-	return with_fields(run, read_all, enc, val, nr);
+	*changed = 0;
+	_Pragma("GCC unroll 8")
+	for (i = 0; vc && i < nr; i++) {
+		now = vmread_known(enc[i]);
+		if (likely(now == val[i]))
+			continue;
+		val[i] = now;
+		*changed |= 1ull << i;
+	}
+	return fields_end(run, vc, flags);
 }
 
 int vmx_fields_write(struct guest_run *run, const u16 *enc, const u64 *val, unsigned int nr)
 {
-	return with_fields(run, write_all, enc, (u64 *)val, nr);
+	unsigned long flags;
+	struct vmx_cpu *vc = fields_begin(run, &flags);
+	unsigned int i;
+
+	for (i = 0; vc && i < nr; i++)
+		vmwrite(enc[i], val[i]);
+	return fields_end(run, vc, flags);
 }
 
 void vmx_fields_commit(struct guest_run *run)

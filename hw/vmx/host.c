@@ -94,17 +94,17 @@ static u64 user_fs_base(void)
 }
 
 /* In load: the task's own, which cannot change before the entry. */
-void vmx_host_load(struct vmx_ctx *ctx, struct vmx_cpu *vc)
+void vmx_host_load(struct vmx_cpu *vc)
 {
-	struct vmx_host_sel *s = &ctx->sel;
+	struct vmx_host_sel *s = &vc->sel;
 
 	savesegment(fs, s->fs);
 	savesegment(gs, s->gs);
 	savesegment(ds, s->ds);
 	savesegment(es, s->es);
 	store_ldt(s->ldt);
-	ctx->fs_base = user_fs_base();
-	ctx->debugctl = get_debugctlmsr();
+	vc->fs_base = user_fs_base();
+	vc->debugctl = get_debugctlmsr();
 }
 
 /*
@@ -147,18 +147,18 @@ void vmx_host_enter(struct vmx_ctx *ctx, struct vmx_cpu *vc)
 		vmwrite(VMCS_HOST_CR4, cr4);
 		ctx->host_cr4 = cr4;
 	}
-	if (unlikely(ctx->host_fs_base != ctx->fs_base)) {
-		vmwrite(VMCS_HOST_FS_BASE, ctx->fs_base);
-		ctx->host_fs_base = ctx->fs_base;
+	if (unlikely(ctx->host_fs_base != vc->fs_base)) {
+		vmwrite(VMCS_HOST_FS_BASE, vc->fs_base);
+		ctx->host_fs_base = vc->fs_base;
 	}
 	if (read_cr2() != run->cr2)
 		write_cr2(run->cr2);
-	ctx->gs_base = swap_gs_base(run->msrs->kernel_gs_base);
+	vc->gs_base = swap_gs_base(run->msrs->kernel_gs_base);
 }
 
-static void restore_selectors(struct vmx_ctx *ctx)
+static void restore_selectors(struct vmx_cpu *vc)
 {
-	const struct vmx_host_sel *s = &ctx->sel;
+	const struct vmx_host_sel *s = &vc->sel;
 
 	if (s->ldt)
 		asm volatile("lldt %0" : : "m" (s->ldt));
@@ -170,33 +170,32 @@ static void restore_selectors(struct vmx_ctx *ctx)
 		loadsegment(fs, s->fs);
 		/* A base that is not the descriptor's. */
 		if (static_cpu_has(X86_FEATURE_FSGSBASE))
-			wrfsbase(ctx->fs_base);
+			wrfsbase(vc->fs_base);
 		else
-			wrmsrl(MSR_FS_BASE, ctx->fs_base);
+			wrmsrl(MSR_FS_BASE, vc->fs_base);
 	}
 	if (s->gs)
 		load_gs_index(s->gs);
 }
 
 /* With interrupts off, right after the exit. */
-void vmx_host_leave(struct vmx_ctx *ctx)
+void vmx_host_leave(struct guest_run *run, struct vmx_cpu *vc)
 {
-	const struct vmx_host_sel *s = &ctx->sel;
-	struct guest_run *run = ctx->run;
+	const struct vmx_host_sel *s = &vc->sel;
 	u64 guest;
 
 	run->cr2 = read_cr2();
 	/* load_gs_index() writes the user's base, too: last of all it becomes what it was. */
-	guest = swap_gs_base(ctx->gs_base);
+	guest = swap_gs_base(vc->gs_base);
 	run->msrs->kernel_gs_base = guest;
 	if (unlikely(s->ldt | s->ds | s->es | s->fs | s->gs)) {
-		restore_selectors(ctx);
+		restore_selectors(vc);
 		if (s->gs)
-			swap_gs_base(ctx->gs_base);
+			swap_gs_base(vc->gs_base);
 	}
 	/* A VM exit clears DEBUGCTL and disables all breakpoints. */
-	if (unlikely(ctx->debugctl))
-		update_debugctlmsr(ctx->debugctl);
+	if (unlikely(vc->debugctl))
+		update_debugctlmsr(vc->debugctl);
 	if (unlikely(hw_breakpoint_active()))
 		hw_breakpoint_restore();
 }

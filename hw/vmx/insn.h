@@ -23,6 +23,15 @@ static __always_inline u64 vmread(unsigned long field)
 	return val;
 }
 
+/* Of a field that was written before. */
+static __always_inline u64 vmread_known(unsigned long field)
+{
+	u64 val;
+
+	asm volatile("vmread %[field], %[val]" : [val] "=r" (val) : [field] "r" (field) : "cc");
+	return val;
+}
+
 static __always_inline void vmwrite(unsigned long field, u64 val)
 {
 	bool bad;

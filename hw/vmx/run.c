@@ -11,18 +11,27 @@
 #include "hw/vmx/l1d.h"
 #include "hw/vmx/vmx.h"
 
-static int vmx_load(struct guest_run *run)
+/* What is one run's. */
+static int vmx_change(struct guest_run *run)
 {
-	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpu);
 	struct vmx_ctx *ctx = vmx_ctx(run), *home = run->sys->hw;
 
-	if (unlikely(!vc->on))
+	if (unlikely(!this_cpu_read(vmx_cpu.on)))
 		return -EAGAIN;
 	/* A run that shares guest_sys ran last: bring it home from its VMCS. */
 	if (unlikely(home && home != ctx && !run->sys->avail))
 		vmx_fetch(home->run, GRP_SYS);
 	vmx_take(ctx);
-	vmx_host_load(ctx, vc);
+	return 0;
+}
+
+static int vmx_load(struct guest_run *run)
+{
+	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpu);
+
+	if (unlikely(vmx_change(run)))
+		return -EAGAIN;
+	vmx_host_load(vc);
 	if (vc->last != run->vcpu) {
 		/* Another guest trained the predictors of this CPU. */
 		vc->last = run->vcpu;
@@ -85,7 +94,7 @@ static void vmx_enter(struct guest_run *run)
 	vmx_host_enter(ctx, vc);
 	vmx_l1d_flush();
 	failed = vmx_world_switch(run->gpr, ctx, ctx->launched);
-	vmx_host_leave(ctx);
+	vmx_host_leave(run, vc);
 	vmx_read_exit(run, failed);
 	host_events(run);
 }
@@ -100,6 +109,7 @@ const struct hw_ops vmx_hw_ops = {
 	.run_alloc = vmx_run_alloc,
 	.run_free = vmx_run_free,
 	.load = vmx_load,
+	.change = vmx_change,
 	.unload = vmx_unload,
 	.enter = vmx_enter,
 	.fetch = vmx_fetch,

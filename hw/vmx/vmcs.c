@@ -66,11 +66,8 @@ void vmx_take(struct vmx_ctx *ctx)
 		ctx_release(ctx);
 }
 
-void vmx_make_current(struct vmx_cpu *vc, struct vmx_ctx *ctx)
+void vmx_make_current_slow(struct vmx_cpu *vc, struct vmx_ctx *ctx)
 {
-	lockdep_assert_irqs_disabled();
-	if (likely(vc->current_ctx == ctx))
-		return;
 	/* A new region becomes a VMCS by VMCLEAR. */
 	if (unlikely(!ctx->filled))
 		vmclear(ctx->pa);

@@ -9,6 +9,8 @@
 
 #include "core/hw_ops.h"
 #include "hw/vmx/adjust.h"
+#include "hw/vmx/insn.h"
+#include "hw/vmx/translate.h"
 #include "hw/vmx/vmcs.h"
 
 /**
@@ -40,6 +42,18 @@ extern struct vmx_caps vmx_caps;
 enum vmx_late_msr { LATE_STAR, LATE_LSTAR, LATE_CSTAR, LATE_SFMASK, NR_LATE_MSR };
 
 /**
+ * struct vmx_host_sel - the task's selectors, which a VM exit leaves null; mostly they are anyway
+ * @fs: FS
+ * @gs: GS
+ * @ds: DS
+ * @es: ES
+ * @ldt: LDTR
+ */
+struct vmx_host_sel {
+	u16 fs, gs, ds, es, ldt;
+};
+
+/**
  * struct vmx_cpu - what the backend keeps for each host CPU; touched on that CPU only,
  *	with interrupts off or by the thread that holds preemption off in load..unload
  * @vmxon: VMXON region
@@ -53,6 +67,10 @@ enum vmx_late_msr { LATE_STAR, LATE_LSTAR, LATE_CSTAR, LATE_SFMASK, NR_LATE_MSR 
  * @urn_on: it is registered
  * @host_late: the host's own values of the late MSRs
  * @cur_late: what they hold now
+ * @debugctl: the host's own, when the vCPU was loaded
+ * @sel: the host's, when the vCPU was loaded
+ * @fs_base: the task's FS base, when the vCPU was loaded
+ * @gs_base: the task's GS base, while the guest's is loaded
  */
 struct vmx_cpu {
 	void *vmxon;
@@ -66,21 +84,12 @@ struct vmx_cpu {
 	bool urn_on;
 	u64 host_late[NR_LATE_MSR];
 	u64 cur_late[NR_LATE_MSR];
+	u64 debugctl;
+	struct vmx_host_sel sel;
+	u64 fs_base, gs_base;
 };
 
 DECLARE_PER_CPU(struct vmx_cpu, vmx_cpu);
-
-/**
- * struct vmx_host_sel - the task's selectors, which a VM exit leaves null; mostly they are anyway
- * @fs: FS
- * @gs: GS
- * @ds: DS
- * @es: ES
- * @ldt: LDTR
- */
-struct vmx_host_sel {
-	u16 fs, gs, ds, es, ldt;
-};
 
 /**
  * struct vmx_fields - shadow VMCS of a run (hw_ops.fields_alloc)
@@ -117,11 +126,8 @@ struct vmx_fields {
  *	@dr7 alike
  * @vpid: of the pool of @tag_cpu
  * @soft_len: length of the last INT3 or INTO that exited
- * @debugctl: the host's own, when the context was loaded
- * @sel: the host's, when the context was loaded
- * @fs_base: the task's FS base, when the context was loaded
- * @gs_base: the task's GS base, while the guest's is loaded
  * @given: what was given to the CPU to inject with the last entry
+ * @raw: the last exit as the CPU told it; here because the kernel may clear what is on the stack
  * @fields: shadow VMCS, NULL for none; outside of the guest it is clear
  */
 struct vmx_ctx {
@@ -144,10 +150,8 @@ struct vmx_ctx {
 	u64 rip, rsp, rflags, eptp, dr7;
 	u16 vpid;
 	u8 soft_len;
-	u64 debugctl;
-	struct vmx_host_sel sel;
-	u64 fs_base, gs_base;
 	struct guest_event given;
+	struct vmx_raw raw;
 	struct vmx_fields *fields;
 };
 
@@ -171,14 +175,24 @@ void vmx_run_free(struct guest_run *run);
 /* vmx_take() - make @ctx active on this CPU; preemption off, interrupts on; waits for another CPU */
 void vmx_take(struct vmx_ctx *ctx);
 /* vmx_make_current() - interrupts off, @ctx active here or nowhere */
-void vmx_make_current(struct vmx_cpu *vc, struct vmx_ctx *ctx);
+void vmx_make_current_slow(struct vmx_cpu *vc, struct vmx_ctx *ctx);
+static inline void vmx_make_current(struct vmx_cpu *vc, struct vmx_ctx *ctx)
+{
+	lockdep_assert_irqs_disabled();
+	if (vc->current_ctx == ctx)
+		return;
+	if (unlikely(ctx->cpu < 0 || !ctx->filled))
+		return vmx_make_current_slow(vc, ctx);
+	vmptrld(ctx->pa);
+	vc->current_ctx = ctx;
+}
 void vmx_clear_all(struct vmx_cpu *vc);
 
 /* host.c: the host's own state */
 void vmx_fill_constants(struct vmx_ctx *ctx);
-void vmx_host_load(struct vmx_ctx *ctx, struct vmx_cpu *vc);
+void vmx_host_load(struct vmx_cpu *vc);
 void vmx_host_enter(struct vmx_ctx *ctx, struct vmx_cpu *vc);
-void vmx_host_leave(struct vmx_ctx *ctx);
+void vmx_host_leave(struct guest_run *run, struct vmx_cpu *vc);
 void vmx_late_load(struct vmx_cpu *vc, const struct guest_msrs *m);
 void vmx_late_drop(struct vmx_cpu *vc);
 void vmx_late_init(struct vmx_cpu *vc);
@@ -206,7 +220,7 @@ static inline void vmx_need(struct guest_run *run, u32 groups)
 int vmx_fields_alloc(struct guest_run *run, const u16 *read, unsigned int nr_read,
 		     const u16 *write, unsigned int nr_write);
 void vmx_fields_free(struct vmx_ctx *ctx);
-int vmx_fields_read(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr);
+int vmx_fields_read(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr, u64 *changed);
 int vmx_fields_write(struct guest_run *run, const u16 *enc, const u64 *val, unsigned int nr);
 void vmx_fields_commit(struct guest_run *run);
 

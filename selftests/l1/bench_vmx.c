@@ -48,10 +48,12 @@ VL2_ASM(vown_rdmsr, "mov $100, %esi\n" TSC_TO("%r8")
 	"1: mov $0x1b, %ecx; rdmsr; dec %esi; jnz 1b\n" TSC_TO("%r9"));
 VL2_ASM(vcount_done, "1: vmcall; jmp 1b");
 
-/* A guest as every hypervisor of today has it: EPT, VPID; its VMCS is current. */
+/* A guest as every hypervisor of today has it: EPT, VPID, a PAT of its own; its VMCS is current. */
 static void init(struct vl2 *l2, const void *code, u32 tag)
 {
 	vl2_init_at(l2, code);
+	ctl_set(CTRL_ENTRY, ENTRY_LOAD_PAT);
+	ctl_set(CTRL_EXIT, EXIT_LOAD_PAT);
 	if (cpu_features & VF_VPID) {
 		ctl_set(CTRL_PROC2, PROC2_VPID);
 		vw(CTRL_VPID, tag);
@@ -215,6 +217,7 @@ static void prepare(const struct bench *b, struct operands *o)
 	o->other = vmcs_new();
 	init(&l2, vtrip_cpuid, 1);
 	o->pa = l2.vmcs;
+	o->val = 0;
 	o->d = (struct inv_desc){ { b->arg ? b->arg : eptp_of(l2.ept) } };
 }
 

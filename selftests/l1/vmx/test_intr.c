@@ -14,6 +14,11 @@ VL2_ASM(n_iret, "mov %rsp,%rax; push $0x10; push %rax; pushfq; push $0x8; lea n_
 		"push %rbx; iretq; n_back: nop; nop");
 /* An NMI to itself by the local APIC (RBX: its page, EAX: its ID) */
 VL2_ASM(n_send_nmi, "mov %eax,0x310(%rbx); movl $0x4400,0x300(%rbx); 1: pause; jmp 1b");
+/* To a null code segment: #GP(0); and a plain one, whose stack may not be there. */
+VL2_ASM(n_iret_null, "mov %rsp,%rax; push $0x10; push %rax; pushfq; push $0; push $0\n"
+		     ".globl n_null_iretq; n_null_iretq: iretq");
+VL2_ASM(n_iretq, "iretq");
+extern const char n_null_iretq[];
 extern const char n_after_sti[], n_after_ss[], n_after_hlt[], n_back[];
 
 static void pend(void)
@@ -212,6 +217,40 @@ static void nmi_window(const void *arg)
 		CHECK_EQ(vr(GUEST_INTERRUPTIBILITY), BLOCK_NMI);
 }
 
+/* Blocking that an IRET ended which then faulted: not in the state, but told (@arg: by #GP or by EPT). */
+static void iret_unblocks(const void *arg)
+{
+	bool blocked = true, fault = !arg;
+	struct vl2 l2;
+	u64 page;
+
+	do {
+		vl2_init_at(&l2, fault ? n_iret_null : n_iretq);
+		ctl_set(CTRL_PIN, PIN_NMI | PIN_VIRTUAL_NMI);
+		vw(GUEST_INTERRUPTIBILITY, blocked ? BLOCK_NMI : 0);
+		if (fault) {
+			vw(CTRL_EXCEPTIONS, BIT(V_GP));
+			if (!vl2_expect(&l2, R_EXCEPTION))
+				return;
+			CHECK_EQ(vr(EXIT_INTR_INFO), EV_ON | EV_HW_EXC | EV_CODE | V_GP |
+						     (blocked ? EV_NMI_UNBLOCK : 0));
+			CHECK_EQ(vr(GUEST_RIP), n_null_iretq);
+		} else {
+			page = (u64)alloc_page();
+			l2.ept = ept_new();
+			*ept_entry(l2.ept, page, 1) = 0;
+			vw(CTRL_EPTP, eptp_of(l2.ept));
+			vw(GUEST_RSP, page + 0x100);
+			if (!vl2_expect(&l2, R_EPT_VIOLATION))
+				return;
+			CHECK_EQ(vr(EXIT_QUAL) & BIT(12), blocked ? BIT(12) : 0);
+			CHECK_EQ(vr(GUEST_RIP), n_iretq);
+		}
+		CHECK_EQ(vr(GUEST_INTERRUPTIBILITY), 0);
+		blocked = !blocked;
+	} while (!blocked);
+}
+
 /* ---- NMIs ---- */
 
 static void nmi_init(struct vl2 *l2)
@@ -276,6 +315,8 @@ static const struct l1_test tests[] = {
 	{ "intr_window_hlt", 0, intr_window_hlt, NULL },
 	{ "window_after_event", 0, window_after_event, NULL },
 	{ "nmi_window", VF_VNMI | VF_NMIWIN, nmi_window, NULL },
+	{ "iret_unblocks_fault", VF_VNMI, iret_unblocks, NULL },
+	{ "iret_unblocks_ept", VF_VNMI | VF_EPT, iret_unblocks, "" },
 	{ "nmi_exit", VF_NMI, nmi_exit, NULL },
 	{ "nmi_l2", 0, nmi_l2, NULL },
 	{ "nmi_host_blocked", VF_NMI, nmi_host_blocked, NULL },
