@@ -508,6 +508,8 @@ enum run_action deliver_events(struct nestor_vcpu *vcpu)
 	run->inject = injected_event(vcpu);
 	if (irq_user_window(vcpu))
 		open_irq_window(vcpu);
+	if (vcpu_in_l2(vcpu))
+		nested->l2_ready(vcpu, true);
 	guest_debug_lend_tf(vcpu);
 	return RESUME_GUEST;
 }

@@ -63,6 +63,9 @@ enum nested_smm {
  * @l2_due: L2 is current, at an instruction boundary: is an exit due that is the frontend's own
  *	affair (a timer that ran out)?  NESTED_BY_L1: reflected.  With an event under way it
  *	asks for vcpu->immediate_exit instead
+ * @l2_ready: L2 is current and all that is to be delivered is in its run: the last word before
+ *	it is entered.  !@enter: that entry does not take place, and L2's state is as it was.
+ *	Sleepable
  * @l2_virq: L2 is current: vector of a virtual interrupt of the frontend's that waits for
  *	nothing but L2's RFLAGS.IF and interrupt shadow, -1 for none.  @deliver: it is given to
  *	L2 now, and counts as taken.  Never sleeps
@@ -101,6 +104,7 @@ struct nested_ops {
 	bool (*l2_nmi_open)(struct nestor_vcpu *vcpu);
 	bool (*l2_wake)(struct nestor_vcpu *vcpu);
 	enum nested_who (*l2_due)(struct nestor_vcpu *vcpu);
+	void (*l2_ready)(struct nestor_vcpu *vcpu, bool enter);
 	int (*l2_virq)(struct nestor_vcpu *vcpu, bool deliver);
 	bool (*blocked)(struct nestor_vcpu *vcpu, enum guest_event_type what);
 	void (*flush)(struct nestor_vcpu *vcpu);

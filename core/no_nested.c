@@ -67,6 +67,10 @@ static enum nested_who none_l2_due(struct nestor_vcpu *vcpu)
 	return NESTED_BY_L0;
 }
 
+static void none_l2_ready(struct nestor_vcpu *vcpu, bool enter)
+{
+}
+
 static int none_l2_virq(struct nestor_vcpu *vcpu, bool deliver)
 {
 	return -1;
@@ -149,6 +153,7 @@ const struct nested_ops no_nested_ops = {
 	.l2_nmi_open = none_l2_nmi_open,
 	.l2_wake = none_l2_wake,
 	.l2_due = none_l2_due,
+	.l2_ready = none_l2_ready,
 	.l2_virq = none_l2_virq,
 	.blocked = none_blocked,
 	.flush = none_flush,

@@ -305,6 +305,8 @@ static enum run_action run_once(struct nestor_vcpu *vcpu)
 	case NOT_ENTERED:
 		guest_debug_take_tf(vcpu);
 		vcpu->run->inject.valid = false;
+		if (vcpu_in_l2(vcpu))
+			nested->l2_ready(vcpu, false);
 		return RESUME_GUEST;
 	default:
 		return RESUME_GUEST;

@@ -106,6 +106,10 @@ enum nested_who nsvm_l2_due(struct nestor_vcpu *vcpu)
 	return NESTED_BY_L0;
 }
 
+void nsvm_l2_ready(struct nestor_vcpu *vcpu, bool enter)
+{
+}
+
 /* V_IRQ is the CPU's to deliver. */
 int nsvm_l2_virq(struct nestor_vcpu *vcpu, bool deliver)
 {

@@ -81,6 +81,7 @@ const struct nested_ops nsvm_ops = {
 	.l2_nmi_open = nsvm_l2_nmi_open,
 	.l2_wake = nsvm_l2_wake,
 	.l2_due = nsvm_l2_due,
+	.l2_ready = nsvm_l2_ready,
 	.l2_virq = nsvm_l2_virq,
 	.blocked = nsvm_blocked,
 	.flush = nsvm_flush,

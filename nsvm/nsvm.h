@@ -168,6 +168,7 @@ bool nsvm_l2_irq_open(struct nestor_vcpu *vcpu);
 bool nsvm_l2_nmi_open(struct nestor_vcpu *vcpu);
 bool nsvm_l2_wake(struct nestor_vcpu *vcpu);
 enum nested_who nsvm_l2_due(struct nestor_vcpu *vcpu);
+void nsvm_l2_ready(struct nestor_vcpu *vcpu, bool enter);
 int nsvm_l2_virq(struct nestor_vcpu *vcpu, bool deliver);
 bool nsvm_soft_event_injected(struct nestor_vcpu *vcpu, const struct guest_event *ev);
 enum nested_who nsvm_l2_fault(struct nestor_vcpu *vcpu, struct l1_gpa *gpa, bool *mmio);

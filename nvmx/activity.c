@@ -90,7 +90,8 @@ bool nvmx_l2_wake(struct nestor_vcpu *vcpu)
 {
 	switch (nvmx_of(vcpu)->activity) {
 	case ACTIVITY_HLT:
-		return nvmx_window_open(vcpu) || nvmx_apic_wakes(vcpu) || nvmx_timer_wakes(vcpu);
+		return nvmx_mtf_wakes(nvmx_of(vcpu)) || nvmx_window_open(vcpu) ||
+		       nvmx_apic_wakes(vcpu) || nvmx_timer_wakes(vcpu);
 	case ACTIVITY_SHUTDOWN:
 		return nvmx_timer_wakes(vcpu);
 	case ACTIVITY_WAIT_FOR_SIPI:

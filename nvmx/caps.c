@@ -26,7 +26,6 @@ static const struct cap_row {
 } rows[] = {
 #define NEED_SOFT 0
 #define NEED_HW(member) (offsetof(struct hw_caps, member) + 1)
-#define NEED_mtf NEED_HW(mtf)
 #define NEED_unrestricted NEED_HW(unrestricted)
 #define NEED_tpr_shadow NEED_HW(tpr_shadow)
 #define NEED_apic_access NEED_HW(apic_access)

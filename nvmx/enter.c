@@ -75,6 +75,7 @@ static void merge_controls(struct nestor_vcpu *vcpu, u32 changed)
 		return;
 	n->policy = now;
 	nvmx_merge_controls(n->vmcs12, &now, &n->merged);
+	nvmx_mtf_merge(n->vmcs12, &n->merged);
 	commit_controls(&n->l2, &n->merged);
 	/* VMX operation wants some bits of L2's CR0 and CR4, like of L1's. */
 	n->l2.cr0_must = n->caps.cr0_fixed0;
@@ -347,6 +348,7 @@ enum nested_result nvmx_launch(struct nestor_vcpu *vcpu, bool launch, u64 next_r
 	if (uses_apic(v) || n->l2.vapic.tpr_shadow || n->l2.vapic.access)
 		nvmx_apic_enter(vcpu);
 	nvmx_timer_enter(vcpu);
+	nvmx_mtf_enter(vcpu);
 	nvmx_activity_enter(vcpu);
 	/* VMX root operation held it back; here it is an exit. */
 	if (unlikely(vcpu->apic && lapic_init_latched(vcpu)))
@@ -361,6 +363,7 @@ void nvmx_leave(struct nestor_vcpu *vcpu)
 	if (!vcpu_in_l2(vcpu))
 		return;
 	clear_injected(vcpu);
+	nvmx_mtf_drop(vcpu);
 	nvmx_apic_leave(vcpu);
 	vcpu->run = &vcpu->l1;
 	vcpu_request(vcpu, REQ_EVENT);

@@ -245,9 +245,12 @@ enum nested_who nvmx_l2_exit(struct nestor_vcpu *vcpu)
 {
 	enum nested_who who;
 
+	/* It may have to look at L2's memory. */
+	if (unlikely(nvmx_of(vcpu)->mtf.on) && vcpu->atomic)
+		return NESTED_NOT_YET;
 	nvmx_of(vcpu)->at_exit = true;
 	nvmx_activity_ran(vcpu);
-	who = decide(vcpu);
+	who = nvmx_mtf_exit(vcpu) ? NESTED_BY_L1 : decide(vcpu);
 	nvmx_of(vcpu)->at_exit = false;
 	return who;
 }

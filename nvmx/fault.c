@@ -137,6 +137,7 @@ enum nested_who nvmx_l2_fault(struct nestor_vcpu *vcpu, struct l1_gpa *gpa, bool
 
 	nvmx_of(vcpu)->at_exit = true;
 	nvmx_activity_ran(vcpu);
+	(void)nvmx_mtf_exit(vcpu);
 	who = decide(vcpu, gpa, mmio);
 	nvmx_of(vcpu)->at_exit = false;
 	return who;

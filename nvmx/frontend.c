@@ -112,6 +112,7 @@ const struct nested_ops nvmx_ops = {
 	.l2_nmi_open = nvmx_l2_nmi_open,
 	.l2_wake = nvmx_l2_wake,
 	.l2_due = nvmx_l2_due,
+	.l2_ready = nvmx_l2_ready,
 	.l2_virq = nvmx_l2_virq,
 	.blocked = nvmx_blocked,
 	.flush = nvmx_flush,

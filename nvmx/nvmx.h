@@ -104,11 +104,32 @@ struct nvmx_apic {
  * @alarm: wakes L2's processor for it, or ends L2
  * @slept: L2 has halted since the entry, and @alarm may be armed
  * @soft: L2 runs with the timer, and @alarm is all there is of it
+ * @forced: the CPU's was set to 0 for one entry
  */
 struct nvmx_timer {
 	u64 deadline;
 	struct hrtimer alarm;
-	bool slept, soft;
+	bool slept, soft, forced;
+};
+
+/**
+ * struct nvmx_mtf - monitor trap flag in software (mtf.c)
+ * @on: L1 asked for it and the CPU has none
+ * @due: the exit is to be made at this instruction boundary
+ * @armed: TF is lent to L2's next instruction
+ * @event: the next entry delivers an event and nothing else
+ * @watch: @rip means something
+ * @had_tf: L2's own TF, while @armed; @had_btf: of DEBUGCTL, the same
+ * @had_shadow: it was in the shadow of STI, while @armed
+ * @loads_tf: the instruction is one that loads TF
+ * @pushes: it is one that pushes TF
+ * @sti: it is one that opens interrupts
+ * @rip: of the instruction
+ */
+struct nvmx_mtf {
+	bool on, due, armed, event, watch;
+	bool had_tf, had_btf, had_shadow, loads_tf, pushes, sti;
+	u64 rip;
 };
 
 /**
@@ -135,6 +156,7 @@ struct nvmx_timer {
  * @activity: activity state in which L2 is or was entered, enum guest_activity
  * @apic: APIC virtualisation
  * @timer: preemption timer
+ * @mtf: monitor trap flag in software
  * @ept: second level of L2
  * @vpid: VPID that the hardware's tag of @l2 was last used for, 0 for none
  * @probing: software reads L2's memory on its own account: an EPT violation is not L1's
@@ -170,6 +192,7 @@ struct nvmx {
 	u8 activity;
 	struct nvmx_apic apic;
 	struct nvmx_timer timer;
+	struct nvmx_mtf mtf;
 	struct nvmx_ept ept;
 	u16 vpid;
 	bool probing;
@@ -319,9 +342,26 @@ void nvmx_timer_halt(struct nestor_vcpu *vcpu);
 bool nvmx_timer_wakes(struct nestor_vcpu *vcpu);
 /** nvmx_timer_exit() - VM exit; @expired: it is the timer's */
 void nvmx_timer_exit(struct nestor_vcpu *vcpu, bool expired);
+/** nvmx_timer_force() - the next entry delivers its event and ends before an instruction */
+void nvmx_timer_force(struct nestor_vcpu *vcpu);
+/** nvmx_timer_forced() - undo that after the exit; was it done? */
+bool nvmx_timer_forced(struct nestor_vcpu *vcpu);
 /** nvmx_timer_due() - has the software's run out? */
 bool nvmx_timer_due(struct nestor_vcpu *vcpu);
 enum nested_who nvmx_l2_due(struct nestor_vcpu *vcpu);
+
+/* mtf.c: monitor trap flag where the CPU has none */
+void nvmx_mtf_enter(struct nestor_vcpu *vcpu);
+/** nvmx_mtf_merge() - what it intercepts besides */
+void nvmx_mtf_merge(const struct vmcs12 *v, struct guest_run *out);
+/** nvmx_mtf_due() - at an instruction boundary: is its exit to be made? */
+bool nvmx_mtf_due(struct nestor_vcpu *vcpu);
+bool nvmx_mtf_wakes(const struct nvmx *n);
+/** nvmx_mtf_exit() - L2 stopped; true: that was for us alone.  Sleepable */
+bool nvmx_mtf_exit(struct nestor_vcpu *vcpu);
+/** nvmx_mtf_drop() - L1 becomes current */
+void nvmx_mtf_drop(struct nestor_vcpu *vcpu);
+void nvmx_l2_ready(struct nestor_vcpu *vcpu, bool enter);
 
 /* activity.c: activity states */
 void nvmx_activity_enter(struct nestor_vcpu *vcpu);

@@ -267,6 +267,7 @@ enum nested_who nvmx_reflect(struct nestor_vcpu *vcpu, u32 reason, u64 qual, u32
 	if (vcpu->atomic && may_sleep(n))
 		return NESTED_NOT_YET;
 	end_nmi_step(vcpu);
+	nvmx_mtf_drop(vcpu);
 	take_pending(vcpu);
 	intr_info = note_unblocking(vcpu, intr_info);
 	record_exit(vcpu, reason, qual, intr_info, error_code);

@@ -121,6 +121,31 @@ bool nvmx_timer_wakes(struct nestor_vcpu *vcpu)
 	return true;
 }
 
+void nvmx_timer_force(struct nestor_vcpu *vcpu)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+
+	if (!hw_caps.timer) {
+		vcpu->immediate_exit = true;
+		return;
+	}
+	n->timer.forced = true;
+	n->l2.timer_on = true;
+	set_timer(&n->l2, 0);
+}
+
+bool nvmx_timer_forced(struct nestor_vcpu *vcpu)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+
+	if (!n->timer.forced)
+		return false;
+	n->timer.forced = false;
+	n->l2.timer_on = n->vmcs12->pin_ctls & PIN_PREEMPTION_TIMER;
+	set_timer(&n->l2, n->l2.timer_on ? remaining(&n->timer) : 0);
+	return true;
+}
+
 bool nvmx_timer_due(struct nestor_vcpu *vcpu)
 {
 	struct nvmx_timer *t = &nvmx_of(vcpu)->timer;
@@ -154,14 +179,25 @@ void nvmx_timer_exit(struct nestor_vcpu *vcpu, bool expired)
 		v->preemption_timer = expired ? 0 : soft ? remaining(&n->timer) : n->l2.timer;
 }
 
+#define VECTOR_DB	1
+#define DR6_BS		BIT(14)
+
+/* The trap of an instruction that has ended: an exit at this boundary leaves it pending. */
+static bool step_trap(const struct vcpu_exception *x)
+{
+	return x->vector == VECTOR_DB && (x->payload & DR6_BS);
+}
+
 enum nested_who nvmx_l2_due(struct nestor_vcpu *vcpu)
 {
-	if (likely(!nvmx_timer_due(vcpu)))
+	bool mtf = nvmx_mtf_due(vcpu);
+
+	if (likely(!mtf && !nvmx_timer_due(vcpu)))
 		return NESTED_BY_L0;
 	/* What is under way is delivered first, and the exit is before the handler's first instruction. */
-	if (vcpu->ev.excp.pending || injected_event(vcpu).valid) {
+	if ((vcpu->ev.excp.pending && !step_trap(&vcpu->ev.excp)) || injected_event(vcpu).valid) {
 		vcpu->immediate_exit = true;
 		return NESTED_BY_L0;
 	}
-	return nvmx_reflect(vcpu, VMEXIT_TIMER, 0, 0, 0);
+	return nvmx_reflect(vcpu, mtf ? VMEXIT_MTF : VMEXIT_TIMER, 0, 0, 0);
 }
