@@ -25,9 +25,14 @@
 
 static const struct kvm_cpuid_entry2 *find(const struct vcpu_cpuid *c, u32 fn, u32 index)
 {
-	u32 i;
+	u32 leaf = fn & 0x7fffffff, i = 0;
 
-	for (i = 0; i < c->nr; i++) {
+	if (likely(leaf < ARRAY_SIZE(c->first[0]))) {
+		i = c->first[fn >> 31][leaf];
+		if (!i--)
+			return NULL;
+	}
+	for (; i < c->nr; i++) {
 		const struct kvm_cpuid_entry2 *e = &c->entries[i];
 
 		if (e->function != fn)
@@ -89,6 +94,14 @@ void cpuid_dynamic(struct nestor_vcpu *vcpu, struct kvm_cpuid_entry2 *e)
 			e->ebx = xsave_size(vcpu->fpu.xcr0, true);
 		break;
 	}
+}
+
+const struct kvm_cpuid_entry2 *cpuid_plain(const struct nestor_vcpu *vcpu, u32 fn, u32 index)
+{
+	/* Those of cpuid_dynamic(). */
+	if (fn == 1 || fn == 0x80000001 || fn == 0xd)
+		return NULL;
+	return find(&vcpu->cpuid, fn, index);
 }
 
 /* Highest leaf of the range that @fn is in, 0 if the VMM gave no such range. */
@@ -283,6 +296,18 @@ static void compute(struct vcpu_cpuid *c, enum nested_ext ext)
 	}
 }
 
+static void note_first(struct vcpu_cpuid *c)
+{
+	u32 i, leaf;
+
+	memset(c->first, 0, sizeof(c->first));
+	for (i = c->nr; i--;) {
+		leaf = c->entries[i].function & 0x7fffffff;
+		if (leaf < ARRAY_SIZE(c->first[0]))
+			c->first[c->entries[i].function >> 31][leaf] = i + 1;
+	}
+}
+
 static int check_entries(const struct kvm_cpuid_entry2 *e, u32 nr)
 {
 	u32 i, virt;
@@ -334,6 +359,7 @@ int cpuid_set(struct nestor_vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nr
 	cpuid_free(c);
 	c->entries = entries;
 	c->nr = nr;
+	note_first(c);
 	compute(c, vcpu->vm->nested ? nested->ext : NESTED_EXT_NONE);
 	return 0;
 }
@@ -343,6 +369,7 @@ void cpuid_free(struct vcpu_cpuid *c)
 	kvfree(c->entries);
 	c->entries = NULL;
 	c->nr = 0;
+	memset(c->first, 0, sizeof(c->first));
 }
 
 u64 cpuid_guest_xcr0(const struct nestor_vcpu *vcpu)

@@ -15,6 +15,8 @@ struct nestor_vcpu;
  * struct vcpu_cpuid - one vCPU's CPUID; set by KVM_SET_CPUID2, fixed after the first run
  * @entries: allocated array
  * @nr: how many
+ * @first: where to begin to look for leaf n (row 0) or 8000_0000 + n (row 1): place + 1, or 0
+ *	when it is not there
  * @maxphyaddr: physical address width, 36 until CPUID says more
  * @cr4_reserved: CR4 bits that L1 may not set
  * @efer_reserved: EFER bits that L1 may not set
@@ -25,6 +27,7 @@ struct nestor_vcpu;
 struct vcpu_cpuid {
 	struct kvm_cpuid_entry2 *entries;
 	u32 nr;
+	u16 first[2][32];
 	u8 maxphyaddr;
 	u64 cr4_reserved;
 	u64 efer_reserved;
@@ -35,6 +38,11 @@ struct vcpu_cpuid {
 };
 
 const struct kvm_cpuid_entry2 *cpuid_find(const struct nestor_vcpu *vcpu, u32 fn, u32 index);
+/*
+ * cpuid_plain() - the entry that answers leaf @fn without a bit of it following the guest's state,
+ * or NULL: ask cpuid_query()
+ */
+const struct kvm_cpuid_entry2 *cpuid_plain(const struct nestor_vcpu *vcpu, u32 fn, u32 index);
 /* cpuid_query() - the architecture's answer, out-of-range leaves included; in/out registers */
 void cpuid_query(struct nestor_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
 /* cpuid_supported() - KVM_GET_SUPPORTED_CPUID: fills up to *nr entries; -E2BIG when more */

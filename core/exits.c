@@ -49,19 +49,35 @@ static enum run_action handle_gp0(struct nestor_vcpu *vcpu)
 	return RESUME_GUEST;
 }
 
-static enum run_action handle_cpuid(struct nestor_vcpu *vcpu)
+static noinline void put_cpuid(struct nestor_vcpu *vcpu)
 {
 	u64 *gpr = vcpu->run->gpr;
 	u32 eax = gpr[REG_RAX], ebx, ecx = gpr[REG_RCX], edx;
-	int len = vcpu_insn_len(vcpu);
 
-	if (len < 0)
-		return insn_failed(vcpu, len);
 	cpuid_query(vcpu, &eax, &ebx, &ecx, &edx);
 	gpr[REG_RAX] = eax;
 	gpr[REG_RBX] = ebx;
 	gpr[REG_RCX] = ecx;
 	gpr[REG_RDX] = edx;
+}
+
+static enum run_action handle_cpuid(struct nestor_vcpu *vcpu)
+{
+	u64 *gpr = vcpu->run->gpr;
+	const struct kvm_cpuid_entry2 *e;
+	int len = vcpu_insn_len(vcpu);
+
+	if (len < 0)
+		return insn_failed(vcpu, len);
+	e = cpuid_plain(vcpu, gpr[REG_RAX], gpr[REG_RCX]);
+	if (likely(e)) {
+		gpr[REG_RAX] = e->eax;
+		gpr[REG_RBX] = e->ebx;
+		gpr[REG_RCX] = e->ecx;
+		gpr[REG_RDX] = e->edx;
+	} else {
+		put_cpuid(vcpu);
+	}
 	vcpu_advance(vcpu, len);
 	return RESUME_GUEST;
 }

@@ -127,14 +127,15 @@ static unsigned int plain_len(struct nestor_vcpu *vcpu)
 {
 	unsigned int reason = vcpu->run->exit.reason;
 	const struct plain_form *f;
-	u32 word;
+	s64 word;
 
 	if (reason >= NR_EXIT_REASONS)
 		return 0;
 	f = &plain_forms[reason];
-	if (!f->len || !gva_code_word(vcpu, linear_rip(vcpu->run), &word))
+	if (!f->len)
 		return 0;
-	return (word & f->mask) == f->value ? f->len : 0;
+	word = gva_code_word(vcpu, linear_rip(vcpu->run));
+	return word >= 0 && ((u32)word & f->mask) == f->value ? f->len : 0;
 }
 
 static noinline int decoded_len(struct nestor_vcpu *vcpu)

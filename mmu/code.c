@@ -44,7 +44,7 @@ static const void *second_level(const struct nestor_mmu_vm *mmu, const u64 *tabl
 }
 
 /* Walk to the page of @at and note the way. */
-static bool code_walk(const struct nestor_mmu_vm *mmu, const struct guest_run *run, u64 at,
+static noinline bool code_walk(const struct nestor_mmu_vm *mmu, const struct guest_run *run, u64 at,
 		      struct code_memo *memo)
 {
 	const u64 *root = sl_child(run->root.a);
@@ -97,23 +97,23 @@ static bool memo_holds(const struct nestor_mmu_vm *mmu, const struct guest_run *
 	return !diff;
 }
 
-bool gva_code_word(struct nestor_vcpu *vcpu, u64 at, u32 *word)
+s64 gva_code_word(struct nestor_vcpu *vcpu, u64 at)
 {
 	struct nestor_mmu_vm *mmu = vcpu->mem;
 	struct guest_run *run = vcpu->run;
+	unsigned int in_page = at & ~PAGE_MASK;
 	struct code_memo *memo;
-	bool found;
+	s64 word = -1;
 
 	run_need(run, GRP_CR);
-	if (!(run->cr0 & CR0_PG) || !(run->efer & EFER_LMA_BIT) || (run->cr4 & CR4_LA57) ||
-	    (at & ~PAGE_MASK) > PAGE_SIZE - sizeof(*word))
-		return false;
+	if (unlikely(!(run->cr0 & CR0_PG) || !(run->efer & EFER_LMA_BIT) ||
+		     (run->cr4 & CR4_LA57) || in_page > PAGE_SIZE - sizeof(u32)))
+		return -1;
 	/* L1 and L2 take turns, often at the same addresses. */
 	memo = &vcpu->code[((at >> PAGE_SHIFT) * 2 + vcpu_in_l2(vcpu)) % NR_CODE_MEMOS];
 	spin_lock(&mmu->lock);
-	found = memo_holds(mmu, run, at, memo) || code_walk(mmu, run, at, memo);
-	if (found)
-		*word = READ_ONCE(*(const u32 *)(memo->code + (at & ~PAGE_MASK)));
+	if (likely(memo_holds(mmu, run, at, memo)) || code_walk(mmu, run, at, memo))
+		word = READ_ONCE(*(const u32 *)(memo->code + in_page));
 	spin_unlock(&mmu->lock);
-	return found;
+	return word;
 }

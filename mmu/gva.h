@@ -49,10 +49,10 @@ int gva_write(struct nestor_vcpu *vcpu, u64 gva, const void *data, size_t len, u
 int guest_load_pdptes(struct nestor_vcpu *vcpu, u64 cr3, u64 pdpte[4]);
 /*
  * gva_code_word() - the first four bytes of the instruction at linear address @at that the CPU
- * has just executed in the current run; false: not to be had this way, use gva_read().
+ * has just executed in the current run; -1: not to be had this way, use gva_read().
  * Never sleeps.
  */
-bool gva_code_word(struct nestor_vcpu *vcpu, u64 at, u32 *word);
+s64 gva_code_word(struct nestor_vcpu *vcpu, u64 at);
 /* guest_pt_format() - format of the current run's own page tables, from CR0, CR4, EFER */
 void guest_pt_format(struct guest_run *run, const struct nestor_vcpu *vcpu, struct pt_format *fmt);
 

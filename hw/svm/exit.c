@@ -189,7 +189,7 @@ static void read_hot(struct guest_run *run, const struct vmcb *vmcb)
 	run->gpr[REG_RAX] = vmcb->s.rax;
 	run->rflags = vmcb->s.rflags;
 	run->cpl = vmcb->s.cpl;
-	run->int_shadow = vmcb->c.int_state & INT_SHADOW;
+	run->int_shadow = (u8)vmcb->c.int_state & INT_SHADOW;
 	static_assert(SEG_ATTR_L == 1u << SEG_L_SHIFT);
 	run->code64 = (vmcb->s.efer >> EFER_LMA_SHIFT) &
 		      (vmcb->s.seg[SEG_CS].attrib >> SEG_L_SHIFT) & 1;
@@ -211,9 +211,10 @@ void svm_read_exit(struct guest_run *run)
 	struct vmcb *vmcb = svm_ctx(run)->vmcb;
 	const struct vmcb_control *c = &vmcb->c;
 	struct guest_exit *x = &run->exit;
+	u64 code = c->exit_code;
 
-	x->raw = c->exit_code;
-	read_reason(x, c->exit_code);
+	x->raw = code;
+	read_reason(x, code);
 	if (unlikely(x->reason == EXIT_INVALID))
 		refused(run);
 	else
