@@ -44,6 +44,7 @@ ROWS = [
     ("smp/entries-1", "whole trip, 1 vCPU"),
     ("smp/entries-2", "whole trip, 2 vCPUs on one CPU"),
     ("smp/entries-4", "whole trip, 4 vCPUs on one CPU"),
+    ("smp/ipi", "IPI from an L2 to another that halts, to EOI"),
     ("mem/fill-4k.cold", "shadow fill, 4K page, cold"),
     ("mem/fill-4k.after-flush", "shadow fill, 4K page, after a flush"),
     ("mem/fill-2m.cold", "shadow fill, 2M page, cold"),

@@ -194,6 +194,74 @@ static void on_cpus(const struct bench *b)
 	bench_end(b, b->ops * cpus);
 }
 
+/*
+ * An L2 on each of two CPUs; one sends the other an interrupt and halts until the answer comes.  VMMCALL
+ * stands for the write to the local APIC that L1 would emulate.
+ */
+L2_ASM(ipi_code, "1: vmmcall; hlt; jmp 1b");
+
+struct side {
+	struct l2 l2;
+	u32 peer, ops;
+	bool begins;
+};
+
+static void await_ipi(u32 seen)
+{
+	struct cpu *cpu = this_cpu();
+
+	irq_off();
+	while (cpu->irqs[VEC_IPI2] == seen)
+		__asm__ volatile("sti; hlt; cli" : : : "memory");
+	irq_on();
+}
+
+static void ping_pong(void *arg)
+{
+	u32 sent = 0, got = 0, seen = this_cpu()->irqs[VEC_IPI2];
+	struct side *s = arg;
+	struct vmcb *v = s->l2.vmcb;
+
+	s->l2.host = this_cpu()->host_vmcb;
+	v->s.rip = (u64)ipi_code + (s->begins ? 0 : 3);
+	while (s->begins ? got < s->ops : sent < s->ops) {
+		vmrun_asm(&s->l2);
+		v->c.tlb_control = TLB_NOTHING;
+		if (v->c.exitcode == X_VMMCALL && v->s.rip == (u64)ipi_code) {
+			apic_ipi(cpu_at(s->peer)->apic_id, 0x4000 | VEC_IPI2);
+			v->s.rip += 3;
+			sent++;
+		} else if (v->c.exitcode == X_VMMCALL) {
+			l2_trap_return(&s->l2);
+			got++;
+		} else if (v->c.exitcode == X_HLT) {
+			await_ipi(seen++);
+			v->s.rip++;
+			v->c.eventinj = EV_VALID | EV_INTR | 0x50;
+		}
+	}
+}
+
+static void ipi(const struct bench *b)
+{
+	static struct side side[2];
+	u32 i;
+
+	for (i = 0; i < 2; i++) {
+		l2_init_at(&side[i].l2, ipi_code);
+		l2_intercept1(&side[i].l2, I1_HLT);
+		side[i].l2.vmcb->c.asid = i + 1;
+		side[i].peer = !i;
+		side[i].ops = b->ops;
+		side[i].begins = !i;
+	}
+	bench_begin();
+	smp_call(1, ping_pong, &side[1]);
+	ping_pong(&side[0]);
+	smp_wait(1);
+	bench_end(b, 2 * b->ops);
+}
+
 /* ---- instructions of L1 ---- */
 
 #define ROW(name, insns)						\
@@ -230,6 +298,7 @@ static const struct bench rows[] = {
 	{ "smp/entries-1", 0, on_cpus, 500, 1 },
 	{ "smp/entries-2", F_SMP2, on_cpus, 500, 2 },
 	{ "smp/entries-4", F_SMP4, on_cpus, 500, 4 },
+	{ "smp/ipi", F_SMP2, ipi, 200, 0 },
 	{ "svm/vmload", 0, vmload_row, 500, 0 },
 	{ "svm/vmsave", 0, vmsave_row, 500, 0 },
 	{ "svm/stgi", 0, stgi_row, 500, 0 },
