@@ -132,19 +132,18 @@ static u64 canonical48(u64 a)
 }
 
 /* The CPU takes bases in canonical form only, and makes them so (APM vol. 3, "VMLOAD"). */
-static struct guest_seg load_seg(const struct vmcb12_seg *v)
+static void load_seg(struct guest_seg *to, const struct vmcb12_seg *from)
 {
-	return (struct guest_seg){
-		.sel = v->sel, .attrib = v->attrib & 0xfff, .limit = v->limit,
-		.base = canonical48(v->base),
-	};
-}
+	u64 w[2];
 
-static struct vmcb12_seg save_seg(const struct guest_seg *g)
-{
-	return (struct vmcb12_seg){
-		.sel = g->sel, .attrib = g->attrib, .limit = g->limit, .base = g->base,
-	};
+	/* As two words, which both forms are. */
+	static_assert(sizeof(*to) == sizeof(w) && sizeof(*from) == sizeof(w));
+	static_assert(offsetof(struct guest_seg, attrib) == 2);
+	static_assert(offsetof(struct vmcb12_seg, attrib) == 2);
+	memcpy(w, from, sizeof(w));
+	w[0] &= ~0xf0000000ull;		/* attributes have 12 bits */
+	w[1] = canonical48(w[1]);
+	memcpy(to, w, sizeof(w));
 }
 
 static bool read_sys(const struct gmem_window *w, struct sys_area *a)
@@ -162,16 +161,24 @@ fail:
 	return false;
 }
 
-static bool write_sys(const struct gmem_window *w, const struct sys_area *a)
+static bool write_sys(const struct gmem_window *w, const struct guest_sys *sys,
+		      const struct guest_msrs *m)
 {
 	bool done = false;
 
+	static_assert(offsetof(struct guest_sys, gs) == 16 && !offsetof(struct guest_sys, fs));
+	static_assert(offsetof(struct guest_sys, sysenter_eip) ==
+		      offsetof(struct guest_sys, sysenter_cs) + 16);
+	static_assert(offsetof(struct guest_msrs, sfmask) ==
+		      offsetof(struct guest_msrs, star) + 24);
 	if (!gmem_window_open(w->at, true))
 		return false;
-	gmem_window_put(w->at, SAVE_OFF(fs), &a->fs, 4, fail);
-	gmem_window_put(w->at, SAVE_OFF(ldtr), &a->ldtr, 2, fail);
-	gmem_window_put(w->at, SAVE_OFF(tr), &a->tr, 2, fail);
-	gmem_window_put(w->at, SAVE_OFF(star), &a->star, 8, fail);
+	gmem_window_put(w->at, SAVE_OFF(fs), &sys->fs, 4, fail);
+	gmem_window_put(w->at, SAVE_OFF(ldtr), &sys->ldtr, 2, fail);
+	gmem_window_put(w->at, SAVE_OFF(tr), &sys->tr, 2, fail);
+	gmem_window_put(w->at, SAVE_OFF(star), &m->star, 4, fail);
+	gmem_window_put(w->at, SAVE_OFF(kernel_gs_base), &m->kernel_gs_base, 1, fail);
+	gmem_window_put(w->at, SAVE_OFF(sysenter_cs), &sys->sysenter_cs, 3, fail);
 	done = true;
 fail:
 	gmem_window_close(true);
@@ -191,10 +198,10 @@ static enum nested_result do_vmload(struct nestor_vcpu *vcpu)
 		return r;
 	if (!read_sys(window(vcpu), &a))
 		return window_failed(vcpu);
-	sys->fs = load_seg(&a.fs);
-	sys->gs = load_seg(&a.gs);
-	sys->ldtr = load_seg(&a.ldtr);
-	sys->tr = load_seg(&a.tr);
+	load_seg(&sys->fs, &a.fs);
+	load_seg(&sys->gs, &a.gs);
+	load_seg(&sys->ldtr, &a.ldtr);
+	load_seg(&sys->tr, &a.tr);
 	m->kernel_gs_base = canonical48(a.kernel_gs_base);
 	m->star = a.star;
 	m->lstar = canonical48(a.lstar);
@@ -209,23 +216,13 @@ static enum nested_result do_vmload(struct nestor_vcpu *vcpu)
 
 static enum nested_result do_vmsave(struct nestor_vcpu *vcpu)
 {
-	const struct guest_msrs *m = vcpu->run->msrs;
-	const struct guest_sys *sys = vcpu->run->sys;
-	enum nested_result r;
-	struct sys_area a;
+	struct guest_run *run = vcpu->run;
+	enum nested_result r = vmcb_operand(vcpu);
 
-	r = vmcb_operand(vcpu);
 	if (r != NESTED_OK)
 		return r;
-	run_need(vcpu->run, GRP_SYS | GRP_MSRS);
-	a = (struct sys_area){
-		.fs = save_seg(&sys->fs), .gs = save_seg(&sys->gs),
-		.ldtr = save_seg(&sys->ldtr), .tr = save_seg(&sys->tr),
-		.star = m->star, .lstar = m->lstar, .cstar = m->cstar, .sfmask = m->sfmask,
-		.kernel_gs_base = m->kernel_gs_base, .sysenter_cs = sys->sysenter_cs,
-		.sysenter_esp = sys->sysenter_esp, .sysenter_eip = sys->sysenter_eip,
-	};
-	return write_sys(window(vcpu), &a) ? NESTED_OK : window_failed(vcpu);
+	run_need(run, GRP_SYS | GRP_MSRS);
+	return write_sys(window(vcpu), run->sys, run->msrs) ? NESTED_OK : window_failed(vcpu);
 }
 
 /* STGI and CLGI; in an L2 with virtual GIF they act on V_GIF (APM: "Virtual GIF"). */

@@ -81,10 +81,6 @@ static void fetch_many(struct guest_run *run, const struct vmcb_save *s, u32 gro
 		run->pat = s->g_pat;
 	if (groups & GRP_LBR)
 		fetch_lbr(run, s);
-	if (groups & GRP_SYS)
-		fetch_sys(run->sys);
-	if (groups & GRP_MSRS)
-		fetch_msrs(run->msrs);
 }
 
 void svm_fetch(struct guest_run *run, u32 groups)
@@ -93,10 +89,16 @@ void svm_fetch(struct guest_run *run, u32 groups)
 
 	run->avail |= groups & ~GRP_SHARED;
 	/* What nearly every exit asks for, and often alone. */
-	if (groups == GRP_CR)
+	if (groups == GRP_CR) {
 		fetch_cr(run, s);
-	else
+		return;
+	}
+	if (groups & ~GRP_SHARED)
 		fetch_many(run, s, groups);
+	if (groups & GRP_SYS)
+		fetch_sys(run->sys);
+	if (groups & GRP_MSRS)
+		fetch_msrs(run->msrs);
 }
 
 /* All codes but VMEXIT_INTR to VMEXIT_EFER_WRITE_TRAP. */
