@@ -74,10 +74,13 @@ static const struct {
 	{ ON_TCG, "crdr/cr4_no_pae", "TCG does not check values moved to CR0 and CR4" },
 	{ TCG, "*/map_low_bits", "TCG does not ignore bits 11:0 of the address" },
 	{ ON_TCG, "msrpm/pat", "TCG has no guest PAT" },
+	{ ON_TCG, "again/registers.pat", "TCG has no guest PAT" },
 
 	/* Consistency checks */
 	{ TCG, "checks/exitcode_64_bits", "TCG writes 32 bits of EXITCODE" },
 	{ TCG | BOCHS, "checks/refused_unmodified",
+	  "the emulators write the save area at a failed VMRUN" },
+	{ TCG | BOCHS, "again/checked",
 	  "the emulators write the save area at a failed VMRUN" },
 	{ TCG, "checks/ncr3_*", "TCG does not check nCR3" },
 	{ TCG | KVM, "checks/gpat_type", "TCG has no guest PAT, KVM does not check it" },
