@@ -24,6 +24,7 @@ static struct {
 	u32 reason;
 	u64 qual;
 	bool pml, at_exit;
+	unsigned int stopped;
 } told;
 
 struct shadow_root { int unused; };
@@ -88,6 +89,13 @@ enum nested_who nvmx_reflect(struct nestor_vcpu *vcpu, u32 reason, u64 qual, u32
 
 void nvmx_activity_ran(struct nestor_vcpu *vcpu)
 {
+}
+
+/* L2 stopped: told once at each of its faults, before anybody decides about it. */
+bool nvmx_mtf_exit(struct nestor_vcpu *vcpu)
+{
+	told.stopped += nvmx_of(vcpu)->at_exit;
+	return false;
 }
 
 static void fresh(u64 eptp)
@@ -280,6 +288,17 @@ static void formats(void)
 	       f.rsvd_pa == 0xff00000000000ull, "and of one without anything");
 }
 
+static void stops(void)
+{
+	struct l1_gpa gpa;
+	bool mmio;
+
+	fresh(EPTP);
+	fault_is = SHADOW_L1;
+	fault(ACC_FINAL, true, 1, &gpa, &mmio);
+	tap_ok(told.stopped == 1, "the monitor trap flag hears of L2's stop, while the exit is handled");
+}
+
 int main(void)
 {
 	violations();
@@ -287,5 +306,6 @@ int main(void)
 	logging();
 	translations();
 	formats();
+	stops();
 	return tap_done();
 }
