@@ -11,6 +11,7 @@
 
 #define VECTOR_DB	1
 #define VECTOR_BP	3
+#define VECTOR_BR	5
 #define VECTOR_MC	18
 
 /* The I/O permissions map: two bytes hold the bits of any access. */
@@ -104,6 +105,13 @@ static int wanted(struct nestor_vcpu *vcpu, const struct exit_row *row)
 	}
 }
 
+/* Of the exceptions those of INT3, INTO and BOUND come with nRIP (APM vol. 2, "State Saved on Exit"). */
+static bool has_next_rip(const struct exit_row *row, u16 index)
+{
+	return row->flags & X_INSN ||
+	       (row->rule == RULE_EXCEPTION && index >= VECTOR_BP && index <= VECTOR_BR);
+}
+
 static enum nested_who reflect_row(struct nestor_vcpu *vcpu, const struct exit_row *row)
 {
 	const struct guest_exit *x = &vcpu->run->exit;
@@ -115,7 +123,7 @@ static enum nested_who reflect_row(struct nestor_vcpu *vcpu, const struct exit_r
 	if (row->rule == RULE_IOIO && (info1 & IOIO_STR))
 		info1 = nsvm_assist_string_io(vcpu, info1);
 	return nsvm_reflect(vcpu, exit_svm_code(row, x->index), info1, info2,
-			    row->flags & X_INSN);
+			    has_next_rip(row, x->index));
 }
 
 /* An exit whose bit in vmcb12 decides and which has no more to say than its code: most of them. */

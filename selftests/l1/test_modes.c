@@ -157,8 +157,10 @@ static void of_br(const void *arg)
 	l2_init_mode(&l2, m->mode, m->npt, p32_bound);
 	l2.vmcb->s.rax = 11;
 	l2.vmcb->c.exceptions = 1u << V_BR;
-	if (l2_expect(&l2, X_EXC + V_BR))
+	if (l2_expect(&l2, X_EXC + V_BR)) {
 		CHECK_EQ(l2.vmcb->s.rip, p32_bound);
+		check_nrip(&l2, 6);
+	}
 	l2_init_mode(&l2, m->mode, m->npt, p32_bound);
 	l2.vmcb->s.rax = 11;
 	expect_trap(&l2, m, V_BR, 0, (u64)p32_bound);
