@@ -109,3 +109,15 @@ void delay_us(u32 us)
 	while (rdtsc() < end)
 		cpu_relax();
 }
+
+/* A slow machine would be in the handler all the time: leave it some for L2. */
+void smi_storm(void *arg)
+{
+	struct smi_storm *s = arg;
+
+	while (!s->stop && s->sent < 100) {
+		apic_ipi(s->target, ICR_SMI);
+		s->sent++;
+		delay_us(1000);
+	}
+}

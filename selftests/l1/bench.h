@@ -48,4 +48,7 @@ void bench_report(const struct bench *b, const char *part, u64 ops, u64 total);
 /* run_benches() - true when the command line asked for it */
 bool run_benches(void);
 
+/* In L2's or the trip's assembly: the time to @reg; RAX and RDX go. */
+#define TSC_TO(reg)	"rdtsc; shl $32, %rdx; or %rdx, %rax; mov %rax, " reg "\n"
+
 #endif

@@ -13,8 +13,6 @@ void bench_vmrun(struct vmcb *vmcb, struct times *t);
  * VMSAVE would move.  L2 notes the time of its first instruction in R8 and, right before it
  * exits, in R9; R10 to R15 it leaves alone.
  */
-#define TSC_TO(reg)	"rdtsc; shl $32, %rdx; or %rdx, %rax; mov %rax, " reg "\n"
-
 __asm__(".text\n.globl bench_vmrun\nbench_vmrun:\n"
 	"push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
 	"mov %rdi, %r14; mov %rsi, %r15; mov 5f(%rip), %esi\n"

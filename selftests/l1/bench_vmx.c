@@ -24,8 +24,6 @@ struct trips {
  */
 void vmx_bench_trips(struct trips *t, bool set);
 
-#define TSC_TO(reg)	"rdtsc; shl $32, %rdx; or %rdx, %rax; mov %rax, " reg "\n"
-
 __asm__(".text\n.globl vmx_bench_trips\nvmx_bench_trips:\n"
 	"push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
 	"test %esi, %esi; jz 1f\n"

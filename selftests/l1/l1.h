@@ -184,6 +184,15 @@ void apic_eoi(void);
 u32 apic_read(u32 reg);
 void apic_write(u32 reg, u32 v);
 void apic_ipi(u32 apic_id, u32 icr);
+#define ICR_SMI		0x4200
+
+/* smi_storm() - work for another CPU: SMIs to @target until @stop, at most 100; @sent counts them */
+struct smi_storm {
+	u32 target, sent;
+	volatile bool stop;
+};
+
+void smi_storm(void *arg);
 void apic_self(u8 vec);
 void apic_self_nmi(void);
 void apic_timer(u8 vec, u32 count);

@@ -7,7 +7,6 @@
  */
 #include "l1.h"
 
-#define DM_SMI	(2 << 8)
 
 L2_ASM(smi_sum, "xor %rbx, %rbx; mov $2000, %rcx; 1: add %rcx, %rbx; pause; loop 1b");
 L2_ASM(smi_regs,
@@ -18,7 +17,7 @@ L2_ASM(smi_regs,
 
 static void self_smi(void)
 {
-	apic_ipi(this_cpu()->apic_id, 0x4000 | DM_SMI);
+	apic_ipi(this_cpu()->apic_id, ICR_SMI);
 }
 
 static void set_icpt(struct l2 *l2, bool on)
@@ -99,33 +98,16 @@ static void not_intercepted(const void *arg)
 
 /* ---- from another CPU, at any instruction of L1 and L2 ---- */
 
-struct storm {
-	u32 target, sent;
-	volatile bool stop;
-};
-
-/* A slow machine would be in the handler all the time: leave it some for L2. */
-static void storm_fn(void *arg)
-{
-	struct storm *s = arg;
-
-	while (!s->stop && s->sent < 100) {
-		apic_ipi(s->target, 0x4000 | DM_SMI);
-		s->sent++;
-		delay_us(1000);
-	}
-}
-
 /* The boot CPU is the one whose SMBASE the firmware moved. */
 static void storm(const void *arg)
 {
-	struct storm s = { .target = this_cpu()->apic_id };
+	struct smi_storm s = { .target = this_cpu()->apic_id };
 	u32 i, exits = 0;
 	struct l2 l2;
 
 	l2_init_at(&l2, smi_sum);
 	set_icpt(&l2, arg);
-	smp_call(1, storm_fn, &s);
+	smp_call(1, smi_storm, &s);
 	for (i = 0; i < 100 && !t_failed(); i++) {
 		l2.vmcb->s.rip = (u64)smi_sum;
 		for (;;) {

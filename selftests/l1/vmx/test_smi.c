@@ -7,7 +7,6 @@
  */
 #include "vmx/vmx.h"
 
-#define DM_SMI	(2 << 8)
 #define SUM	(2000ull * 2001 / 2)
 
 #define SEND	"mov %eax,0x310(%rbx); movl $0x4200,0x300(%rbx)\n"
@@ -25,7 +24,7 @@ static void no_l2(const void *arg)
 	u64 vmcs = vmcs_new(), cur = 0;
 
 	CHECK_EQ(vmptrld(&vmcs), VM_OK);
-	apic_ipi(this_cpu()->apic_id, 0x4000 | DM_SMI);
+	apic_ipi(this_cpu()->apic_id, ICR_SMI);
 	delay_us(100);
 	CHECK_EQ(read_cr3(), cr3);
 	CHECK_EQ(read_cr4(), cr4);
@@ -64,32 +63,15 @@ static void in_l2(const void *arg)
 
 /* ---- from another CPU, at any instruction of L1 and L2 ---- */
 
-struct storm {
-	u32 target, sent;
-	volatile bool stop;
-};
-
-/* A slow machine would be in the handler all the time: leave it some for L2. */
-static void storm_fn(void *arg)
-{
-	struct storm *s = arg;
-
-	while (!s->stop && s->sent < 100) {
-		apic_ipi(s->target, 0x4000 | DM_SMI);
-		s->sent++;
-		delay_us(1000);
-	}
-}
-
 /* The boot CPU is the one whose SMBASE the firmware moved. */
 static void storm(const void *arg)
 {
-	struct storm s = { .target = this_cpu()->apic_id };
+	struct smi_storm s = { .target = this_cpu()->apic_id };
 	struct vl2 l2;
 	u32 i;
 
 	vl2_init_at(&l2, vsmi_sum);
-	smp_call(1, storm_fn, &s);
+	smp_call(1, smi_storm, &s);
 	for (i = 0; i < 100 && !t_failed(); i++) {
 		vw(GUEST_RIP, (u64)vsmi_sum);
 		if (vl2_expect_done(&l2))
@@ -102,10 +84,10 @@ static void storm(const void *arg)
 
 static void one_smi(void *arg)
 {
-	struct storm *s = arg;
+	struct smi_storm *s = arg;
 
 	delay_us(2000);
-	apic_ipi(s->target, 0x4000 | DM_SMI);
+	apic_ipi(s->target, ICR_SMI);
 	delay_us(2000);
 	s->stop = true;
 	apic_ipi(s->target, 0x4000 | VEC_IPI);
@@ -114,7 +96,7 @@ static void one_smi(void *arg)
 /* A halted L2 halts again after RSM, until what ends a halt comes. */
 static void halted(const void *arg)
 {
-	struct storm s = { .target = this_cpu()->apic_id };
+	struct smi_storm s = { .target = this_cpu()->apic_id };
 	struct vl2 l2;
 
 	vl2_init_at(&l2, vsmi_hlt);
