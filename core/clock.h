@@ -15,6 +15,7 @@
  *	that their clocks agree to the last nanosecond
  * @boot_ns: host's boot time
  * @tsc_known: @tsc_offset is a vCPU's
+ * @tsc_written: the VMM wrote one, and it was not 0
  * @tsc_offset: offset of the last TSC the VMM wrote
  */
 struct vm_clock {
@@ -22,7 +23,7 @@ struct vm_clock {
 	s64 offset_ns;
 	u64 host_tsc;
 	u64 boot_ns;
-	bool tsc_known;
+	bool tsc_known, tsc_written;
 	u64 tsc_offset;
 };
 

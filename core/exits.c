@@ -15,6 +15,7 @@
 #include "core/hw_ops.h"
 #include "core/insn.h"
 #include "core/msr.h"
+#include "core/msr_filter.h"
 #include "core/nested_ops.h"
 #include "core/smm.h"
 #include "core/task.h"
@@ -82,30 +83,40 @@ static enum run_action handle_cpuid(struct nestor_vcpu *vcpu)
 	return RESUME_GUEST;
 }
 
+/* #GP, unless the VMM wants to hear of it. */
+static enum run_action refuse_msr(struct nestor_vcpu *vcpu, u32 index, bool write, u64 val,
+				  u32 reason)
+{
+	if (msr_user_exit(vcpu, index, write, val, reason))
+		return EXIT_USER;
+	queue_gp(vcpu);
+	return RESUME_GUEST;
+}
+
 static enum run_action handle_msr(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *run = vcpu->run;
 	u32 index = run->gpr[REG_RCX];
 	int len = vcpu_insn_len(vcpu);
-	u64 val;
+	bool write = run->exit.info1;
+	u64 val = 0;
 	int r;
 
 	if (len < 0)
 		return insn_failed(vcpu, len);
-	if (run->exit.info1) {
+	if (write)
 		val = (u32)run->gpr[REG_RAX] | run->gpr[REG_RDX] << 32;
-		r = msr_set(vcpu, index, val, false);
-	} else {
-		r = msr_get(vcpu, index, &val, false);
-		if (!r) {
-			run->gpr[REG_RAX] = (u32)val;
-			run->gpr[REG_RDX] = val >> 32;
-		}
-	}
+	if (!msr_filter_allows(vcpu, index, write))
+		return refuse_msr(vcpu, index, write, val, KVM_MSR_EXIT_REASON_FILTER);
+	r = write ? msr_set(vcpu, index, val, false) : msr_get(vcpu, index, &val, false);
 	if (r)
-		queue_gp(vcpu);
-	else
-		vcpu_advance(vcpu, len);
+		return refuse_msr(vcpu, index, write, val, msr_known(vcpu, index) ?
+				  KVM_MSR_EXIT_REASON_INVAL : KVM_MSR_EXIT_REASON_UNKNOWN);
+	if (!write) {
+		run->gpr[REG_RAX] = (u32)val;
+		run->gpr[REG_RDX] = val >> 32;
+	}
+	vcpu_advance(vcpu, len);
 	return RESUME_GUEST;
 }
 

@@ -206,8 +206,12 @@ void lapic_reset(struct nestor_vcpu *vcpu, bool init)
 		apic->events = 0;
 	}
 	reset_regs(apic);
-	/* Firmware finds the PIC connected through LINT0 of the bootstrap processor. */
-	if (!init && lapic_is_bsp(vcpu))
+	/*
+	 * Firmware finds the PIC connected through LINT0 of the bootstrap processor, which the
+	 * manual has it do itself: a quirk of the ABI's that the VMM may turn off.
+	 */
+	if (!init && lapic_is_bsp(vcpu) &&
+	    !(READ_ONCE(vcpu->vm->disabled_quirks) & KVM_X86_QUIRK_LINT0_REENABLED))
 		lapic_put(apic, APIC_R_LINT0, DM_EXTINT << 8);
 }
 
@@ -325,16 +329,11 @@ int lapic_set_state(struct nestor_vcpu *vcpu, const struct kvm_lapic_state *s)
 {
 	struct lapic *apic = vcpu->apic;
 	unsigned int reg;
-	u32 id;
 
 	if (!apic)
 		return -EINVAL;
-	id = state_reg(s, APIC_R_ID);
-	if (apic->mode == APIC_X2APIC && (wide_ids(vcpu->vm) ? id : id >> 24) != vcpu->id)
-		return -EINVAL;
-
 	reset_regs(apic);
-	lapic_put(apic, APIC_R_ID, id & 0xff000000);
+	lapic_put(apic, APIC_R_ID, state_reg(s, APIC_R_ID) & 0xff000000);
 	lapic_put(apic, APIC_R_TPR, state_reg(s, APIC_R_TPR) & 0xff);
 	lapic_put(apic, APIC_R_LDR, state_reg(s, APIC_R_LDR) & 0xff000000);
 	lapic_put(apic, APIC_R_DFR, state_reg(s, APIC_R_DFR) | 0x0fffffff);
@@ -349,6 +348,7 @@ int lapic_set_state(struct nestor_vcpu *vcpu, const struct kvm_lapic_state *s)
 		lapic_put(apic, reg, state_reg(s, reg) & lapic_lvt_writable(apic, reg));
 	lapic_put(apic, APIC_R_TDCR, state_reg(s, APIC_R_TDCR) & 0xb);
 	lapic_put(apic, APIC_R_TMICT, state_reg(s, APIC_R_TMICT));
+	/* In x2APIC mode they are read-only, whatever the image says. */
 	if (apic->mode == APIC_X2APIC)
 		fix_ids(apic);
 

@@ -81,6 +81,7 @@ static const struct msr_desc table[] = {
 	R1(MSR_IA32_EBL_CR_POWERON, intel_zero_get, intel_zero_set),
 	R1(MSR_SMI_COUNT, smm_msr_get, smm_msr_set),
 	R1(MSR_IA32_SMBASE, smm_msr_get, smm_msr_set),
+	R1(MSR_IA32_POWER_CTL, intel_zero_get, intel_zero_set),
 	RN(MSR_IA32_PERF_STATUS, MSR_IA32_PERF_CTL, intel_zero_get, intel_zero_set),
 	RN(0x1c8, 0x1c9, intel_zero_get, intel_zero_set),	/* LBR_SELECT, LASTBRANCH_TOS */
 	RN(0x680, 0x69f, intel_zero_get, intel_zero_set),	/* branch records */
@@ -95,6 +96,14 @@ static const struct msr_desc *find_desc(u32 index)
 		if (index >= d->first && index <= d->last)
 			return d;
 	return NULL;
+}
+
+bool msr_known(struct nestor_vcpu *vcpu, u32 index)
+{
+	bool fault = false;
+	u64 val;
+
+	return find_desc(index) || nested->get_msr(vcpu, index, &val, true, &fault);
 }
 
 int msr_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host)

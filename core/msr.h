@@ -7,6 +7,15 @@
 
 #include "core/vcpu.h"
 
+/* What L1 may touch without an exit, unless the VMM filters it; bits enum pass_msr. */
+#define PASS_BASE ((1u << PASS_FS_BASE) | (1u << PASS_GS_BASE) | \
+		   (1u << PASS_KERNEL_GS_BASE) | (1u << PASS_STAR) | \
+		   (1u << PASS_LSTAR) | (1u << PASS_CSTAR) | (1u << PASS_SFMASK) | \
+		   (1u << PASS_SYSENTER_CS) | (1u << PASS_SYSENTER_ESP) | \
+		   (1u << PASS_SYSENTER_EIP) | (1u << PASS_PAT))
+
+/** msr_known() - is there such an MSR, whoever may read or write it? */
+bool msr_known(struct nestor_vcpu *vcpu, u32 index);
 /**
  * msr_get() - read MSR @index of the current run
  * @host: asked by the VMM (KVM_GET_MSRS), not by an instruction

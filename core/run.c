@@ -30,6 +30,7 @@
 #include "core/hw_ops.h"
 #include "core/lapic.h"
 #include "core/msr.h"
+#include "core/msr_filter.h"
 #include "core/nested_ops.h"
 #include "core/smm.h"
 #include "core/trace.h"
@@ -89,6 +90,8 @@ static enum run_action handle_requests(struct nestor_vcpu *vcpu)
 		handle_tlb_flush(vcpu);
 	vcpu_take_request(vcpu, REQ_ROOT);
 	vcpu_take_request(vcpu, REQ_TSC);
+	if (vcpu_take_request(vcpu, REQ_MSR_FILTER))
+		msr_filter_apply(vcpu);
 	if (vcpu_take_request(vcpu, REQ_CLOCK))
 		pvclock_update(vcpu);
 	if (vcpu_take_request(vcpu, REQ_APIC_EVENTS) && vcpu->apic)

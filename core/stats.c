@@ -33,6 +33,18 @@ static const struct stat_file files[] = {
 	STAT(predictor_barriers),
 };
 
+const unsigned int nr_vcpu_stats = ARRAY_SIZE(files);
+
+const char *vcpu_stat_name(unsigned int i)
+{
+	return files[i].name;
+}
+
+u64 vcpu_stat_value(const struct vcpu_stats *stats, unsigned int i)
+{
+	return READ_ONCE(*(const u64 *)((const char *)stats + files[i].offset));
+}
+
 static u64 *field(struct vcpu_stats *s, const struct stat_file *f)
 {
 	return (u64 *)((char *)s + f->offset);

@@ -15,4 +15,9 @@ void stats_unregister(void);
 void stats_add_live(struct vcpu_stats *stats);
 void stats_retire(struct vcpu_stats *stats);
 
+/* The numbers of a vCPU in a fixed order, for KVM_GET_STATS_FD; @i is below nr_vcpu_stats */
+extern const unsigned int nr_vcpu_stats;
+const char *vcpu_stat_name(unsigned int i);
+u64 vcpu_stat_value(const struct vcpu_stats *stats, unsigned int i);
+
 #endif

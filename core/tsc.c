@@ -5,7 +5,9 @@
  * A VMM that builds or restores a machine writes every vCPU's TSC in turn, each
  * some microseconds later than the last, and means them to be equal.  A write
  * by the VMM therefore joins the VM's last one, and gets its very offset, when
- * it is 0 (power-on) or within a second of where that TSC is by now.
+ * it is 0 (power-on) or within a second of where that TSC is by now.  Only a value that the
+ * VMM wrote can be joined so: a machine that is restored within a second of its power-on
+ * does not start its TSC again.
  */
 #include <linux/math64.h>
 #include <linux/slab.h>
@@ -62,7 +64,9 @@ static bool joins(struct nestor_vm *vm, u64 val, u64 now)
 
 	if (!vm->clock->tsc_known || check_tsc_unstable())
 		return false;
-	return val == 0 || (diff < (s64)second && -diff < (s64)second);
+	if (!val)
+		return true;
+	return vm->clock->tsc_written && diff < (s64)second && -diff < (s64)second;
 }
 
 void tsc_sync_l1(struct nestor_vcpu *vcpu, u64 val)
@@ -80,6 +84,8 @@ void tsc_sync_l1(struct nestor_vcpu *vcpu, u64 val)
 		clock->tsc_offset = offset;
 		clock->tsc_known = true;
 	}
+	if (val)
+		clock->tsc_written = true;
 	spin_unlock_irqrestore(&clock->lock, flags);
 	tsc_adjust_l1(vcpu, offset - vcpu->l1_tsc_offset);
 }

@@ -14,12 +14,6 @@
 #include "mmu/mmu.h"
 #include "mmu/shadow.h"
 
-#define PASS_BASE ((1u << PASS_FS_BASE) | (1u << PASS_GS_BASE) | \
-		   (1u << PASS_KERNEL_GS_BASE) | (1u << PASS_STAR) | \
-		   (1u << PASS_LSTAR) | (1u << PASS_CSTAR) | (1u << PASS_SFMASK) | \
-		   (1u << PASS_SYSENTER_CS) | (1u << PASS_SYSENTER_ESP) | \
-		   (1u << PASS_SYSENTER_EIP) | (1u << PASS_PAT))
-
 /* Why each is intercepted for L1; L2 gets these and what L1 asks for. */
 static void l1_policy(struct guest_run *run)
 {
@@ -46,6 +40,7 @@ static void l1_policy(struct guest_run *run)
 		run->ple_gap = 128;
 		run->ple_window = 4096;
 	}
+	/* The VMM's filter may take some away: REQ_MSR_FILTER. */
 	run->msr_read_pass = PASS_BASE;
 	run->msr_write_pass = PASS_BASE;
 	run->ctl_dirty = CTL_ALL;

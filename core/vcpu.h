@@ -32,6 +32,7 @@ enum vcpu_request {
 	REQ_TRIPLE_FAULT,	/* L1 shuts down */
 	REQ_TSC,		/* TSC offset changed */
 	REQ_IOAPIC_EOI,		/* report an EOI to the VMM (split irqchip) */
+	REQ_MSR_FILTER,		/* the VMM set another MSR filter */
 	REQ_DEAD,
 	NR_VCPU_REQUESTS
 };

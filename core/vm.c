@@ -12,6 +12,7 @@
 #include "core/iobus.h"
 #include "core/irq.h"
 #include "core/msr.h"
+#include "core/msr_filter.h"
 #include "core/vcpu.h"
 #include "core/vm.h"
 #include "mmu/mmu.h"
@@ -102,6 +103,7 @@ static void vm_free(struct kref *ref)
 	io_bus_destroy(vm);
 	mmu_vm_destroy(vm);
 	pvclock_vm_destroy(vm);
+	msr_filter_free(vm);
 	cleanup_srcu_struct(&vm->srcu);
 	mmdrop(vm->mm);
 	kfree(vm);

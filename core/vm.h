@@ -14,7 +14,7 @@
 
 #include "core/types.h"
 
-#define NESTOR_MAX_VCPUS	64
+#define NESTOR_MAX_VCPUS	255
 
 /* Module parameter "nested" (core/main.c): L1s see a virtualisation extension. */
 extern bool nestor_nested;
@@ -24,6 +24,7 @@ struct nestor_mmu_vm;
 struct io_bus;
 struct irqchip;
 struct vm_clock;
+struct msr_filter;
 
 /**
  * struct nestor_vm - one virtual machine
@@ -49,6 +50,11 @@ struct vm_clock;
  * @dead: a host invariant broke; every KVM_RUN answers -EIO
  * @disabled_exits: KVM_X86_DISABLE_EXITS_* the VMM enabled
  * @tsc_khz: TSC frequency that L1 sees
+ * @max_id: KVM_CAP_MAX_VCPU_ID, 0 until it is set: vCPU ids are below this
+ * @disabled_quirks: KVM_X86_QUIRK_* that the VMM turned off
+ * @mmu_pages: KVM_SET_NR_MMU_PAGES: shadow tables that a vCPU may have; 0: as many as there are for one
+ * @msr_exits: KVM_MSR_EXIT_REASON_* for which a refused MSR access goes to the VMM
+ * @msr_filter: KVM_X86_SET_MSR_FILTER, or NULL; under @srcu, replaced under @lock
  * @bsp_id: id of the boot processor (KVM_SET_BOOT_CPU_ID)
  * @exception_payload: KVM_CAP_EXCEPTION_PAYLOAD is on
  * @triple_fault_event: KVM_CAP_X86_TRIPLE_FAULT_EVENT is on
@@ -76,6 +82,11 @@ struct nestor_vm {
 	u64 disabled_exits;
 	u64 tsc_khz;
 	u32 bsp_id;
+	u32 max_id;
+	u64 disabled_quirks;
+	u32 mmu_pages;
+	u32 msr_exits;
+	struct msr_filter __rcu *msr_filter;
 	bool exception_payload, triple_fault_event;
 	struct list_head list;
 	struct dentry *debugfs;

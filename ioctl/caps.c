@@ -10,6 +10,7 @@
 #include "core/fpu.h"
 #include "core/guest_debug.h"
 #include "core/irq.h"
+#include "core/msr_filter.h"
 #include "core/vm.h"
 #include "ioctl/ioctl.h"
 #include "mmu/mmu.h"
@@ -49,6 +50,7 @@ static const struct cap_line caps[] = {
 	VALUE(MULTI_ADDRESS_SPACE, NESTOR_ADDRESS_SPACES),
 	YES(SYNC_MMU),
 	YES(READONLY_MEM),
+	YES(MMU_SHADOW_CACHE_CONTROL),
 	VALUE(NR_MEMSLOTS, NESTOR_MAX_SLOTS),
 	VALUE(MANUAL_DIRTY_LOG_PROTECT2, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE),
 	YES(SET_TSS_ADDR),
@@ -110,6 +112,13 @@ static const struct cap_line caps[] = {
 
 	YES(ENABLE_CAP_VM),
 	YES(CHECK_EXTENSION_VM),
+	YES(SYS_ATTRIBUTES),
+	VALUE(DISABLE_QUIRKS, 1),
+	VALUE(DISABLE_QUIRKS2, NESTOR_QUIRKS),
+	VALUE(SYNC_REGS, KVM_SYNC_X86_VALID_FIELDS),
+	VALUE(X86_USER_SPACE_MSR, MSR_EXIT_REASONS),
+	YES(X86_MSR_FILTER),
+	YES(BINARY_STATS_FD),
 };
 
 int check_extension(const struct nestor_vm *vm, unsigned long cap)
@@ -132,17 +141,44 @@ static int enable_before_vcpus(struct nestor_vm *vm, const struct kvm_enable_cap
 			return -EINVAL;
 		return irqchip_split(vm, arg);
 	}
-	if (vm->nr_vcpus)
-		return -EBUSY;
 	if (cap->cap == KVM_CAP_X2APIC_API) {
 		if (arg & ~(u64)check_extension(vm, KVM_CAP_X2APIC_API))
 			return -EINVAL;
-		vm->x2apic_api |= arg;
+		/* Looked at where an id is read or written; VMMs set it at any time. */
+		WRITE_ONCE(vm->x2apic_api, vm->x2apic_api | arg);
 		return 0;
 	}
+	if (vm->nr_vcpus)
+		return -EBUSY;
 	if (arg & ~(u64)NESTOR_DISABLE_EXITS)
 		return -EINVAL;
 	vm->disabled_exits |= arg;
+	return 0;
+}
+
+/* Once, before there is a processor, and not below the boot processor's id. */
+static int set_max_id(struct nestor_vm *vm, u64 max)
+{
+	if (!max || max > NESTOR_MAX_VCPU_ID || vm->max_id || vm->nr_vcpus || vm->bsp_id > max)
+		return -EINVAL;
+	vm->max_id = max;
+	return 0;
+}
+
+/* Only the newer of the two says which there are. */
+static int disable_quirks(struct nestor_vm *vm, const struct kvm_enable_cap *cap)
+{
+	if (cap->cap == KVM_CAP_DISABLE_QUIRKS2 && (cap->args[0] & ~(u64)NESTOR_QUIRKS))
+		return -EINVAL;
+	WRITE_ONCE(vm->disabled_quirks, cap->args[0] & NESTOR_QUIRKS);
+	return 0;
+}
+
+static int enable_msr_exits(struct nestor_vm *vm, u64 reasons)
+{
+	if (reasons & ~(u64)MSR_EXIT_REASONS)
+		return -EINVAL;
+	WRITE_ONCE(vm->msr_exits, reasons);
 	return 0;
 }
 
@@ -175,6 +211,16 @@ int vm_enable_cap(struct nestor_vm *vm, const struct kvm_enable_cap *cap)
 		break;
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
 		ret = mmu_set_manual_dirty(vm, cap->args[0]);
+		break;
+	case KVM_CAP_MAX_VCPU_ID:
+		ret = set_max_id(vm, cap->args[0]);
+		break;
+	case KVM_CAP_DISABLE_QUIRKS:
+	case KVM_CAP_DISABLE_QUIRKS2:
+		ret = disable_quirks(vm, cap);
+		break;
+	case KVM_CAP_X86_USER_SPACE_MSR:
+		ret = enable_msr_exits(vm, cap->args[0]);
 		break;
 	default:
 		ret = -EINVAL;

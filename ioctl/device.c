@@ -10,6 +10,7 @@
 #include <linux/uaccess.h>
 
 #include "core/cpuid.h"
+#include "core/fpu.h"
 #include "core/msr.h"
 #include "ioctl/ioctl.h"
 
@@ -76,6 +77,24 @@ static int get_feature_msrs(struct kvm_msrs __user *user)
 	return i;
 }
 
+/* Attributes of the device as a whole; KVM_X86_XCOMP_GUEST_SUPP: XCR0 bits that a VM may have. */
+static int device_attr(void __user *user, bool get)
+{
+	struct kvm_device_attr a;
+	u64 val;
+
+	if (copy_from_user(&a, user, sizeof(a)))
+		return -EFAULT;
+	if (a.flags)
+		return -EINVAL;
+	if (a.group || a.attr != KVM_X86_XCOMP_GUEST_SUPP)
+		return -ENXIO;
+	if (!get)
+		return 0;
+	val = fpu_supported_xcr0();
+	return copy_to_user(u64_to_user_ptr(a.addr), &val, sizeof(val)) ? -EFAULT : 0;
+}
+
 static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	void __user *argp = (void __user *)arg;
@@ -104,6 +123,10 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return get_msr_list(argp, list, nr);
 	case KVM_GET_MSRS:
 		return get_feature_msrs(argp);
+	case KVM_HAS_DEVICE_ATTR:
+		return device_attr(argp, false);
+	case KVM_GET_DEVICE_ATTR:
+		return device_attr(argp, true);
 	case KVM_X86_GET_MCE_CAP_SUPPORTED:
 		mce_cap = NESTOR_MCE_CAP;
 		return copy_to_user(argp, &mce_cap, sizeof(mce_cap)) ? -EFAULT : 0;

@@ -79,26 +79,34 @@ static void get_smi(struct nestor_vcpu *vcpu, struct kvm_vcpu_events *e)
 	e->flags |= KVM_VCPUEVENT_VALID_SMM;
 }
 
-static int get_events(struct nestor_vcpu *vcpu, void __user *argp)
+void events_get(struct nestor_vcpu *vcpu, struct kvm_vcpu_events *e)
 {
-	struct kvm_vcpu_events e = { };
-
+	memset(e, 0, sizeof(*e));
 	fold_nmi(vcpu);
 	settle_payload(vcpu);
-	get_exception(vcpu, &e);
-	e.interrupt.injected = vcpu->ev.intr.injected && !vcpu->ev.intr.soft;
-	e.interrupt.nr = vcpu->ev.intr.vector;
+	get_exception(vcpu, e);
+	e->interrupt.injected = vcpu->ev.intr.injected;
+	/* One that L1 injected: an instruction's own is not kept, it runs again. */
+	e->interrupt.soft = vcpu->ev.intr.injected && vcpu->ev.intr.soft;
+	e->interrupt.nr = vcpu->ev.intr.vector;
 	if (vcpu->run->int_shadow)
-		e.interrupt.shadow = KVM_X86_SHADOW_INT_STI | KVM_X86_SHADOW_INT_MOV_SS;
-	e.nmi.injected = vcpu->ev.nmi_injected;
-	e.nmi.pending = vcpu->ev.nmi_pending;
-	e.nmi.masked = nmi_masked(vcpu);
-	e.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
-	get_smi(vcpu, &e);
+		e->interrupt.shadow = KVM_X86_SHADOW_INT_STI | KVM_X86_SHADOW_INT_MOV_SS;
+	e->nmi.injected = vcpu->ev.nmi_injected;
+	e->nmi.pending = vcpu->ev.nmi_pending;
+	e->nmi.masked = nmi_masked(vcpu);
+	e->flags |= KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
+	get_smi(vcpu, e);
 	if (vcpu->vm->triple_fault_event) {
-		e.triple_fault.pending = test_bit(REQ_TRIPLE_FAULT, &vcpu->requests);
-		e.flags |= KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
+		e->triple_fault.pending = test_bit(REQ_TRIPLE_FAULT, &vcpu->requests);
+		e->flags |= KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
 	}
+}
+
+static int get_events(struct nestor_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_vcpu_events e;
+
+	events_get(vcpu, &e);
 	return copy_to_user(argp, &e, sizeof(e)) ? -EFAULT : 0;
 }
 
@@ -156,40 +164,43 @@ static int set_smi(struct nestor_vcpu *vcpu, const struct kvm_vcpu_events *e)
 	return 0;
 }
 
-static int set_events(struct nestor_vcpu *vcpu, void __user *argp)
+int events_set(struct nestor_vcpu *vcpu, const struct kvm_vcpu_events *e)
 {
-	struct kvm_vcpu_events e;
-	int ret;
+	int ret = check_events(vcpu, e);
 
-	if (copy_from_user(&e, argp, sizeof(e)))
-		return -EFAULT;
-	ret = check_events(vcpu, &e);
 	if (ret)
 		return ret;
-	if (e.flags & KVM_VCPUEVENT_VALID_SMM) {
-		ret = set_smi(vcpu, &e);
+	if (e->flags & KVM_VCPUEVENT_VALID_SMM) {
+		ret = set_smi(vcpu, e);
 		if (ret)
 			return ret;
 	}
 	fold_nmi(vcpu);
-	set_exception(vcpu, &e);
-	vcpu->ev.intr.injected = e.interrupt.injected;
-	vcpu->ev.intr.soft = e.interrupt.injected && e.interrupt.soft;
-	vcpu->ev.intr.vector = e.interrupt.nr;
-	if (e.flags & KVM_VCPUEVENT_VALID_SHADOW)
-		vcpu->run->int_shadow = e.interrupt.shadow;
-	vcpu->ev.nmi_injected = e.nmi.injected;
-	set_nmi_masked(vcpu, e.nmi.masked);
-	if (e.flags & KVM_VCPUEVENT_VALID_NMI_PENDING)
-		vcpu->ev.nmi_pending = min_t(u8, e.nmi.pending, 2);
-	if (e.flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT) {
-		if (e.triple_fault.pending)
+	set_exception(vcpu, e);
+	vcpu->ev.intr.injected = e->interrupt.injected;
+	vcpu->ev.intr.soft = e->interrupt.injected && e->interrupt.soft;
+	vcpu->ev.intr.vector = e->interrupt.nr;
+	if (e->flags & KVM_VCPUEVENT_VALID_SHADOW)
+		vcpu->run->int_shadow = e->interrupt.shadow;
+	vcpu->ev.nmi_injected = e->nmi.injected;
+	set_nmi_masked(vcpu, e->nmi.masked);
+	if (e->flags & KVM_VCPUEVENT_VALID_NMI_PENDING)
+		vcpu->ev.nmi_pending = min_t(u8, e->nmi.pending, 2);
+	if (e->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT) {
+		if (e->triple_fault.pending)
 			vcpu_request(vcpu, REQ_TRIPLE_FAULT);
 		else
 			clear_bit(REQ_TRIPLE_FAULT, &vcpu->requests);
 	}
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
+}
+
+static int set_events(struct nestor_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_vcpu_events e;
+
+	return copy_from_user(&e, argp, sizeof(e)) ? -EFAULT : events_set(vcpu, &e);
 }
 
 static int get_debugregs(struct nestor_vcpu *vcpu, void __user *argp)

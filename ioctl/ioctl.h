@@ -19,6 +19,10 @@ struct file_operations;
 #define NESTOR_MAX_IO_MSRS	256
 /* KVM_CAP_X86_DISABLE_EXITS: what can be left to the guest */
 #define NESTOR_DISABLE_EXITS	(KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE)
+/* KVM_SET_NR_MMU_PAGES: least */
+#define NESTOR_MIN_MMU_PAGES	64
+/* KVM_CAP_DISABLE_QUIRKS2: the quirks that there are, and that can be turned off */
+#define NESTOR_QUIRKS		KVM_X86_QUIRK_LINT0_REENABLED
 /* Machine-check banks and features of KVM_X86_SETUP_MCE */
 #define NESTOR_MCE_BANKS	32
 #define NESTOR_MCE_CAP		(BIT_ULL(8) | BIT_ULL(24))	/* CTL_P, SER_P */
@@ -38,6 +42,9 @@ int vm_enable_cap(struct nestor_vm *vm, const struct kvm_enable_cap *cap);
 
 /* ioctl/vm.c: a new VM's fd */
 int vm_open(unsigned long type);
+/* ioctl/stats.c: KVM_GET_STATS_FD: a new descriptor that reads as <linux/kvm.h> describes */
+int stats_fd_vm(struct nestor_vm *vm);
+int stats_fd_vcpu(struct nestor_vcpu *vcpu);
 /* ioctl/vm_irq.c: -ENOIOCTLCMD when @cmd is none of its own */
 long vm_irq_ioctl(struct nestor_vm *vm, unsigned int cmd, void __user *argp);
 
@@ -52,5 +59,15 @@ extern const struct file_operations vcpu_fops;
 long vcpu_regs_ioctl(struct nestor_vcpu *vcpu, unsigned int cmd, void __user *argp);
 long vcpu_state_ioctl(struct nestor_vcpu *vcpu, unsigned int cmd, void __user *argp);
 long vcpu_events_ioctl(struct nestor_vcpu *vcpu, unsigned int cmd, void __user *argp);
+/* What KVM_CAP_SYNC_REGS shares with the ioctls; they check alike. */
+void regs_get(struct nestor_vcpu *vcpu, struct kvm_regs *r);
+int regs_set(struct nestor_vcpu *vcpu, const struct kvm_regs *r);
+void sregs_get(struct nestor_vcpu *vcpu, struct kvm_sregs *s);
+int sregs_set(struct nestor_vcpu *vcpu, const struct kvm_sregs *s);
+void events_get(struct nestor_vcpu *vcpu, struct kvm_vcpu_events *e);
+int events_set(struct nestor_vcpu *vcpu, const struct kvm_vcpu_events *e);
+/* sync_regs.c: registers in struct kvm_run; @show: KVM_SYNC_X86_* that the VMM wants to see, read once */
+int sync_regs_in(struct nestor_vcpu *vcpu, u64 show);
+void sync_regs_out(struct nestor_vcpu *vcpu, u64 show);
 
 #endif

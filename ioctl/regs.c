@@ -30,7 +30,7 @@ static u64 visible_rflags(struct nestor_vcpu *vcpu)
 	return flags;
 }
 
-static void get_regs(struct nestor_vcpu *vcpu, struct kvm_regs *r)
+void regs_get(struct nestor_vcpu *vcpu, struct kvm_regs *r)
 {
 	const u64 *g = vcpu->run->gpr;
 
@@ -43,7 +43,7 @@ static void get_regs(struct nestor_vcpu *vcpu, struct kvm_regs *r)
 	};
 }
 
-static int set_regs(struct nestor_vcpu *vcpu, const struct kvm_regs *r)
+int regs_set(struct nestor_vcpu *vcpu, const struct kvm_regs *r)
 {
 	struct guest_run *run = vcpu->run;
 	u64 *g = run->gpr;
@@ -229,31 +229,42 @@ static void set_bitmap(struct nestor_vcpu *vcpu, const u64 *bitmap)
 
 #define COMMON_SIZE	offsetof(struct kvm_sregs, interrupt_bitmap)
 
-static int get_sregs(struct nestor_vcpu *vcpu, void __user *argp)
+void sregs_get(struct nestor_vcpu *vcpu, struct kvm_sregs *s)
 {
-	struct kvm_sregs s = { };
 	struct kvm_sregs2 s2;
 
 	BUILD_BUG_ON(COMMON_SIZE != offsetof(struct kvm_sregs2, flags));
 	get_common(vcpu, &s2);
-	memcpy(&s, &s2, COMMON_SIZE);
-	get_bitmap(vcpu, s.interrupt_bitmap);
+	memset(s, 0, sizeof(*s));
+	memcpy(s, &s2, COMMON_SIZE);
+	get_bitmap(vcpu, s->interrupt_bitmap);
+}
+
+int sregs_set(struct nestor_vcpu *vcpu, const struct kvm_sregs *s)
+{
+	struct kvm_sregs2 s2 = { };
+	int ret;
+
+	memcpy(&s2, s, COMMON_SIZE);
+	ret = set_common(vcpu, &s2);
+	if (!ret)
+		set_bitmap(vcpu, s->interrupt_bitmap);
+	return ret;
+}
+
+static int get_sregs(struct nestor_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_sregs s;
+
+	sregs_get(vcpu, &s);
 	return copy_to_user(argp, &s, sizeof(s)) ? -EFAULT : 0;
 }
 
 static int set_sregs(struct nestor_vcpu *vcpu, void __user *argp)
 {
-	struct kvm_sregs2 s2 = { };
 	struct kvm_sregs s;
-	int ret;
 
-	if (copy_from_user(&s, argp, sizeof(s)))
-		return -EFAULT;
-	memcpy(&s2, &s, COMMON_SIZE);
-	ret = set_common(vcpu, &s2);
-	if (!ret)
-		set_bitmap(vcpu, s.interrupt_bitmap);
-	return ret;
+	return copy_from_user(&s, argp, sizeof(s)) ? -EFAULT : sregs_set(vcpu, &s);
 }
 
 /* PDPTEs are read from memory at each walk when paging is nested: never shown, not needed. */
@@ -299,7 +310,7 @@ static int get_regs_user(struct nestor_vcpu *vcpu, void __user *argp)
 {
 	struct kvm_regs r;
 
-	get_regs(vcpu, &r);
+	regs_get(vcpu, &r);
 	return copy_to_user(argp, &r, sizeof(r)) ? -EFAULT : 0;
 }
 
@@ -309,7 +320,7 @@ static int set_regs_user(struct nestor_vcpu *vcpu, void __user *argp)
 
 	if (copy_from_user(&r, argp, sizeof(r)))
 		return -EFAULT;
-	return set_regs(vcpu, &r);
+	return regs_set(vcpu, &r);
 }
 
 static int translate(struct nestor_vcpu *vcpu, void __user *argp)

@@ -51,6 +51,18 @@ static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 	return 0;
 }
 
+static int run_vcpu(struct nestor_vcpu *vcpu)
+{
+	u64 show = READ_ONCE(vcpu->kvm_run->kvm_valid_regs);
+	int ret = sync_regs_in(vcpu, show);
+
+	if (ret)
+		return ret;
+	ret = vcpu_run(vcpu);
+	sync_regs_out(vcpu, show);
+	return ret;
+}
+
 static int run(struct nestor_vcpu *vcpu)
 {
 	int ret;
@@ -59,7 +71,7 @@ static int run(struct nestor_vcpu *vcpu)
 	/* The VMM unblocks its kick signal only while the vCPU runs. */
 	if (vcpu->sigset_active)
 		sigprocmask(SIG_SETMASK, &vcpu->sigset, &current->real_blocked);
-	ret = vcpu_run(vcpu);
+	ret = run_vcpu(vcpu);
 	if (vcpu->sigset_active) {
 		sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
 		sigemptyset(&current->real_blocked);
@@ -104,6 +116,8 @@ static long locked_ioctl(struct nestor_vcpu *vcpu, unsigned int cmd, unsigned lo
 		return arg ? -EINVAL : run(vcpu);
 	case KVM_SET_SIGNAL_MASK:
 		return set_signal_mask(vcpu, argp);
+	case KVM_GET_STATS_FD:
+		return stats_fd_vcpu(vcpu);
 	}
 	ret = vcpu_regs_ioctl(vcpu, cmd, argp);
 	if (ret == -ENOIOCTLCMD)

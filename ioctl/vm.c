@@ -11,6 +11,7 @@
 #include "core/iobus.h"
 #include "core/irq.h"
 #include "core/msr.h"
+#include "core/msr_filter.h"
 #include "ioctl/ioctl.h"
 #include "mmu/mmu.h"
 
@@ -23,6 +24,7 @@ static void apply_vm_settings(struct nestor_vcpu *vcpu)
 		vcpu->l1.intercept[ICPT_MISC1] &= ~ICPT_HLT;
 		vcpu->l1.ctl_dirty |= CTL_INTERCEPTS;
 	}
+	vcpu_request(vcpu, REQ_MSR_FILTER);
 	cpuid_set(vcpu, NULL, 0);
 	tsc_sync_l1(vcpu, 0);
 	vcpu->mp_state = !vm->lapic_in_kernel || vcpu->id == vm->bsp_id ?
@@ -36,7 +38,7 @@ static int add_vcpu(struct nestor_vm *vm, u32 id, int fd)
 	struct file *file;
 	char name[32];
 
-	if (vm->nr_vcpus >= NESTOR_MAX_VCPUS)
+	if (vm->nr_vcpus >= NESTOR_MAX_VCPUS || (vm->max_id && id >= vm->max_id))
 		return -EINVAL;
 	if (vm_vcpu_by_id(vm, id))
 		return -EEXIST;
@@ -155,10 +157,21 @@ static int set_boot_cpu(struct nestor_vm *vm, unsigned long id)
 	mutex_lock(&vm->lock);
 	if (vm->nr_vcpus)
 		ret = -EBUSY;
+	else if (vm->max_id && id >= vm->max_id)
+		ret = -EINVAL;
 	else
 		vm->bsp_id = id;
 	mutex_unlock(&vm->lock);
 	return ret;
+}
+
+/* Fewer would not hold the tables of one walk and of what the walk itself needs. */
+static int set_mmu_pages(struct nestor_vm *vm, unsigned long nr)
+{
+	if (nr < NESTOR_MIN_MMU_PAGES)
+		return -EINVAL;
+	WRITE_ONCE(vm->mmu_pages, min_t(unsigned long, nr, U32_MAX));
+	return 0;
 }
 
 static int get_clock(struct nestor_vm *vm, void __user *argp)
@@ -188,6 +201,15 @@ static int set_tsc_khz(struct nestor_vm *vm, unsigned long khz)
 		ret = tsc_set_khz(vm, khz);
 	mutex_unlock(&vm->lock);
 	return ret;
+}
+
+static int set_msr_filter(struct nestor_vm *vm, void __user *argp)
+{
+	struct kvm_msr_filter f;
+
+	if (copy_from_user(&f, argp, sizeof(f)))
+		return -EFAULT;
+	return msr_filter_set(vm, &f);
 }
 
 static int enable_cap(struct nestor_vm *vm, void __user *argp)
@@ -225,6 +247,12 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return clear_dirty_log(vm, argp);
 	case KVM_SET_TSS_ADDR:
 		return set_tss_addr(arg);
+	case KVM_SET_NR_MMU_PAGES:
+		return set_mmu_pages(vm, arg);
+	case KVM_X86_SET_MSR_FILTER:
+		return set_msr_filter(vm, argp);
+	case KVM_GET_STATS_FD:
+		return stats_fd_vm(vm);
 	case KVM_SET_IDENTITY_MAP_ADDR:
 		return set_identity_map(vm, argp);
 	case KVM_SET_BOOT_CPU_ID:

@@ -171,12 +171,20 @@ static struct shadow_root *root_oldest(struct mmu_shadow *s, const struct shadow
 	return old;
 }
 
+/* The VMM may want fewer (KVM_SET_NR_MMU_PAGES); they go as faults ask for others. */
+static unsigned int shadow_budget(const struct nestor_vcpu *vcpu)
+{
+	u32 wanted = READ_ONCE(vcpu->vm->mmu_pages);
+
+	return wanted && wanted < SHADOW_TABLES ? wanted : SHADOW_TABLES;
+}
+
 /* Room for a fault's tables within the budget, at the cost of other roots, or else of @keep's. */
 bool shadow_make_room(struct nestor_vcpu *vcpu, struct shadow_root *keep)
 {
 	struct mmu_shadow *s = vcpu->shadow;
 
-	while (s->nr_tables + SHADOW_SPARE > SHADOW_TABLES) {
+	while (s->nr_tables + SHADOW_SPARE > shadow_budget(vcpu)) {
 		struct shadow_root *old = root_oldest(s, keep);
 
 		if (old)

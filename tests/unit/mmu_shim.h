@@ -293,6 +293,7 @@ struct nestor_vm {
 	struct nestor_mmu_vm *mmu, *mmu_smm;
 	struct nestor_vcpu *vcpus[4];
 	int nr_vcpus;
+	u32 mmu_pages;
 };
 
 enum { REQ_KICK, REQ_TLB_FLUSH };
