@@ -531,4 +531,10 @@ static inline void run_set_seg(struct guest_run *run, enum guest_sreg n,
 	run_dirty(run, run_seg_group(n));
 }
 
+/**
+ * run_copy() - all register groups and hot registers of @src to @dst, which drops its TLB entries
+ * A guest_sys or guest_msrs that the two share stays what it is.
+ */
+void run_copy(struct guest_run *dst, struct guest_run *src);
+
 #endif

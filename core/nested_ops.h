@@ -80,6 +80,12 @@ enum nested_smm {
  *	answers false (EFER is core's)
  * @feature_msr: most that this host can offer in one of @feature_msrs; false if it is none
  * @cpuid: cut or fill the extension's leaves of the supported CPUID
+ * @state_size: bytes behind the header of struct kvm_nested_state at most, 0: no such state
+ * @get_state: KVM_GET_NESTED_STATE: fill @s, which is zero and has room for all, with s->size.
+ *	-EBUSY: not now, see there.  vm->srcu held, sleepable
+ * @set_state: KVM_SET_NESTED_STATE: s->size bytes are there, the rest of @state_size is zero.
+ *	The registers that are current now belong to whoever @s says runs: L2, or L1.  0,
+ *	-EINVAL, -ENOMEM, and nothing has changed then.  vm->srcu held, sleepable
  * @smm: system-management mode begins or ends.  On entry the state of the current run
  *	is saved already, and L1's run is about to get the handler's; on RSM the run
  *	that this makes current is about to get the saved state.  Never fails.
@@ -113,6 +119,9 @@ struct nested_ops {
 	bool (*set_msr)(struct nestor_vcpu *vcpu, u32 msr, u64 val, bool host, bool *fault);
 	bool (*feature_msr)(u32 msr, u64 *val);
 	void (*cpuid)(struct kvm_cpuid_entry2 *e);
+	u32 state_size;
+	int (*get_state)(struct nestor_vcpu *vcpu, struct kvm_nested_state *s);
+	int (*set_state)(struct nestor_vcpu *vcpu, const struct kvm_nested_state *s);
 	void (*smm)(struct nestor_vcpu *vcpu, enum nested_smm how);
 	enum nested_result (*translate)(struct nestor_vcpu *vcpu, struct l2_gpa from,
 					u64 access, struct l1_gpa *to);

@@ -139,6 +139,16 @@ static enum nested_result none_translate(struct nestor_vcpu *vcpu, struct l2_gpa
 	return NESTED_OK;
 }
 
+static int none_get_state(struct nestor_vcpu *vcpu, struct kvm_nested_state *s)
+{
+	return -EINVAL;
+}
+
+static int none_set_state(struct nestor_vcpu *vcpu, const struct kvm_nested_state *s)
+{
+	return -EINVAL;
+}
+
 const struct nested_ops no_nested_ops = {
 	.name = "none",
 	.atomic = true,
@@ -162,6 +172,8 @@ const struct nested_ops no_nested_ops = {
 	.set_msr = none_set_msr,
 	.feature_msr = none_feature_msr,
 	.cpuid = none_cpuid,
+	.get_state = none_get_state,
+	.set_state = none_set_state,
 	.smm = none_smm,
 	.translate = none_translate,
 };

@@ -88,6 +88,7 @@ static const struct cap_line caps[] = {
 	YES(USER_NMI),
 	YES(X86_SMM),
 	YES(VCPU_EVENTS),
+	ASK(NESTED_STATE, nested_state_max),
 	YES(INTR_SHADOW),
 	YES(DEBUGREGS),
 	YES(SET_GUEST_DEBUG),

@@ -69,5 +69,8 @@ int events_set(struct nestor_vcpu *vcpu, const struct kvm_vcpu_events *e);
 /* sync_regs.c: registers in struct kvm_run; @show: KVM_SYNC_X86_* that the VMM wants to see, read once */
 int sync_regs_in(struct nestor_vcpu *vcpu, u64 show);
 void sync_regs_out(struct nestor_vcpu *vcpu, u64 show);
+/* nested.c: nested state; nested_state_max() is the most bytes that it takes, 0 for none */
+long vcpu_nested_ioctl(struct nestor_vcpu *vcpu, unsigned int cmd, void __user *argp);
+int nested_state_max(const struct nestor_vm *vm);
 
 #endif

@@ -124,6 +124,8 @@ static long locked_ioctl(struct nestor_vcpu *vcpu, unsigned int cmd, unsigned lo
 		ret = vcpu_state_ioctl(vcpu, cmd, argp);
 	if (ret == -ENOIOCTLCMD)
 		ret = vcpu_events_ioctl(vcpu, cmd, argp);
+	if (ret == -ENOIOCTLCMD)
+		ret = vcpu_nested_ioctl(vcpu, cmd, argp);
 	return ret == -ENOIOCTLCMD ? -ENOTTY : ret;
 }
 

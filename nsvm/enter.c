@@ -13,7 +13,7 @@
 	(memcmp(&(dst)->field, &(src)->field, sizeof((src)->field)) ? \
 	 (memcpy(&(dst)->field, &(src)->field, sizeof((src)->field)), true) : false)
 
-static void check_env(struct nestor_vcpu *vcpu, struct check_env *env)
+void nsvm_check_env(struct nestor_vcpu *vcpu, struct check_env *env)
 {
 	run_need(&vcpu->l1, GRP_CR);
 	*env = (struct check_env){
@@ -347,7 +347,7 @@ static enum nested_result check(struct nestor_vcpu *vcpu, u64 gpa, u64 next_rip)
 	struct check_env env;
 	struct verdict v;
 
-	check_env(vcpu, &env);
+	nsvm_check_env(vcpu, &env);
 	v = nsvm_check(&nsvm_of(vcpu)->snap, &env);
 	if (likely(!v.check))
 		return NESTED_OK;
@@ -439,6 +439,21 @@ enum nested_result nsvm_vmrun(struct nestor_vcpu *vcpu, const struct gmem_window
 	vcpu->stats.nested_entries++;
 	trace_nestor_nested_entry(vcpu, gpa, l1_rip, n->snap.ctl.event_inj);
 	return NESTED_ENTERED;
+}
+
+void nsvm_resume_l2(struct nestor_vcpu *vcpu)
+{
+	struct nsvm *n = nsvm_of(vcpu);
+	struct l0_policy l0;
+
+	l0_policy(vcpu, &l0);
+	nsvm_merge(&n->snap, &l0, &n->merged);
+	commit(vcpu, &n->merged);
+	note_policy(vcpu, &l0);
+	/* What L1 will be is not known yet: its next VMRUN goes the long way, whatever it is. */
+	n->last.host_efer = ~0ull;
+	n->last.good = false;
+	vcpu->run = &n->l2;
 }
 
 void nsvm_leave(struct nestor_vcpu *vcpu)

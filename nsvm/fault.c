@@ -11,16 +11,14 @@
 #include "nsvm/nsvm.h"
 
 /* The table has the format of L1's own paging mode (APM vol. 2, "Enabling Nested Paging"). */
-void nsvm_pt_format(struct nestor_vcpu *vcpu, struct pt_format *fmt, u64 ncr3, u64 *root)
+void nsvm_pt_format_of(struct nestor_vcpu *vcpu, u64 efer, u64 cr4, struct pt_format *fmt,
+		       u64 ncr3, u64 *root)
 {
-	struct guest_run *l1 = &vcpu->l1;
-
-	run_need(l1, GRP_CR);
 	*fmt = (struct pt_format){
 		.name = "NPT",
 		.entry_size = 8,
 		.index_bits = 9,
-		.nx = l1->efer & X_EFER_NXE,
+		.nx = efer & X_EFER_NXE,
 		.large_2m = true,
 		/* Nested walks obey R/W whatever CR0.WP says. */
 		.wp = true,
@@ -29,11 +27,11 @@ void nsvm_pt_format(struct nestor_vcpu *vcpu, struct pt_format *fmt, u64 ncr3, u
 		.table_write = true,
 		.rsvd_pa = vcpu->cpuid.rsvd_gpa_bits,
 	};
-	if (l1->efer & X_EFER_LMA) {
-		fmt->levels = l1->cr4 & X_CR4_LA57 ? 5 : 4;
+	if (efer & X_EFER_LMA) {
+		fmt->levels = cr4 & X_CR4_LA57 ? 5 : 4;
 		fmt->large_1g = vcpu->cpuid.has_1g;
 		*root = ncr3 & ~0xfffull;
-	} else if (l1->cr4 & X_CR4_PAE) {
+	} else if (cr4 & X_CR4_PAE) {
 		fmt->levels = 3;
 		*root = ncr3 & 0xffffffe0;
 	} else {
@@ -41,9 +39,15 @@ void nsvm_pt_format(struct nestor_vcpu *vcpu, struct pt_format *fmt, u64 ncr3, u
 		fmt->entry_size = 4;
 		fmt->index_bits = 10;
 		fmt->nx = false;
-		fmt->large_2m = l1->cr4 & X_CR4_PSE;
+		fmt->large_2m = cr4 & X_CR4_PSE;
 		*root = ncr3 & 0xfffff000;
 	}
+}
+
+void nsvm_pt_format(struct nestor_vcpu *vcpu, struct pt_format *fmt, u64 ncr3, u64 *root)
+{
+	run_need(&vcpu->l1, GRP_CR);
+	nsvm_pt_format_of(vcpu, vcpu->l1.efer, vcpu->l1.cr4, fmt, ncr3, root);
 }
 
 static void set_root(struct guest_run *l2, struct hpa root)

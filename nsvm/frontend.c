@@ -90,6 +90,9 @@ const struct nested_ops nsvm_ops = {
 	.set_msr = nsvm_set_msr,
 	.feature_msr = nsvm_feature_msr,
 	.cpuid = nsvm_cpuid,
+	.state_size = sizeof(struct kvm_svm_nested_state_data),
+	.get_state = nsvm_get_state,
+	.set_state = nsvm_set_state,
 	.smm = nsvm_smm,
 	.translate = nsvm_translate,
 };

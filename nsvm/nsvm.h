@@ -140,6 +140,18 @@ enum nested_result nsvm_vmrun(struct nestor_vcpu *vcpu, const struct gmem_window
 /** nsvm_leave() - L1 is current again, L2 is forgotten, nothing is written to vmcb12 */
 void nsvm_leave(struct nestor_vcpu *vcpu);
 
+/** nsvm_check_env() - what the checks depend on beside the snapshot, for L1 as it is now */
+void nsvm_check_env(struct nestor_vcpu *vcpu, struct check_env *env);
+/**
+ * nsvm_resume_l2() - make L2 current with the registers of the snapshot and L1's general ones
+ * The snapshot was checked; L1 goes on as @vcpu->l1 says after the exit.
+ */
+void nsvm_resume_l2(struct nestor_vcpu *vcpu);
+
+/* state.c: KVM_GET_NESTED_STATE and KVM_SET_NESTED_STATE */
+int nsvm_get_state(struct nestor_vcpu *vcpu, struct kvm_nested_state *s);
+int nsvm_set_state(struct nestor_vcpu *vcpu, const struct kvm_nested_state *s);
+
 /* insn.c */
 enum nested_result nsvm_insn(struct nestor_vcpu *vcpu);
 
@@ -183,6 +195,9 @@ int nsvm_select_root(struct nestor_vcpu *vcpu);
 bool nsvm_same_root(struct nestor_vcpu *vcpu);
 /** nsvm_pt_format() - format of L1's nested page table as L1's mode has it */
 void nsvm_pt_format(struct nestor_vcpu *vcpu, struct pt_format *fmt, u64 ncr3, u64 *root);
+/** nsvm_pt_format_of() - the same for an L1 with these EFER and CR4 */
+void nsvm_pt_format_of(struct nestor_vcpu *vcpu, u64 efer, u64 cr4, struct pt_format *fmt,
+		       u64 ncr3, u64 *root);
 
 /* tlb.c */
 void nsvm_flush(struct nestor_vcpu *vcpu);

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Nested state, as a VMM saves and restores it.  The image is <linux/kvm.h>'s: the control area
+ * of vmcb12 as VMRUN took it, and in the save area not L2's registers but L1's, which #VMEXIT
+ * would load.  L2's are the processor's while it runs, and the VMM has them from elsewhere.
+ *
+ * The VMM may set registers before this or after it: those that are current when it is
+ * called go to whoever is current afterwards.
+ */
+#include <linux/slab.h>
+
+#include "core/events.h"
+#include "core/hw_ops.h"
+#include "mmu/mmu.h"
+#include "nsvm/nsvm.h"
+
+#define SVM_FLAGS	(KVM_STATE_NESTED_GUEST_MODE | KVM_STATE_NESTED_RUN_PENDING | \
+			 KVM_STATE_NESTED_GIF_SET)
+
+static_assert(VMCB12_SIZE == KVM_STATE_NESTED_SVM_VMCB_SIZE, "the image holds a VMCB");
+
+static struct vmcb12_seg put_seg(const struct guest_seg *s)
+{
+	return (struct vmcb12_seg){
+		.sel = s->sel, .attrib = s->attrib, .limit = s->limit, .base = s->base,
+	};
+}
+
+static struct guest_seg get_seg(const struct vmcb12_seg *s)
+{
+	return (struct guest_seg){
+		.sel = s->sel, .attrib = s->attrib & 0xfff, .limit = s->limit, .base = s->base,
+	};
+}
+
+/* What VMRUN would load of @run. */
+static void put_registers(struct guest_run *run, struct vmcb12_save *s)
+{
+	run_need(run, GRP_SEG | GRP_DTABLE | GRP_CR | GRP_CR2 | GRP_DR | GRP_PAT | GRP_LBR);
+	s->es = put_seg(&run->seg[SEG_ES]);
+	s->cs = put_seg(&run->seg[SEG_CS]);
+	s->ss = put_seg(&run->seg[SEG_SS]);
+	s->ds = put_seg(&run->seg[SEG_DS]);
+	s->gdtr = (struct vmcb12_seg){ .limit = run->gdtr.limit, .base = run->gdtr.base };
+	s->idtr = (struct vmcb12_seg){ .limit = run->idtr.limit, .base = run->idtr.base };
+	s->cpl = run->cpl;
+	s->efer = run->efer;
+	s->cr0 = run->cr0;
+	s->cr2 = run->cr2;
+	s->cr3 = run->cr3;
+	s->cr4 = run->cr4;
+	s->dr6 = run->dr6;
+	s->dr7 = run->dr7;
+	s->rflags = run->rflags;
+	s->rip = run->rip;
+	s->rsp = run->gpr[REG_RSP];
+	s->rax = run->gpr[REG_RAX];
+	s->g_pat = run->pat;
+	s->dbgctl = run->debugctl;
+	s->br_from = run->br_from;
+	s->br_to = run->br_to;
+	s->last_excp_from = run->excp_from;
+	s->last_excp_to = run->excp_to;
+}
+
+/* An event of L1's EVENTINJ that is given to the CPU at the next entry, and needs more than its vector. */
+static bool soft_waits(struct nestor_vcpu *vcpu)
+{
+	const struct nsvm *n = nsvm_of(vcpu);
+	struct guest_event ev = injected_event(vcpu);
+
+	return n->soft.valid && n->soft_at == vcpu->stats.world_switches && ev.valid &&
+	       ev.vector == n->soft.vector;
+}
+
+static void get_l2(struct nestor_vcpu *vcpu, struct kvm_nested_state *s)
+{
+	struct nsvm *n = nsvm_of(vcpu);
+	u8 *page = s->data.svm[0].vmcb12;
+	struct vmcb12_ctl *c = (struct vmcb12_ctl *)page;
+
+	s->flags |= KVM_STATE_NESTED_GUEST_MODE;
+	s->size += sizeof(s->data.svm[0]);
+	s->hdr.svm.vmcb_pa = n->snap.gpa;
+	nsvm_pull_vintr(vcpu);
+	*c = n->snap.ctl;
+	c->event_inj = 0;
+	c->int_state = n->l2.int_shadow ? INT_SHADOW : 0;
+	if (soft_waits(vcpu)) {
+		s->flags |= KVM_STATE_NESTED_RUN_PENDING;
+		c->event_inj = nsvm_event_encode(&n->soft);
+		c->nrip = n->l2.next_rip;
+	}
+	put_registers(&vcpu->l1, (struct vmcb12_save *)(page + VMCB12_SAVE));
+}
+
+int nsvm_get_state(struct nestor_vcpu *vcpu, struct kvm_nested_state *s)
+{
+	/* RSM goes back to an L2 that is in neither the image nor SMRAM. */
+	if (nsvm_of(vcpu)->smm_l2)
+		return -EBUSY;
+	s->format = KVM_STATE_NESTED_FORMAT_SVM;
+	s->size = sizeof(*s);
+	if (nsvm_gif(vcpu))
+		s->flags |= KVM_STATE_NESTED_GIF_SET;
+	if (vcpu_in_l2(vcpu))
+		get_l2(vcpu, s);
+	return 0;
+}
+
+/* L1 is where VMRUN can be executed, and goes on there after #VMEXIT. */
+static bool l1_possible(struct vmcb12_snapshot *snap, const struct vmcb12_save *l1,
+			const struct check_env *env)
+{
+	const struct vmcb12_save l2 = snap->save;
+	bool bad;
+
+	if (!(l1->cr0 & X_CR0_PE) || (l1->rflags & X_RFLAGS_VM))
+		return false;
+	/* VMRUN's own checks of a register are those of the processor that holds it. */
+	snap->save = *l1;
+	bad = nsvm_check(snap, env).check;
+	snap->save = l2;
+	return !bad;
+}
+
+static void load_l1(struct nestor_vcpu *vcpu, const struct vmcb12_save *s)
+{
+	const struct nsvm *n = nsvm_of(vcpu);
+	struct guest_run *l1 = &vcpu->l1;
+
+	l1->seg[SEG_ES] = get_seg(&s->es);
+	l1->seg[SEG_CS] = get_seg(&s->cs);
+	l1->seg[SEG_SS] = get_seg(&s->ss);
+	l1->seg[SEG_DS] = get_seg(&s->ds);
+	l1->gdtr = (struct guest_dtable){ .limit = s->gdtr.limit & 0xffff, .base = s->gdtr.base };
+	l1->idtr = (struct guest_dtable){ .limit = s->idtr.limit & 0xffff, .base = s->idtr.base };
+	l1->cr0 = s->cr0 | X_CR0_ET;
+	l1->cr3 = s->cr3;
+	l1->cr4 = s->cr4;
+	l1->efer = s->efer & ~X_EFER_LMA;
+	if ((s->efer & X_EFER_LME) && (s->cr0 & X_CR0_PG))
+		l1->efer |= X_EFER_LMA;
+	l1->rip = s->rip;
+	l1->rflags = (s->rflags & X_RFLAGS_VALID) | X_RFLAGS_FIXED;
+	l1->gpr[REG_RAX] = s->rax;
+	l1->gpr[REG_RSP] = s->rsp;
+	l1->cpl = 0;
+	l1->int_shadow = false;
+	/* Registers that L2 has of its own; else they are one register of the processor. */
+	if (n->np)
+		l1->pat = s->g_pat;
+	if (n->snap.ctl.virt_ext & LBR_VIRT_ENABLE) {
+		l1->debugctl = s->dbgctl;
+		l1->br_from = s->br_from;
+		l1->br_to = s->br_to;
+		l1->excp_from = s->last_excp_from;
+		l1->excp_to = s->last_excp_to;
+	}
+	run_dirty(l1, GRP_SEG | GRP_DTABLE | GRP_CR | GRP_PAT | GRP_LBR);
+	l1->flush = true;
+}
+
+/* The current registers become L1's; an event that waits is the processor's and stays. */
+static void back_to_l1(struct nestor_vcpu *vcpu)
+{
+	struct nsvm *n = nsvm_of(vcpu);
+
+	if (!vcpu_in_l2(vcpu))
+		return;
+	run_copy(&vcpu->l1, &n->l2);
+	n->last.good = false;
+	n->l2.inject.valid = false;
+	n->soft.valid = false;
+	vcpu->run = &vcpu->l1;
+}
+
+/**
+ * struct restore - what is found out before anything changes
+ * @snap: vmcb12 as it will be
+ * @l1: L1's registers
+ * @fmt: format of L1's nested page table
+ * @root: where that is
+ */
+struct restore {
+	struct vmcb12_snapshot snap;
+	struct vmcb12_save l1;
+	struct pt_format fmt;
+	u64 root;
+};
+
+static int check_l2(struct nestor_vcpu *vcpu, const struct kvm_nested_state *s, struct restore *r)
+{
+	const u8 *page = s->data.svm[0].vmcb12;
+	struct vmcb12_snapshot *snap = &r->snap;
+	struct check_env env;
+	struct verdict v;
+
+	if (s->size < sizeof(*s) + sizeof(s->data.svm[0]))
+		return -EINVAL;
+	snap->gpa = s->hdr.svm.vmcb_pa;
+	if ((snap->gpa & (VMCB12_SIZE - 1)) || (snap->gpa & vcpu->cpuid.rsvd_gpa_bits))
+		return -EINVAL;
+	memcpy(&snap->ctl, page, sizeof(snap->ctl));
+	memcpy(&r->l1, page + VMCB12_SAVE, sizeof(r->l1));
+	if (!(s->flags & KVM_STATE_NESTED_RUN_PENDING))
+		snap->ctl.event_inj = 0;
+	put_registers(vcpu->run, &snap->save);
+	snap->ctl.int_state = vcpu->run->int_shadow ? INT_SHADOW : 0;
+	/* The map may come later than this: until the next VMRUN all MSRs exit, and are looked up. */
+	snap->msrpm_word = ~0ull;
+	snap->msr_read_icpt = ~0u;
+	snap->msr_write_icpt = ~0u;
+
+	nsvm_check_env(vcpu, &env);
+	env.host_cr0 = r->l1.cr0;
+	v = nsvm_check(snap, &env);
+	if (v.check) {
+		nested_record_verdict(vcpu, &v, snap->save.rip);
+		return -EINVAL;
+	}
+	return l1_possible(snap, &r->l1, &env) ? 0 : -EINVAL;
+}
+
+/* Have the shadow there before anything changes. */
+static int prepare_root(struct nestor_vcpu *vcpu, struct restore *r)
+{
+	bool fresh;
+
+	if (!(r->snap.ctl.np_ctl & NP_ENABLE))
+		return 0;
+	nsvm_pt_format_of(vcpu, r->l1.efer, r->l1.cr4, &r->fmt, r->snap.ctl.ncr3, &r->root);
+	return shadow_get(vcpu, l1_gpa(r->root), &r->fmt, r->snap.ctl.asid, &fresh) ? 0 : -ENOMEM;
+}
+
+static void restore_l2(struct nestor_vcpu *vcpu, const struct restore *r)
+{
+	struct nsvm *n = nsvm_of(vcpu);
+
+	back_to_l1(vcpu);
+	n->snap = r->snap;
+	n->np = r->snap.ctl.np_ctl & NP_ENABLE;
+	n->fmt = r->fmt;
+	n->shadow_at = r->root;
+	n->smm_l2 = false;
+	nsvm_resume_l2(vcpu);
+	n->snap.ctl.event_inj &= ~EVENTINJ_V;
+	load_l1(vcpu, &r->l1);
+	n->last_asid = 0;
+	n->l2.flush = true;
+	n->l2.new_tag = true;
+	/* It was there just now; a processor whose table is gone cannot go on. */
+	if (nsvm_select_root(vcpu))
+		vcpu_request(vcpu, REQ_TRIPLE_FAULT);
+	nsvm_use_vgif(vcpu, true);
+}
+
+static int set_l2(struct nestor_vcpu *vcpu, const struct kvm_nested_state *s)
+{
+	struct restore *r = kvzalloc(sizeof(*r), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!r)
+		return -ENOMEM;
+	ret = check_l2(vcpu, s, r);
+	if (!ret)
+		ret = prepare_root(vcpu, r);
+	if (!ret)
+		restore_l2(vcpu, r);
+	kvfree(r);
+	return ret;
+}
+
+int nsvm_set_state(struct nestor_vcpu *vcpu, const struct kvm_nested_state *s)
+{
+	bool guest = s->flags & KVM_STATE_NESTED_GUEST_MODE;
+	int ret;
+
+	if (s->format != KVM_STATE_NESTED_FORMAT_SVM || (s->flags & ~SVM_FLAGS))
+		return -EINVAL;
+	/* SMM is left before L2 runs. */
+	if (guest && vcpu->smm.active)
+		return -EINVAL;
+	run_need(vcpu->run, GRP_CR);
+	/* Without SVM there is no L2, and GIF is 1. */
+	if (!(vcpu->run->efer & X_EFER_SVME) && s->flags != KVM_STATE_NESTED_GIF_SET)
+		return -EINVAL;
+	if (guest) {
+		ret = set_l2(vcpu, s);
+		if (ret)
+			return ret;
+	} else {
+		back_to_l1(vcpu);
+		nsvm_of(vcpu)->smm_l2 = false;
+	}
+	nsvm_set_gif(vcpu, s->flags & KVM_STATE_NESTED_GIF_SET);
+	vcpu_request(vcpu, REQ_EVENT);
+	return 0;
+}
