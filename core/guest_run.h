@@ -365,6 +365,10 @@ struct guest_vapic {
  *	accesses to the guest's page tables for writes (EPTP bit 6).  Set it exactly as
  *	the guest hypervisor did in its own EPTP; needs hw_caps.root_ad.  false for L0's own
  *	table.  NPT always does, and its backend does not look
+ * @log: CTL_INTERCEPTS; with @root_ad: the CPU notes the address of each 4K page whose dirty flag it
+ *	sets in @root (SDM vol. 3, "Page-Modification Logging"); needs hw_caps.pml
+ * @log_gpa: after an exit with @log: the addresses noted since the last one
+ * @log_nr: how many; core sets it to 0
  * @flush: drop this run's TLB entries before the next entry
  * @new_tag: use a fresh TLB tag for the next entry (a cheaper @flush)
  * @vintr: CTL_VINTR; tpr, irq and gif are read back on exit
@@ -426,7 +430,9 @@ struct guest_run {
 	bool fields_on;
 	u64 tsc_offset;
 	struct hpa root;
-	bool root_ad;
+	bool root_ad, log;
+	const u64 *log_gpa;
+	u32 log_nr;
 	bool flush, new_tag;
 	struct guest_vintr vintr;
 	bool irq_window, nmi_window;

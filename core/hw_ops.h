@@ -40,6 +40,7 @@ struct hw_caps {
 	bool icpt_rdrand, icpt_rdseed;
 	bool tpr_shadow, apic_access, x2apic_virt, apic_regs, vid;	/* struct guest_vapic */
 	bool guest_fields;	/* hw_ops.fields_alloc works */
+	bool pml;		/* guest_run.log works */
 	bool root_exec_only;	/* a second-level leaf may be executable and not readable */
 	u32 nr_tags;		/* TLB tags (ASIDs, VPIDs) */
 	u8 root_levels;		/* levels of the second-level table: 4 */

@@ -34,6 +34,7 @@
 #include "core/nested_ops.h"
 #include "core/smm.h"
 #include "core/trace.h"
+#include "mmu/mmu.h"
 
 static enum run_action handle_ioapic_eoi(struct nestor_vcpu *vcpu)
 {
@@ -77,6 +78,18 @@ static void relax_srcu(struct nestor_vcpu *vcpu)
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
 }
 
+/* From the VM's first dirty log on the CPU keeps it; L2's run draws on the same table. */
+static void use_log(struct nestor_vcpu *vcpu)
+{
+	if (likely(vcpu->l1.log == READ_ONCE(vcpu->vm->cpu_log)))
+		return;
+	vcpu->l1.log = true;
+	vcpu->l1.root_ad = true;
+	vcpu->l1.ctl_dirty |= CTL_ROOT | CTL_INTERCEPTS;
+	vcpu->l1.flush = true;
+	nested->flush(vcpu);
+}
+
 static enum run_action handle_requests(struct nestor_vcpu *vcpu)
 {
 	if (likely(!READ_ONCE(vcpu->requests)))
@@ -88,7 +101,8 @@ static enum run_action handle_requests(struct nestor_vcpu *vcpu)
 	vcpu_take_request(vcpu, REQ_EVENT);
 	if (vcpu_take_request(vcpu, REQ_TLB_FLUSH))
 		handle_tlb_flush(vcpu);
-	vcpu_take_request(vcpu, REQ_ROOT);
+	if (vcpu_take_request(vcpu, REQ_ROOT))
+		use_log(vcpu);
 	vcpu_take_request(vcpu, REQ_TSC);
 	if (vcpu_take_request(vcpu, REQ_MSR_FILTER))
 		msr_filter_apply(vcpu);
@@ -189,6 +203,14 @@ static void guard_l1(struct nestor_vcpu *vcpu)
 	vcpu->stats.predictor_barriers++;
 }
 
+static void take_log(struct nestor_vcpu *vcpu)
+{
+	int idx = srcu_read_lock(&vcpu->vm->srcu);
+
+	mmu_log_writes(vcpu);
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
+}
+
 /* true: the guest was entered and left */
 static bool switch_worlds(struct nestor_vcpu *vcpu)
 {
@@ -207,6 +229,9 @@ static bool switch_worlds(struct nestor_vcpu *vcpu)
 	current->flags |= PF_VCPU;
 	hw->enter(vcpu->run);
 	vcpu->entered = true;
+	/* Before anybody may think that the guest was left (mmu_log_settle). */
+	if (unlikely(vcpu->run->log_nr))
+		take_log(vcpu);
 	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
 	/* A tick that ended the guest is the guest's time. */
 	local_irq_enable();
@@ -439,6 +464,7 @@ int vcpu_run(struct nestor_vcpu *vcpu)
 	if (vcpu->vm->dead)
 		return -EIO;
 	vcpu->entered = false;
+	use_log(vcpu);
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
 	if (!vcpu->vm->lapic_in_kernel && cr8_write(vcpu, kr->cr8 & 0xf)) {
 		r = -EINVAL;

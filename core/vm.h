@@ -38,6 +38,7 @@ struct msr_filter;
  * @vcpus: by index, filled from the front under @lock, never removed before the end
  * @nr_vcpus: how many; read with smp_load_acquire
  * @mmu: memory slots, L0's second-level table (mmu/)
+ * @cpu_log: the CPU logs writes to L0's table (hw_caps.pml); set once, with slots_lock held
  * @mmu_smm: the same for processors in system-management mode (address space 1); NULL
  *	until there is a slot in it or a processor enters SMM
  * @bus: in-kernel MMIO and port devices, ioeventfds (core/iobus.c)
@@ -71,6 +72,7 @@ struct nestor_vm {
 	int nr_vcpus;
 
 	struct nestor_mmu_vm *mmu, *mmu_smm;
+	bool cpu_log;
 	struct io_bus *bus;
 	struct irqchip *irqchip;
 	bool lapic_in_kernel;

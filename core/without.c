@@ -27,6 +27,7 @@ static const struct {
 	{ "vid", &hw_caps.vid },
 	{ "timer", &hw_caps.timer },
 	{ "mtf", &hw_caps.mtf },
+	{ "pml", &hw_caps.pml },
 	{ "ple", &hw_caps.ple },
 	{ "fields", &hw_caps.guest_fields },
 	{ "tsc_scaling", &hw_caps.tsc_scaling },
@@ -57,7 +58,7 @@ int caps_without(struct hw_problem *why)
 		len = strcspn(name, ",");
 		if (len && !drop(name, len)) {
 			why->cause = "the parameter \"without\" names a feature that is none";
-			why->remedy = "use vid, timer, mtf, ple, fields, tsc_scaling, large";
+			why->remedy = "use vid, timer, mtf, pml, ple, fields, tsc_scaling, large";
 			return -EINVAL;
 		}
 		name += len;

@@ -3,7 +3,9 @@
  * The dirty log: a bit a page in each slot that has KVM_MEM_LOG_DIRTY_PAGES.
  *
  * While a slot is logged its leaves are 4K and writable only after a write
- * fault set the page's bit.  Reading the log takes the bits first, then the right
+ * fault set the page's bit.  With hw_caps.pml a leaf of L0's table stays writable from then on: reading
+ * the log clears its dirty flag, and the CPU notes the page when it sets that again.  Shadow
+ * leaves are protected from writes in either case.  Reading the log takes the bits first, then the right
  * to write, then flushes: a write that lands in between is in the bits that
  * were taken, and the VMM copies the page after the ioctl has returned.
  */
@@ -49,6 +51,25 @@ static bool protect_word(struct nestor_mmu_vm *mmu, u64 gfn, unsigned long word)
 		bit = end;
 	}
 	return flush;
+}
+
+/*
+ * The CPU keeps the log of L0's table from the first logged slot on: a vCPU that runs is made to
+ * leave the guest, and does not enter it again without.
+ */
+void mmu_log_start(struct nestor_vm *vm)
+{
+	if (!hw_caps.pml || READ_ONCE(vm->cpu_log))
+		return;
+	WRITE_ONCE(vm->cpu_log, true);
+	vm_request_all(vm, REQ_ROOT, true);
+}
+
+/* What vCPUs have written till now is in the bits: each empties its log when it leaves the guest. */
+static void mmu_log_settle(struct nestor_vm *vm)
+{
+	if (READ_ONCE(vm->cpu_log))
+		vm_request_all(vm, REQ_KICK, true);
 }
 
 /*
@@ -138,6 +159,7 @@ int mmu_get_dirty_log(struct nestor_vm *vm, const struct kvm_dirty_log *log)
 		goto out;
 	bytes = dirty_bytes(slot->npages);
 	words = bytes / sizeof(long);
+	mmu_log_settle(vm);
 	if (mmu->manual_dirty) {
 		err = copy_to_user(log->dirty_bitmap, slot->dirty, bytes) ? -EFAULT : 0;
 		goto out;
@@ -193,6 +215,7 @@ int mmu_clear_dirty_log(struct nestor_vm *vm, const struct kvm_clear_dirty_log *
 	err = -EFAULT;
 	if (copy_from_user(mask, log->dirty_bitmap, bytes))
 		goto out;
+	mmu_log_settle(vm);
 	dirty_take(mmu, slot, log->first_page / BITS_PER_LONG, bytes / sizeof(long), mask, NULL);
 	err = 0;
 out:

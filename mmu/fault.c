@@ -134,6 +134,18 @@ struct page *gmem_hold(struct nestor_vcpu *vcpu, struct l1_gpa gpa)
 	return m.page;
 }
 
+struct page *gmem_hold_known(struct nestor_vcpu *vcpu, struct l1_gpa gpa)
+{
+	u64 gfn = gpa.a >> PAGE_SHIFT;
+	const struct mem_slot *slot = slot_find(slots_get(vcpu->mem), gfn);
+	struct page *page;
+
+	if (!slot || !slot_writable(slot) ||
+	    get_user_pages_fast_only(slot_hva(slot, gfn), 1, FOLL_WRITE, &page) != 1)
+		return NULL;
+	return page;
+}
+
 bool host_map_stale(struct nestor_mmu_vm *mmu, const struct host_map *m, int level)
 {
 	unsigned long size = level_pages(level) << PAGE_SHIFT, start = m->hva & ~(size - 1);
@@ -183,6 +195,24 @@ static bool host_page_known(struct nestor_mmu_vm *mmu, bool write, struct host_m
 	return true;
 }
 
+static void log_write(struct nestor_mmu_vm *mmu, u64 gfn)
+{
+	const struct mem_slot *slot = slot_find(slots_get(mmu), gfn);
+
+	if (slot)
+		slot_mark_dirty(slot, gfn);
+}
+
+void mmu_log_writes(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+	u32 i;
+
+	for (i = 0; i < run->log_nr; i++)
+		log_write(vcpu->mem, run->log_gpa[i] >> PAGE_SHIFT);
+	run->log_nr = 0;
+}
+
 bool host_map_known(struct nestor_mmu_vm *mmu, u64 gfn, bool write, bool may_look,
 		    struct host_map *m)
 {
@@ -190,6 +220,9 @@ bool host_map_known(struct nestor_mmu_vm *mmu, u64 gfn, bool write, bool may_loo
 	m->gfn = gfn;
 	/* L0's leaf is kept true by the notifier, and whoever made it writable marked the page. */
 	m->level = table_lookup(mmu, gfn, &m->pfn, &m->writable);
+	/* The CPU may have set the dirty flag a moment ago, and nobody has read its log. */
+	if (unlikely(READ_ONCE(mmu->vm->cpu_log)) && m->level && m->writable)
+		log_write(mmu, gfn);
 	return m->level || (may_look && host_page_known(mmu, write, m));
 }
 

@@ -48,6 +48,8 @@ int mmu_select(struct nestor_vcpu *vcpu, bool smm);
  * mmu_set_manual_dirty() - KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 with @flags; only
  *	KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE is known, -EINVAL otherwise
  */
+/** mmu_log_writes() - take in run->log_gpa of the current run; vm->srcu held, never sleeps */
+void mmu_log_writes(struct nestor_vcpu *vcpu);
 int mmu_set_manual_dirty(struct nestor_vm *vm, u64 flags);
 int mmu_set_region(struct nestor_vm *vm, const struct kvm_userspace_memory_region *r);
 int mmu_get_dirty_log(struct nestor_vm *vm, const struct kvm_dirty_log *log);
@@ -81,6 +83,8 @@ bool gmem_is_ram(struct nestor_vcpu *vcpu, struct l1_gpa gpa, bool *readonly);
  * page from becoming something else's; it does not keep it mapped.  Not for long.
  */
 struct page *gmem_hold(struct nestor_vcpu *vcpu, struct l1_gpa gpa);
+/* gmem_hold_known() - the same where it takes no sleep; NULL also where it would */
+struct page *gmem_hold_known(struct nestor_vcpu *vcpu, struct l1_gpa gpa);
 
 /* Beside ACC_* of walk.h.  Not in the error code: a supervisor access that RFLAGS.AC does not excuse from SMAP. */
 #define ACC_IMPLICIT	(1u << 16)

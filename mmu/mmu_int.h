@@ -148,6 +148,8 @@ static inline bool slot_writable(const struct mem_slot *slot)
 
 /* dirty.c */
 unsigned long *dirty_alloc(u64 npages);
+/* mmu_log_start() - a slot is about to be logged; slots_lock held */
+void mmu_log_start(struct nestor_vm *vm);
 void slot_mark_dirty(const struct mem_slot *slot, u64 gfn);
 
 /* notifier.c */

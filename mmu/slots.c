@@ -172,6 +172,7 @@ static int slot_create(struct nestor_mmu_vm *mmu, struct mem_slot *new)
 		new->dirty = dirty_alloc(new->npages);
 		if (!new->dirty)
 			return -ENOMEM;
+		mmu_log_start(mmu->vm);
 	}
 	set = set_build(slots_get(mmu), new->id, new);
 	if (!set) {
@@ -203,6 +204,7 @@ static int slot_change(struct nestor_mmu_vm *mmu, struct mem_slot old, struct me
 		new->dirty = dirty_alloc(new->npages);
 		if (!new->dirty)
 			return -ENOMEM;
+		mmu_log_start(mmu->vm);
 	}
 	set = set_build(slots_get(mmu), new->id, new);
 	if (!set) {

@@ -177,7 +177,8 @@ int table_lookup(struct nestor_mmu_vm *mmu, u64 gfn, u64 *pfn, bool *writable)
 			return 0;
 		if (sl_is_leaf(e, l)) {
 			*pfn = sl_pfn(e) + (gfn & (level_pages(l) - 1));
-			*writable = sl_writable(mmu->fmt, e);
+			/* One whose first write is still to be logged is not for shadows. */
+			*writable = sl_writable(mmu->fmt, e) && (e & mmu->fmt->dirty);
 			return l;
 		}
 		pt = sl_child(e);
@@ -249,10 +250,14 @@ bool table_zap(struct nestor_mmu_vm *mmu, u64 start, u64 end, struct list_head *
 	return zap_level(mmu, mmu->root, ROOT_LEVEL, 0, start, end, gone);
 }
 
-/* Take @bits from every leaf that touches the range; true if one had any of them. */
+/*
+ * Take the bits from every leaf that touches the range, @small from those of 4K and @large from
+ * others; true if one had any of them.
+ */
 static bool clear_level(struct nestor_mmu_vm *mmu, u64 *pt, int level, u64 base, u64 start, u64 end,
-			u64 bits, bool only_test)
+			u64 large, u64 small, bool only_test)
 {
+	u64 bits = level > LEVEL_4K ? large : small;
 	u64 step = level_pages(level);
 	bool found = false;
 	int i;
@@ -267,8 +272,8 @@ static bool clear_level(struct nestor_mmu_vm *mmu, u64 *pt, int level, u64 base,
 		if (!sl_present(mmu->fmt, e))
 			continue;
 		if (!sl_is_leaf(e, level))
-			found |= clear_level(mmu, sl_child(e), level - 1, at, start, end, bits,
-					     only_test);
+			found |= clear_level(mmu, sl_child(e), level - 1, at, start, end, large,
+					     small, only_test);
 		else if (only_test)
 			found |= !!(e & bits);
 		else if (e & bits)
@@ -280,7 +285,9 @@ static bool clear_level(struct nestor_mmu_vm *mmu, u64 *pt, int level, u64 base,
 bool table_protect(struct nestor_mmu_vm *mmu, u64 start, u64 end)
 {
 	lockdep_assert_held(&mmu->lock);
-	return clear_level(mmu, mmu->root, ROOT_LEVEL, 0, start, end, mmu->fmt->write, false);
+	/* A CPU that keeps the log needs no fault for a write, but a dirty flag to set. */
+	return clear_level(mmu, mmu->root, ROOT_LEVEL, 0, start, end, mmu->fmt->write,
+			   hw_caps.pml ? mmu->fmt->dirty : mmu->fmt->write, false);
 }
 
 bool table_young(struct nestor_mmu_vm *mmu, u64 start, u64 end, bool clear)
@@ -289,6 +296,6 @@ bool table_young(struct nestor_mmu_vm *mmu, u64 start, u64 end, bool clear)
 	u64 bits = mmu->fmt->accessed ?: mmu->fmt->present;
 
 	lockdep_assert_held(&mmu->lock);
-	return clear_level(mmu, mmu->root, ROOT_LEVEL, 0, start, end, bits,
+	return clear_level(mmu, mmu->root, ROOT_LEVEL, 0, start, end, bits, bits,
 			   !clear || !mmu->fmt->accessed);
 }

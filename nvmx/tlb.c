@@ -15,11 +15,6 @@ enum { INVVPID_ADDR = 0, INVVPID_SINGLE = 1, INVVPID_ALL = 2, INVVPID_NO_GLOBAL 
 
 #define EPTP_ROOT	GENMASK_ULL(51, 12)
 
-void nvmx_flush(struct nestor_vcpu *vcpu)
-{
-	nvmx_of(vcpu)->l2.flush = true;
-}
-
 /* Drop linear and combined mappings of L2; guest-physical ones stay. */
 static void drop_tag(struct guest_run *l2)
 {
@@ -58,6 +53,27 @@ static void set_root(struct guest_run *l2, struct hpa root, bool ad)
 	drop_tag(l2);
 }
 
+/* What L0 has of its own table for L1, it has for an L2 that runs on it. */
+static void use_l0_table(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *l1 = &vcpu->l1, *l2 = &nvmx_of(vcpu)->l2;
+
+	set_root(l2, l1->root, l1->root_ad);
+	if (l2->log == l1->log)
+		return;
+	l2->log = l1->log;
+	l2->ctl_dirty |= CTL_INTERCEPTS;
+}
+
+void nvmx_flush(struct nestor_vcpu *vcpu)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+
+	n->l2.flush = true;
+	if (vcpu_in_l2(vcpu) && !n->ept.on)
+		use_l0_table(vcpu);
+}
+
 static int select_shadow(struct nestor_vcpu *vcpu, u64 eptp)
 {
 	struct nvmx *n = nvmx_of(vcpu);
@@ -76,6 +92,11 @@ static int select_shadow(struct nestor_vcpu *vcpu, u64 eptp)
 	n->ept.eptp = eptp;
 	n->ept.on = true;
 	set_root(&n->l2, shadow_root_hpa(sr), n->ept.fmt.ad);
+	if (n->l2.log) {
+		/* A shadow's dirty flags are L1's, and its leaves are protected from writes. */
+		n->l2.log = false;
+		n->l2.ctl_dirty |= CTL_INTERCEPTS;
+	}
 	return 0;
 }
 
@@ -100,7 +121,7 @@ int nvmx_select_root(struct nestor_vcpu *vcpu)
 	if (!(nvmx_cpu2(v) & CPU2_EPT)) {
 		/* L2-physical is L1-physical: L0's own table, like L1. */
 		n->ept.on = false;
-		set_root(&n->l2, vcpu->l1.root, false);
+		use_l0_table(vcpu);
 	} else if (!n->ept.on || n->ept.eptp != v->eptp) {
 		int r = select_shadow(vcpu, v->eptp);
 

@@ -77,6 +77,7 @@ static u32 proc2_controls(const struct guest_run *run)
 	ctl |= if_set(m3, ICPT_XSAVES, PROC2_XSAVES) | if_set(m3, ICPT_UMWAIT, PROC2_UMWAIT);
 	ctl |= run->ple_window ? PROC2_PLE : 0;
 	ctl |= run->fields_on ? PROC2_SHADOW_VMCS : 0;
+	ctl |= run->log && hw_caps.pml ? PROC2_PML : 0;
 	if (run->tsc_ratio && run->tsc_ratio != TSC_RATIO_1)
 		ctl |= PROC2_TSC_SCALING;
 	return ctl;

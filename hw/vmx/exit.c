@@ -88,6 +88,20 @@ static void read_hot(struct guest_run *run)
 		ctx->entry = vmread(VMCS_ENTRY_CTL);
 }
 
+/* The CPU fills the page from its end; the index is that of the next entry, below 0 when it is full. */
+static void read_log(struct guest_run *run)
+{
+	struct vmx_ctx *ctx = vmx_ctx(run);
+	u16 next = vmread(VMCS_PML_INDEX);
+	u32 first = next > PML_LAST ? 0 : next + 1u;
+
+	if (likely(first > PML_LAST))
+		return;
+	run->log_gpa = ctx->log + first;
+	run->log_nr = PML_LAST + 1 - first;
+	vmwrite(VMCS_PML_INDEX, PML_LAST);
+}
+
 static void read_virtual(struct guest_run *run)
 {
 	const struct vmx_ctx *ctx = vmx_ctx(run);
@@ -96,6 +110,8 @@ static void read_virtual(struct guest_run *run)
 		run->vintr.tpr = ctx->vapic[VAPIC_TPR] >> 4;
 	if (run->vapic.vid && hw_caps.vid)
 		run->vapic.status = vmread(VMCS_GUEST_INTR_STATUS);
+	if (unlikely(run->log) && hw_caps.pml)
+		read_log(run);
 	if (run->timer_on && hw_caps.timer)
 		run->timer = vmread(VMCS_PREEMPTION_TIMER);
 }

@@ -71,6 +71,10 @@ void vmx_fill_constants(struct vmx_ctx *ctx)
 	vmwrite(VMCS_GUEST_ACTIVITY, 0);
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
 	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
+	if (ctx->log) {
+		vmwrite(VMCS_PML_ADDRESS, __pa(ctx->log));
+		vmwrite(VMCS_PML_INDEX, PML_LAST);
+	}
 }
 
 /* The same for every task on this CPU. */

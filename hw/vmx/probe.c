@@ -129,6 +129,7 @@ static void fill_optional(struct hw_caps *caps)
 	caps->x2apic_virt = may2(PROC2_X2APIC);
 	caps->apic_regs = may2(PROC2_APIC_REGS);
 	caps->vid = may2(PROC2_VID);
+	caps->pml = may2(PROC2_PML) && (vmx_caps.ept_vpid & EPT_CAP_AD);
 	/* What the guest reads there includes fields that are read-only without this. */
 	caps->guest_fields = may2(PROC2_SHADOW_VMCS) &&
 			     (cap_msr(MSR_IA32_VMX_MISC) & MISC_VMWRITE_ANY);

@@ -99,6 +99,7 @@ void vmx_run_free(struct guest_run *run)
 	free_page((unsigned long)ctx->vmcs);
 	free_page((unsigned long)ctx->msr_bitmap);
 	free_page((unsigned long)ctx->vapic);
+	free_page((unsigned long)ctx->log);
 	kfree(ctx);
 	run->hw = NULL;
 }
@@ -120,7 +121,9 @@ int vmx_run_alloc(struct guest_run *run)
 	ctx->msr_bitmap = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (tpr)
 		ctx->vapic = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!ctx->vmcs || !ctx->msr_bitmap || (tpr && !ctx->vapic)) {
+	if (hw_caps.pml)
+		ctx->log = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!ctx->vmcs || !ctx->msr_bitmap || (tpr && !ctx->vapic) || (hw_caps.pml && !ctx->log)) {
 		vmx_run_free(run);
 		return -ENOMEM;
 	}

@@ -112,6 +112,7 @@ struct vmx_fields {
  * @vmcs: the VMCS region; @pa: its physical address
  * @msr_bitmap: MSR bitmap
  * @vapic: virtual-APIC page for TPR shadow when the run brings none, NULL without TPR shadow
+ * @log: page-modification log, NULL without hw_caps.pml
  * @cpu: CPU on which the VMCS is active, -1 for none; written on that CPU
  * @link: in that CPU's vmx_cpu.active
  * @launched: VMRESUME is due, not VMLAUNCH
@@ -137,6 +138,7 @@ struct vmx_ctx {
 	u64 pa;
 	u8 *msr_bitmap;
 	u8 *vapic;
+	u64 *log;
 	int cpu;
 	struct list_head link;
 	bool launched, filled;
@@ -223,6 +225,8 @@ void vmx_fields_free(struct vmx_ctx *ctx);
 int vmx_fields_read(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr, u64 *changed);
 int vmx_fields_write(struct guest_run *run, const u16 *enc, const u64 *val, unsigned int nr);
 void vmx_fields_commit(struct guest_run *run);
+
+#define PML_LAST	511u		/* index that the CPU begins with */
 
 /* exit.c */
 void vmx_read_exit(struct guest_run *run, bool failed);

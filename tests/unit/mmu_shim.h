@@ -264,7 +264,7 @@ struct mmu_notifier_ops {
 #define mmu_notifier_unregister(mn, mm)	((void)(mm), (mn)->ops->release(mn, mm))
 
 /* core/ */
-struct hw_caps { bool root_1g, root_2m, root_is_npt, exec_only, pdpte_regs; };
+struct hw_caps { bool root_1g, root_2m, root_is_npt, exec_only, pdpte_regs, pml; };
 extern struct hw_caps hw_caps;
 
 #define TLB_SIZE	64
@@ -291,12 +291,13 @@ struct nestor_vm {
 	struct mm_struct *mm;
 	struct srcu_struct srcu;
 	struct nestor_mmu_vm *mmu, *mmu_smm;
+	bool cpu_log;
 	struct nestor_vcpu *vcpus[4];
 	int nr_vcpus;
 	u32 mmu_pages;
 };
 
-enum { REQ_KICK, REQ_TLB_FLUSH };
+enum { REQ_KICK, REQ_TLB_FLUSH, REQ_ROOT };
 void vm_flush_tlbs(struct nestor_vm *vm);
 void vm_request_all(struct nestor_vm *vm, unsigned int req, bool wait);
 void vm_wait_readers(struct nestor_vm *vm);
