@@ -7,11 +7,13 @@
  * program, which then reads the hypervisor's own counter of exits, so the difference is
  * that row's, to the digit.
  */
+#define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -19,7 +21,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "follow.h"
 
 #define COM1		0x3f8
 #define MARK_PORT	0x4e0	/* 1: a row begins, 0: it ends */
@@ -29,6 +34,7 @@
 #define MB_MAGIC	0x2badb002
 #define MAX_CPUS	4
 #define LARGE		0x200000ul
+#define MOVE_US		200	/* how long a vCPU's thread stays on a host CPU, with -M */
 
 static struct {
 	int vm;
@@ -38,11 +44,13 @@ static struct {
 	uint64_t at_begin;
 	long free_at_begin;
 	size_t run_size;
+	bool follow;
 } m;
 
 struct cpu {
 	int fd;
 	struct kvm_run *run;
+	pthread_t thread;
 };
 
 static void __attribute__((noreturn)) die(const char *what)
@@ -227,6 +235,15 @@ static int weigh(int dev, int nr)
 	return 0;
 }
 
+/* The image's other CPUs halt by now, with interrupts off. */
+static void __attribute__((noreturn)) quit(uint32_t status)
+{
+	if (m.follow && follow_end())
+		status = 3;
+	fflush(stdout);
+	_exit(status);
+}
+
 static void port(struct kvm_run *run)
 {
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
@@ -250,8 +267,7 @@ static void port(struct kvm_run *run)
 		mark(val);
 		break;
 	case QUIT_PORT:
-		fflush(stdout);
-		_exit(val);
+		quit(val);
 	}
 }
 
@@ -283,6 +299,29 @@ static void *run_cpu(void *arg)
 	return NULL;
 }
 
+struct moved {
+	struct cpu *cpus;
+	unsigned int nr;
+};
+
+/* The vCPUs' threads from host CPU to host CPU, each on its own round. */
+static void *move_cpus(void *arg)
+{
+	const struct timespec t = { .tv_nsec = MOVE_US * 1000 };
+	const struct moved *mv = arg;
+	long host = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned long n;
+	cpu_set_t set;
+
+	for (n = 0;; n++) {
+		CPU_ZERO(&set);
+		CPU_SET((n + n / mv->nr) % host, &set);
+		pthread_setaffinity_np(mv->cpus[n % mv->nr].thread, sizeof(set), &set);
+		nanosleep(&t, NULL);
+	}
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int nr = 1, i, mb = 256;
@@ -291,9 +330,15 @@ int main(int argc, char **argv)
 	pthread_t thread;
 	uint32_t entry;
 	int dev, opt, weights = 0;
+	struct moved moved = { cpus, 0 };
+	bool move = false;
 
-	while ((opt = getopt(argc, argv, "s:m:w:")) != -1) {
-		if (opt == 's')
+	while ((opt = getopt(argc, argv, "s:m:w:dM")) != -1) {
+		if (opt == 'd')
+			m.follow = true;
+		else if (opt == 'M')
+			move = true;
+		else if (opt == 's')
 			nr = atoi(optarg);
 		else if (opt == 'm')
 			mb = atoi(optarg);
@@ -308,7 +353,9 @@ int main(int argc, char **argv)
 	if (weights > 0 && weights <= 256)
 		return weigh(dev, weights);
 	if (argc - optind != 2 || nr < 1 || nr > MAX_CPUS || mb < 64 || mb > 3072) {
-		fprintf(stderr, "usage: bench-vmm [-s CPUS] [-m MB] IMAGE CMDLINE | bench-vmm -w VMS\n");
+		fprintf(stderr, "usage: bench-vmm [-d] [-M] [-s CPUS] [-m MB] IMAGE CMDLINE | bench-vmm -w VMS\n"
+			"-d: follow memory by the dirty log until the image quits (exit=vmm); status 3 if one was missed\n"
+			"-M: move the vCPUs from host CPU to host CPU all the time\n");
 		return 2;
 	}
 	m.size = (size_t)mb << 20;
@@ -323,9 +370,15 @@ int main(int argc, char **argv)
 	hand_over(argv[optind + 1]);
 	for (i = 0; i < nr; i++)
 		cpus[i] = make_cpu(dev, i, entry);
+	cpus[0].thread = pthread_self();
 	for (i = 1; i < nr; i++)
-		if (pthread_create(&thread, NULL, run_cpu, &cpus[i]))
+		if (pthread_create(&cpus[i].thread, NULL, run_cpu, &cpus[i]))
 			die("pthread_create");
+	moved.nr = nr;
+	if (move && pthread_create(&thread, NULL, move_cpus, &moved))
+		die("pthread_create");
+	if (m.follow)
+		follow_start(m.vm, m.mem, m.size);
 	run_cpu(&cpus[0]);
 	return 0;
 }

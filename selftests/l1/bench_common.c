@@ -3,7 +3,6 @@
 #include "bench.h"
 
 #define MARK_PORT	0x4e0	/* known to the VMM of bench/ */
-#define QUIT_PORT	0x4e4
 #define USER_PORT	0x4e8	/* nobody in the kernel answers there */
 #define PIC_PORT	0x21	/* the in-kernel PIC does */
 #define USER_MMIO	0xd0000000ull

@@ -4,6 +4,7 @@
 #define L1_LAYOUT_H
 
 #define MAX_CPUS	4
+#define QUIT_PORT	0x4e4		/* known to the VMM of bench/: ends it, with a status */
 /*
  * Each CPU owns one area aligned to its size: struct cpu at the bottom, then
  * the IST, trap and main stacks. this_cpu() is the stack pointer rounded down.

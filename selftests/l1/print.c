@@ -145,8 +145,12 @@ void power_off(int failed)
 	irq_off();
 	outw(0x510, 0);
 	qemu = inb(0x511) == 'Q' && inb(0x511) == 'E';
-	if (arg_value("exit", buf, sizeof(buf)) && !strcmp(buf, "hlt"))
+	if (arg_value("exit", buf, sizeof(buf))) {
 		qemu = bochs = false;
+		/* The benchmarks' VMM, which has said that it is there. */
+		if (!strcmp(buf, "vmm"))
+			outl(QUIT_PORT, failed);
+	}
 	if (qemu) {
 		outl(0xf4, failed ? 0x11 : 0x10);
 		outw(0x604, 0x2000);
