@@ -59,6 +59,9 @@ int cr0_write(struct nestor_vcpu *vcpu, u64 val)
 		if (run_seg(run, SEG_CS)->attrib & SEG_ATTR_L)
 			return -EINVAL;
 		efer |= EFER_LMA;
+		/* SDM vol. 3, "Initializing IA-32e Mode": TR may hold no TSS of 16 bits. */
+		if (mode_refused(run, val, efer))
+			return -EINVAL;
 	}
 	if (!(val & X86_CR0_PG) && (old & X86_CR0_PG)) {
 		if (run_is_64bit(run) || (run->cr4 & X86_CR4_PCIDE))

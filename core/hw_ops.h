@@ -7,6 +7,7 @@
 #define NESTOR_CORE_HW_OPS_H
 
 #include "core/guest_run.h"
+#include "core/image.h"
 
 /**
  * struct hw_caps - what this host's CPU can do, found by hw_ops.probe
@@ -86,6 +87,8 @@ struct hw_problem {
  *	the hot registers.  Preemption and interrupts off on entry and return; a
  *	host interrupt that ended the guest is still pending on return.
  * @fetch: make register groups current, see run_need
+ * @refuses: would an entry with these registers fail, whatever @enter makes of them?  For state
+ *	that a VMM or RSM loads; CR0, CR4 and EFER went through cr_set_check().  Pure.
  * @fields_alloc: a block of fields that @run's guest can VMREAD and VMWRITE without an
  *	exit (SDM vol. 3, "VMCS Types: Ordinary and Shadow"), for the encodings in @read
  *	and in @write; freed with @run.  -ENOMEM; -EOPNOTSUPP without
@@ -111,6 +114,7 @@ struct hw_ops {
 	void (*unload)(struct guest_run *run);
 	void (*enter)(struct guest_run *run);
 	void (*fetch)(struct guest_run *run, u32 groups);
+	bool (*refuses)(const struct guest_image *image);
 	int (*fields_alloc)(struct guest_run *run, const u16 *read, unsigned int nr_read,
 			    const u16 *write, unsigned int nr_write);
 	int (*fields_read)(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr,

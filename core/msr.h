@@ -57,6 +57,8 @@ int cr_set_check(struct nestor_vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer, 
 int pdpte_load(struct nestor_vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer);
 /* pdpte_reload() - the VMM wrote CR0, CR3, CR4 or EFER; vm->srcu held */
 void pdpte_reload(struct nestor_vcpu *vcpu);
+/* mode_refused() - the CPU does not take @run with these CR0 and EFER (core/image.c) */
+bool mode_refused(struct guest_run *run, u64 cr0, u64 efer);
 int xcr_write(struct nestor_vcpu *vcpu, u32 index, u64 val);
 
 /*

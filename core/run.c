@@ -463,6 +463,8 @@ int vcpu_run(struct nestor_vcpu *vcpu)
 
 	if (vcpu->vm->dead)
 		return -EIO;
+	if (unlikely(vcpu->was_set) && vcpu_check_set(vcpu))
+		return -EINVAL;
 	vcpu->entered = false;
 	use_log(vcpu);
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);

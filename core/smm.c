@@ -13,6 +13,7 @@
 #include <asm/processor-flags.h>
 
 #include "core/events.h"
+#include "core/hw_ops.h"
 #include "core/msr.h"
 #include "core/nested_ops.h"
 #include "core/smm.h"
@@ -47,14 +48,34 @@ static void save_seg(struct guest_run *run, enum guest_sreg n, struct smram_seg 
 	};
 }
 
-static void load_seg(struct guest_run *run, enum guest_sreg n, const struct smram_seg *in)
+static struct guest_seg seg_of(const struct smram_seg *in)
 {
-	const struct guest_seg s = {
+	return (struct guest_seg){
 		.sel = in->sel, .limit = in->limit, .base = in->base,
 		.attrib = (in->attrib & SEG_ATTR_LOW) | (in->attrib >> 4 & SEG_ATTR_HIGH),
 	};
+}
 
-	run_set_seg(run, n, &s);
+/* What goes into the current run; SS has the CPL. */
+static struct guest_image image_of(const struct smram *s, u64 efer)
+{
+	struct guest_image image = {
+		.cr0 = s->cr0, .cr4 = s->cr4, .efer = efer, .rip = s->rip,
+		.rflags = (s->rflags & RFLAGS_KNOWN) | X86_EFLAGS_FIXED,
+		.cpl = (s->ss.attrib & SEG_ATTR_DPL) >> 5,
+		.gdtr = { .limit = s->gdtr.limit & 0xffff, .base = s->gdtr.base },
+		.idtr = { .limit = s->idtr.limit & 0xffff, .base = s->idtr.base },
+		.seg[SEG_ES] = seg_of(&s->es), .seg[SEG_CS] = seg_of(&s->cs),
+		.seg[SEG_SS] = seg_of(&s->ss), .seg[SEG_DS] = seg_of(&s->ds),
+		.seg[SEG_FS] = seg_of(&s->fs), .seg[SEG_GS] = seg_of(&s->gs),
+		.seg[SEG_LDTR] = seg_of(&s->ldtr), .seg[SEG_TR] = seg_of(&s->tr),
+	};
+
+	if (!(s->cr0 & X86_CR0_PE))
+		image.cpl = 0;
+	else if (image.rflags & X86_EFLAGS_VM)
+		image.cpl = 3;
+	return image;
 }
 
 static void save_segs(struct guest_run *run, struct smram *s)
@@ -178,10 +199,13 @@ int smm_enter(struct nestor_vcpu *vcpu)
 	return 0;
 }
 
-static bool state_ok(struct nestor_vcpu *vcpu, const struct smram *s, u64 efer)
+static bool state_ok(struct nestor_vcpu *vcpu, const struct smram *s, u64 efer,
+		     const struct guest_image *image)
 {
 	bool lma = efer & EFER_LMA;
 
+	if (hw->refuses(image))
+		return false;
 	if (cr_set_check(vcpu, s->cr0, s->cr3, s->cr4, efer, lma && (s->cs.attrib & SEG_ATTR_L << 4),
 			 s->cs.attrib & SEG_ATTR_DB << 4))
 		return false;
@@ -189,19 +213,15 @@ static bool state_ok(struct nestor_vcpu *vcpu, const struct smram *s, u64 efer)
 	return !vcpu_in_l2(vcpu) || nested->ext != NESTED_EXT_SVM || (efer & EFER_SVME);
 }
 
-static void load_segs(struct guest_run *run, const struct smram *s)
+static void load_segs(struct guest_run *run, const struct guest_image *image)
 {
-	load_seg(run, SEG_ES, &s->es);
-	load_seg(run, SEG_CS, &s->cs);
-	load_seg(run, SEG_SS, &s->ss);
-	load_seg(run, SEG_DS, &s->ds);
-	load_seg(run, SEG_FS, &s->fs);
-	load_seg(run, SEG_GS, &s->gs);
-	load_seg(run, SEG_LDTR, &s->ldtr);
-	load_seg(run, SEG_TR, &s->tr);
+	enum guest_sreg n;
+
+	for (n = 0; n < NR_GUEST_SREGS; n++)
+		run_set_seg(run, n, &image->seg[n]);
 	run_need(run, GRP_DTABLE);
-	run->gdtr = (struct guest_dtable){ .limit = s->gdtr.limit & 0xffff, .base = s->gdtr.base };
-	run->idtr = (struct guest_dtable){ .limit = s->idtr.limit & 0xffff, .base = s->idtr.base };
+	run->gdtr = image->gdtr;
+	run->idtr = image->idtr;
 	run_dirty(run, GRP_DTABLE);
 }
 
@@ -210,11 +230,13 @@ static int load_state(struct nestor_vcpu *vcpu, const struct smram *s)
 {
 	struct guest_run *run = vcpu->run;
 	u64 efer = s->efer & ~(u64)EFER_LMA;
+	struct guest_image image;
 	unsigned int i;
 
 	if ((efer & EFER_LME) && (s->cr0 & X86_CR0_PG))
 		efer |= EFER_LMA;
-	if (!state_ok(vcpu, s, efer) || dr_write(vcpu, 6, s->dr6) || dr_write(vcpu, 7, s->dr7) ||
+	image = image_of(s, efer);
+	if (!state_ok(vcpu, s, efer, &image) || dr_write(vcpu, 6, s->dr6) || dr_write(vcpu, 7, s->dr7) ||
 	    efer_write(vcpu, efer, true))
 		return -EINVAL;
 	run_need(run, GRP_CR);
@@ -222,17 +244,13 @@ static int load_state(struct nestor_vcpu *vcpu, const struct smram *s)
 	run->cr3 = s->cr3;
 	run->cr4 = s->cr4;
 	run_dirty(run, GRP_CR);
-	load_segs(run, s);
+	load_segs(run, &image);
 	for (i = 0; i < NR_GUEST_REGS; i++)
 		run->gpr[i] = s->gpr[NR_GUEST_REGS - 1 - i];
-	run->rip = s->rip;
-	run->rflags = (s->rflags & RFLAGS_KNOWN) | X86_EFLAGS_FIXED;
+	run->rip = image.rip;
+	run->rflags = image.rflags;
+	run->cpl = image.cpl;
 	run->int_shadow = s->int_shadow & 1;
-	run->cpl = (s->ss.attrib & SEG_ATTR_DPL) >> 5;
-	if (!(s->cr0 & X86_CR0_PE))
-		run->cpl = 0;
-	else if (run->rflags & X86_EFLAGS_VM)
-		run->cpl = 3;
 	run->flush = true;
 	return 0;
 }

@@ -190,6 +190,7 @@ struct vcpu_stats {
  * @cr8: TPR of L1 without an in-kernel local APIC (cr8_read, cr8_write)
  * @has_run: KVM_RUN was called; CPUID is fixed from then on
  * @entered: this KVM_RUN has entered the guest
+ * @was_set: the VMM wrote registers or events, and vcpu_check_set() has not passed since
  */
 struct nestor_vcpu {
 	struct nestor_vm *vm;
@@ -230,6 +231,7 @@ struct nestor_vcpu {
 	u64 cr8;
 	bool has_run;
 	bool entered;
+	bool was_set;
 
 	bool irq_window;	/* leave the guest when it can take an interrupt */
 	bool immediate_exit;	/* leave the guest right after the event is injected */
@@ -253,6 +255,8 @@ void vcpu_reset(struct nestor_vcpu *vcpu, bool init);
  * -EINTR: a signal; -ERESTARTNOINTR: do the task's work on the way to user space and call again
  */
 int vcpu_run(struct nestor_vcpu *vcpu);
+/** vcpu_check_set() - 0 if the CPU takes the current run's registers; else -EINVAL (core/image.c) */
+int vcpu_check_set(struct nestor_vcpu *vcpu);
 
 /** vcpu_request() - set a request; follow with vcpu_kick() if it must be seen now */
 static inline void vcpu_request(struct nestor_vcpu *vcpu, enum vcpu_request req)

@@ -183,6 +183,7 @@ int events_set(struct nestor_vcpu *vcpu, const struct kvm_vcpu_events *e)
 	if (e->flags & KVM_VCPUEVENT_VALID_SHADOW)
 		vcpu->run->int_shadow = e->interrupt.shadow;
 	vcpu->ev.nmi_injected = e->nmi.injected;
+	vcpu->was_set = true;
 	set_nmi_masked(vcpu, e->nmi.masked);
 	if (e->flags & KVM_VCPUEVENT_VALID_NMI_PENDING)
 		vcpu->ev.nmi_pending = min_t(u8, e->nmi.pending, 2);

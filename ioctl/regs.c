@@ -30,6 +30,19 @@ static u64 visible_rflags(struct nestor_vcpu *vcpu)
 	return flags;
 }
 
+static u8 cpl_of(u64 cr0, u64 rflags, u8 ss_dpl)
+{
+	if (!(cr0 & X86_CR0_PE))
+		return 0;
+	return rflags & X86_EFLAGS_VM ? 3 : ss_dpl & 3;
+}
+
+static void set_cpl(struct guest_run *run, u64 rflags)
+{
+	run_need(run, GRP_CR | GRP_SEG);
+	run->cpl = cpl_of(run->cr0, rflags, (run->seg[SEG_SS].attrib & SEG_ATTR_DPL) >> 5);
+}
+
 void regs_get(struct nestor_vcpu *vcpu, struct kvm_regs *r)
 {
 	const u64 *g = vcpu->run->gpr;
@@ -50,6 +63,8 @@ int regs_set(struct nestor_vcpu *vcpu, const struct kvm_regs *r)
 
 	if (r->rflags & RFLAGS_RESERVED)
 		return -EINVAL;
+	if ((r->rflags ^ run->rflags) & X86_EFLAGS_VM)
+		set_cpl(run, r->rflags);
 	g[REG_RAX] = r->rax;
 	g[REG_RBX] = r->rbx;
 	g[REG_RCX] = r->rcx;
@@ -74,6 +89,7 @@ int regs_set(struct nestor_vcpu *vcpu, const struct kvm_regs *r)
 	}
 	/* A fault of the instruction that was there is not this one's. */
 	vcpu->ev.excp.pending = false;
+	vcpu->was_set = true;
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
 }
@@ -95,7 +111,7 @@ static void get_seg(struct guest_run *run, enum guest_sreg n, struct kvm_segment
 		out->dpl = run->cpl;
 }
 
-static void set_seg(struct guest_run *run, enum guest_sreg n, const struct kvm_segment *in)
+static struct guest_seg seg_of(const struct kvm_segment *in)
 {
 	struct guest_seg s = { .base = in->base, .limit = in->limit, .sel = in->selector };
 
@@ -112,7 +128,32 @@ static void set_seg(struct guest_run *run, enum guest_sreg n, const struct kvm_s
 		s.attrib |= SEG_ATTR_DB;
 	if (in->g & 1)
 		s.attrib |= SEG_ATTR_G;
-	run_set_seg(run, n, &s);
+	return s;
+}
+
+/* As far as @s goes: RFLAGS and RIP come with another call, earlier or later. */
+static struct guest_image image_of(const struct kvm_sregs2 *s, u64 rflags)
+{
+	return (struct guest_image){
+		.cr0 = s->cr0, .cr4 = s->cr4, .efer = s->efer, .rflags = rflags,
+		.cpl = cpl_of(s->cr0, rflags, s->ss.dpl),
+		.gdtr.base = s->gdt.base, .idtr.base = s->idt.base,
+		.seg[SEG_ES] = seg_of(&s->es), .seg[SEG_CS] = seg_of(&s->cs),
+		.seg[SEG_SS] = seg_of(&s->ss), .seg[SEG_DS] = seg_of(&s->ds),
+		.seg[SEG_FS] = seg_of(&s->fs), .seg[SEG_GS] = seg_of(&s->gs),
+		.seg[SEG_LDTR] = seg_of(&s->ldt), .seg[SEG_TR] = seg_of(&s->tr),
+	};
+}
+
+/* No RFLAGS would make the CPU take them. */
+static bool refused(const struct kvm_sregs2 *s)
+{
+	struct guest_image image = image_of(s, X86_EFLAGS_FIXED);
+
+	if (!hw->refuses(&image))
+		return false;
+	image = image_of(s, X86_EFLAGS_FIXED | X86_EFLAGS_VM);
+	return hw->refuses(&image);
 }
 
 /* struct kvm_sregs and kvm_sregs2 begin alike, up to apic_base. */
@@ -143,30 +184,17 @@ static void get_common(struct nestor_vcpu *vcpu, struct kvm_sregs2 *s)
 	s->apic_base = vcpu->msr.apic_base;
 }
 
-static u8 cpl_of(struct nestor_vcpu *vcpu, const struct kvm_sregs2 *s)
-{
-	if (!(s->cr0 & X86_CR0_PE))
-		return 0;
-	if (vcpu->run->rflags & X86_EFLAGS_VM)
-		return 3;
-	return s->ss.dpl & 3;
-}
-
 static void apply_common(struct nestor_vcpu *vcpu, const struct kvm_sregs2 *s)
 {
 	struct guest_run *run = vcpu->run;
+	const struct guest_image image = image_of(s, run->rflags);
+	enum guest_sreg n;
 	int idx;
 
 	run_need(run, GRP_SEG | GRP_DTABLE | GRP_CR | GRP_CR2 | GRP_SYS);
-	set_seg(run, SEG_CS, &s->cs);
-	set_seg(run, SEG_DS, &s->ds);
-	set_seg(run, SEG_ES, &s->es);
-	set_seg(run, SEG_FS, &s->fs);
-	set_seg(run, SEG_GS, &s->gs);
-	set_seg(run, SEG_SS, &s->ss);
-	set_seg(run, SEG_TR, &s->tr);
-	set_seg(run, SEG_LDTR, &s->ldt);
-	run->cpl = cpl_of(vcpu, s);
+	for (n = 0; n < NR_GUEST_SREGS; n++)
+		*run_seg_ptr(run, n) = image.seg[n];
+	run->cpl = image.cpl;
 	run->gdtr = (struct guest_dtable){ .limit = s->gdt.limit, .base = s->gdt.base };
 	run->idtr = (struct guest_dtable){ .limit = s->idt.limit, .base = s->idt.base };
 	run->cr0 = s->cr0 | X86_CR0_ET;
@@ -179,6 +207,7 @@ static void apply_common(struct nestor_vcpu *vcpu, const struct kvm_sregs2 *s)
 	pdpte_reload(vcpu);
 	srcu_read_unlock(&vcpu->vm->srcu, idx);
 	cr8_write(vcpu, s->cr8 & 0xf);
+	vcpu->was_set = true;
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
@@ -191,7 +220,7 @@ static int set_common(struct nestor_vcpu *vcpu, const struct kvm_sregs2 *s)
 			   s->cs.db & 1);
 	if (ret)
 		return ret;
-	if (s->cr8 & ~0xfull)
+	if ((s->cr8 & ~0xfull) || refused(s))
 		return -EINVAL;
 	ret = msr_set(vcpu, MSR_IA32_APICBASE, s->apic_base, true);
 	if (ret)
@@ -286,6 +315,18 @@ static int get_sregs2(struct nestor_vcpu *vcpu, void __user *argp)
 	return copy_to_user(argp, &s, sizeof(s)) ? -EFAULT : 0;
 }
 
+/* Entries that are present have reserved bits (SDM vol. 3, "PDPTE Registers"). */
+static bool bad_pdptrs(const struct nestor_vcpu *vcpu, const u64 *pdptrs)
+{
+	u64 reserved = vcpu->cpuid.rsvd_gpa_bits | ~0ull << boot_cpu_data.x86_phys_bits | 0x1e6;
+	unsigned int i;
+
+	for (i = 0; i < 4; i++)
+		if ((pdptrs[i] & 1) && (pdptrs[i] & reserved))
+			return true;
+	return false;
+}
+
 static int set_sregs2(struct nestor_vcpu *vcpu, void __user *argp)
 {
 	struct kvm_sregs2 s;
@@ -296,6 +337,8 @@ static int set_sregs2(struct nestor_vcpu *vcpu, void __user *argp)
 	if (s.flags & ~(u64)KVM_SREGS2_FLAGS_PDPTRS_VALID)
 		return -EINVAL;
 	if ((s.flags & KVM_SREGS2_FLAGS_PDPTRS_VALID) && !pae_paging(&s))
+		return -EINVAL;
+	if ((s.flags & KVM_SREGS2_FLAGS_PDPTRS_VALID) && bad_pdptrs(vcpu, s.pdptrs))
 		return -EINVAL;
 	ret = set_common(vcpu, &s);
 	/* What the guest runs on may differ from what is in memory by now. */

@@ -187,6 +187,15 @@ static void svm_enter(struct guest_run *run)
 	svm_read_exit(run);
 }
 
+/*
+ * What VMRUN refuses is in CR0, CR4 and EFER (APM vol. 2, "Canonicalization and Consistency
+ * Checks"): segments are taken as they are, and addresses are made canonical.
+ */
+static bool svm_refuses(const struct guest_image *image)
+{
+	return false;
+}
+
 /* There is no such block here, so nobody comes to read or write it. */
 static int svm_fields_alloc(struct guest_run *run, const u16 *read, unsigned int nr_read,
 			    const u16 *write, unsigned int nr_write)
@@ -220,6 +229,7 @@ const struct hw_ops svm_hw_ops = {
 	.unload = svm_unload,
 	.enter = svm_enter,
 	.fetch = svm_fetch,
+	.refuses = svm_refuses,
 	.fields_alloc = svm_fields_alloc,
 	.fields_read = svm_fields_read,
 	.fields_write = svm_fields_write,

@@ -28,37 +28,14 @@ static __always_inline void commit_seg(unsigned int n, const struct guest_seg *s
 	vmwrite(VMCS_GUEST_ES_AR + 2 * n, ar);
 }
 
-/*
- * VM entry wants every usable code and data segment marked accessed, as loading one by an
- * instruction would have left it; AMD-V and the ABI do not ask.
- */
-static u32 data_ar(u16 attrib)
-{
-	return vmx_seg_ar(attrib) | (attrib & SEG_ATTR_P ? 1 : 0);
-}
-
-/* TR is never unusable, and busy. */
-static u32 tr_ar(u16 attrib)
-{
-	return vmx_seg_ar((attrib | SEG_ATTR_P) & ~SEG_ATTR_S) | 3;
-}
-
-/* VT-x has the CPL in the DPL of SS. */
-static u32 ss_ar(const struct guest_run *run)
-{
-	u16 attrib = run->seg[SEG_SS].attrib & ~SEG_ATTR_DPL;
-
-	return data_ar(attrib | run->cpl << 5);
-}
-
 static void commit_segs(struct guest_run *run)
 {
 	struct vmx_ctx *ctx = vmx_ctx(run);
 
-	commit_seg(SEG_ES, &run->seg[SEG_ES], data_ar(run->seg[SEG_ES].attrib));
-	commit_seg(SEG_CS, &run->seg[SEG_CS], data_ar(run->seg[SEG_CS].attrib));
-	commit_seg(SEG_DS, &run->seg[SEG_DS], data_ar(run->seg[SEG_DS].attrib));
-	ctx->ss_ar = ss_ar(run);
+	commit_seg(SEG_ES, &run->seg[SEG_ES], vmx_data_ar(run->seg[SEG_ES].attrib));
+	commit_seg(SEG_CS, &run->seg[SEG_CS], vmx_data_ar(run->seg[SEG_CS].attrib));
+	commit_seg(SEG_DS, &run->seg[SEG_DS], vmx_data_ar(run->seg[SEG_DS].attrib));
+	ctx->ss_ar = vmx_ss_ar(run->seg[SEG_SS].attrib, run->cpl);
 	commit_seg(SEG_SS, &run->seg[SEG_SS], ctx->ss_ar);
 }
 
@@ -77,10 +54,10 @@ static void commit_sys(struct guest_run *run)
 {
 	struct guest_sys *s = run->sys;
 
-	commit_seg(SEG_FS, &s->fs, data_ar(s->fs.attrib));
-	commit_seg(SEG_GS, &s->gs, data_ar(s->gs.attrib));
+	commit_seg(SEG_FS, &s->fs, vmx_data_ar(s->fs.attrib));
+	commit_seg(SEG_GS, &s->gs, vmx_data_ar(s->gs.attrib));
 	commit_seg(SEG_LDTR, &s->ldtr, vmx_seg_ar(s->ldtr.attrib));
-	commit_seg(SEG_TR, &s->tr, tr_ar(s->tr.attrib));
+	commit_seg(SEG_TR, &s->tr, vmx_tr_ar(s->tr.attrib));
 	vmwrite(VMCS_GUEST_SYSENTER_CS, s->sysenter_cs);
 	vmwrite(VMCS_GUEST_SYSENTER_ESP, s->sysenter_esp);
 	vmwrite(VMCS_GUEST_SYSENTER_EIP, s->sysenter_eip);
@@ -274,9 +251,14 @@ static u32 interruptibility(const struct guest_run *run, const struct vmx_ctx *c
 	if (run->int_shadow)
 		now = run->mov_ss || !(run->rflags & RFLAGS_IF) ? INTR_STATE_MOV_SS :
 								   INTR_STATE_STI;
-	/* Injecting an NMI blocks further ones by itself, and is refused while they are. */
-	if (run->inject.valid && run->inject.type == EVENT_NMI)
-		blocked = false;
+	if (run->inject.valid) {
+		/* Injecting an NMI blocks further ones by itself, and is refused while they are. */
+		if (run->inject.type == EVENT_NMI)
+			blocked = false;
+		/* A shadow of the VMM's making; where one is, neither of the two would have come. */
+		if (run->inject.type == EVENT_NMI || run->inject.type == EVENT_INTR)
+			now = 0;
+	}
 	return now | (blocked ? INTR_STATE_NMI : 0);
 }
 

@@ -9,6 +9,7 @@
 #include "core/vcpu.h"
 #include "hw/vmx/insn.h"
 #include "hw/vmx/l1d.h"
+#include "hw/vmx/refuse.h"
 #include "hw/vmx/vmx.h"
 
 /* What is one run's. */
@@ -99,6 +100,11 @@ static void vmx_enter(struct guest_run *run)
 	host_events(run);
 }
 
+static bool vmx_run_refuses(const struct guest_image *image)
+{
+	return vmx_refuses(image, boot_cpu_data.x86_virt_bits);
+}
+
 const struct hw_ops vmx_hw_ops = {
 	.name = "VT-x",
 	.probe = vmx_probe,
@@ -113,6 +119,7 @@ const struct hw_ops vmx_hw_ops = {
 	.unload = vmx_unload,
 	.enter = vmx_enter,
 	.fetch = vmx_fetch,
+	.refuses = vmx_run_refuses,
 	.fields_alloc = vmx_fields_alloc,
 	.fields_read = vmx_fields_read,
 	.fields_write = vmx_fields_write,

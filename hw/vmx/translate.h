@@ -73,4 +73,25 @@ static inline u16 vmx_seg_attrib(u32 ar)
 	return ar & SEG_AR_UNUSABLE ? attrib & ~SEG_ATTR_P : attrib;
 }
 
+/*
+ * VM entry wants every usable code and data segment marked accessed, as loading one by an
+ * instruction would have left it; AMD-V and the ABI do not ask.
+ */
+static inline u32 vmx_data_ar(u16 attrib)
+{
+	return vmx_seg_ar(attrib) | (attrib & SEG_ATTR_P ? 1 : 0);
+}
+
+/* TR is never unusable, and busy. */
+static inline u32 vmx_tr_ar(u16 attrib)
+{
+	return vmx_seg_ar((attrib | SEG_ATTR_P) & ~SEG_ATTR_S) | 3;
+}
+
+/* VT-x has the CPL in the DPL of SS. */
+static inline u32 vmx_ss_ar(u16 attrib, u8 cpl)
+{
+	return vmx_data_ar((attrib & ~SEG_ATTR_DPL) | cpl << 5);
+}
+
 #endif

@@ -4,6 +4,7 @@
  * neutral form.
  */
 #include "hw/vmx/adjust.h"
+#include "hw/vmx/refuse.h"
 #include "hw/vmx/translate.h"
 #include "tap.h"
 
@@ -186,6 +187,148 @@ static void test_segments(void)
 	tap_ok(!(vmx_seg_attrib(SEG_AR_UNUSABLE | 0x93) & SEG_ATTR_P), "an unusable segment is not present");
 }
 
+static struct guest_image protected_mode(void)
+{
+	const struct guest_seg data = { .attrib = 0xc93, .limit = 0xffffffff };
+	struct guest_image g = { .cr0 = 0x80000011, .rflags = 2, .rip = 0x1000 };
+	unsigned int i;
+
+	for (i = SEG_ES; i <= SEG_GS; i++)
+		g.seg[i] = data;
+	g.seg[SEG_CS].attrib = 0xc9b;
+	g.seg[SEG_LDTR] = (struct guest_seg){ .attrib = 0x082, .limit = 0xffff };
+	g.seg[SEG_TR] = (struct guest_seg){ .attrib = 0x08b, .limit = 0xffff };
+	return g;
+}
+
+static struct guest_image long_mode(void)
+{
+	struct guest_image g = protected_mode();
+
+	g.cr4 = 0x20;
+	g.efer = 0x500;
+	g.seg[SEG_CS].attrib = 0xa9b;
+	return g;
+}
+
+static struct guest_image v8086(void)
+{
+	struct guest_image g = protected_mode();
+	unsigned int i;
+
+	g.rflags |= 1 << 17;
+	g.cpl = 3;
+	for (i = SEG_ES; i <= SEG_GS; i++)
+		g.seg[i] = (struct guest_seg){ .sel = 0x100 * i, .base = 0x1000 * i,
+					       .limit = 0xffff, .attrib = 0xf3 };
+	return g;
+}
+
+/* What reset and a jump to real mode leave */
+static struct guest_image real_mode(void)
+{
+	struct guest_image g = protected_mode();
+	unsigned int i;
+
+	g.cr0 = 0x10;
+	for (i = SEG_ES; i <= SEG_GS; i++)
+		g.seg[i] = (struct guest_seg){ .limit = 0xffff, .attrib = 0x093 };
+	g.seg[SEG_CS] = (struct guest_seg){ .sel = 0xf000, .base = 0xffff0000, .limit = 0xffff,
+					    .attrib = 0x09b };
+	return g;
+}
+
+/* One thing changed, and whether an entry then fails */
+#define REFUSED(from, change, what) do {						\
+	struct guest_image g = from();							\
+											\
+	tap_ok(!vmx_refuses(&g, 48), #from " is taken: before %s", what);		\
+	change;										\
+	tap_ok(vmx_refuses(&g, 48), #from ": %s", what);				\
+} while (0)
+#define TAKEN(from, change, what) do {							\
+	struct guest_image g = from();							\
+											\
+	change;										\
+	tap_ok(!vmx_refuses(&g, 48), #from ": %s", what);				\
+} while (0)
+
+static void test_refused_segments(void)
+{
+	REFUSED(protected_mode, g.seg[SEG_CS].base = 1ull << 32, "CS base");
+	REFUSED(protected_mode, g.seg[SEG_SS].base = 1ull << 32, "SS base");
+	TAKEN(protected_mode, g.seg[SEG_SS].base = 1ull << 32; g.seg[SEG_SS].attrib = 0,
+	      "a base of an unusable SS");
+	REFUSED(protected_mode, g.seg[SEG_FS].base = 1ull << 47, "FS base not canonical");
+	REFUSED(protected_mode, g.seg[SEG_GS].attrib = 0; g.seg[SEG_GS].base = 1ull << 63,
+		"GS base not canonical, unusable or not");
+	TAKEN(protected_mode, g.seg[SEG_GS].base = ~0ull << 47, "GS base canonical");
+	REFUSED(protected_mode, g.seg[SEG_TR].base = 1ull << 47, "TR base");
+	REFUSED(protected_mode, g.seg[SEG_LDTR].base = 1ull << 47, "LDTR base");
+	TAKEN(protected_mode, g.seg[SEG_LDTR].base = 1ull << 47; g.seg[SEG_LDTR].attrib = 0,
+	      "LDTR base, unusable");
+	REFUSED(protected_mode, g.gdtr.base = 1ull << 47, "GDTR base");
+	REFUSED(protected_mode, g.idtr.base = 1ull << 47, "IDTR base");
+	REFUSED(protected_mode, g.seg[SEG_CS].attrib = 0xc93 | 0x60, "CS of data above ring 0");
+	TAKEN(protected_mode, g.seg[SEG_CS].attrib = 0xc93, "CS of data, from real mode");
+	REFUSED(protected_mode, g.seg[SEG_CS].attrib = 0xc93; g.cpl = 3, "CS of data and CPL 3");
+	REFUSED(protected_mode, g.seg[SEG_CS].attrib = 0xc95, "CS of a stack");
+	REFUSED(protected_mode, g.seg[SEG_CS].attrib = 0xc8b, "CS of a system type");
+	REFUSED(protected_mode, g.seg[SEG_CS].attrib = 0xc1b, "CS not present");
+	REFUSED(protected_mode, g.seg[SEG_CS].attrib = 0xcfb, "CS.DPL above the CPL");
+	TAKEN(protected_mode, g.seg[SEG_CS].attrib = 0xcfa; g.cpl = 3, "CS not accessed, ring 3");
+	REFUSED(protected_mode, g.cpl = 3, "CPL above CS.DPL");
+	TAKEN(protected_mode, g.seg[SEG_CS].attrib = 0xc9f; g.cpl = 3, "conforming code at CPL 3");
+	REFUSED(protected_mode, g.seg[SEG_CS].attrib = 0xcff, "conforming code above the CPL");
+	REFUSED(protected_mode, g.seg[SEG_CS].limit = 0xfffffffe, "CS limit with granularity");
+	REFUSED(protected_mode, g.seg[SEG_CS].attrib = 0x49b, "CS limit without granularity");
+	REFUSED(long_mode, g.seg[SEG_CS].attrib = 0xe9b, "CS.L and CS.D");
+	REFUSED(protected_mode, g.seg[SEG_SS].attrib = 0xc91, "SS read-only");
+	TAKEN(protected_mode, g.seg[SEG_SS].attrib = 0xc97, "SS that grows down");
+	REFUSED(protected_mode, g.seg[SEG_SS].attrib = 0xc83, "SS of a system type");
+	REFUSED(protected_mode, g.seg[SEG_SS].limit = 0xfff0, "SS limit");
+	TAKEN(protected_mode, g.seg[SEG_SS].attrib = 0x70, "SS unusable");
+	TAKEN(protected_mode, g.seg[SEG_SS].attrib |= SEG_ATTR_DPL, "SS.DPL is not looked at");
+	REFUSED(protected_mode, g.seg[SEG_DS].attrib = 0xc99, "DS of code that cannot be read");
+	TAKEN(protected_mode, g.seg[SEG_DS].attrib = 0xc9a, "DS of code, not accessed");
+	REFUSED(protected_mode, g.seg[SEG_ES].attrib = 0xc83, "ES of a system type");
+	REFUSED(protected_mode, g.seg[SEG_FS].limit = 0x1ffffe, "FS limit");
+	TAKEN(protected_mode, g.seg[SEG_GS].attrib = 0x1f; g.seg[SEG_GS].limit = 1, "GS unusable");
+	TAKEN(protected_mode, g.seg[SEG_GS].attrib |= SEG_ATTR_DPL; g.seg[SEG_GS].sel = 3, "GS.DPL and RPL");
+}
+
+static void test_refused_rest(void)
+{
+	REFUSED(protected_mode, g.seg[SEG_TR].sel = 4, "TR out of the LDT");
+	TAKEN(protected_mode, g.seg[SEG_TR].attrib = 0x009, "TR available and not present");
+	TAKEN(protected_mode, g.seg[SEG_TR].attrib = 0x081, "TR of 16 bits");
+	REFUSED(long_mode, g.seg[SEG_TR].attrib = 0x083, "TR of 16 bits");
+	REFUSED(protected_mode, g.seg[SEG_TR].attrib = 0x08c, "TR of a gate's type");
+	REFUSED(protected_mode, g.seg[SEG_TR].limit = 0x100000, "TR limit");
+	REFUSED(protected_mode, g.seg[SEG_LDTR].sel = 4, "LDTR out of the LDT");
+	REFUSED(protected_mode, g.seg[SEG_LDTR].attrib = 0x08b, "LDTR of a TSS's type");
+	REFUSED(protected_mode, g.seg[SEG_LDTR].attrib = 0x092, "LDTR of a data type");
+	REFUSED(protected_mode, g.seg[SEG_LDTR].limit = 0x100000, "LDTR limit");
+	REFUSED(protected_mode, g.rip = 1ull << 32, "RIP beyond 32 bits");
+	REFUSED(long_mode, g.seg[SEG_CS].attrib = 0xc9b; g.rip = 1ull << 32, "RIP in compatibility mode");
+	TAKEN(long_mode, g.rip = 1ull << 47, "RIP that need not be canonical");
+	REFUSED(long_mode, g.rip = 1ull << 48, "RIP beyond the width");
+	TAKEN(long_mode, g.rip = ~0ull << 48, "RIP at the end");
+	REFUSED(protected_mode, g.intr = true, "an interrupt with IF clear");
+	TAKEN(protected_mode, g.intr = true; g.rflags |= 1 << 9, "an interrupt with IF set");
+	REFUSED(real_mode, g.rflags |= 1 << 17, "RFLAGS.VM");
+	REFUSED(real_mode, g.seg[SEG_CS].attrib |= SEG_ATTR_DPL, "CS.DPL");
+	REFUSED(real_mode, g.cpl = 1, "a CPL");
+	REFUSED(v8086, g.efer = 0x500, "EFER.LMA");
+	REFUSED(v8086, g.cr0 = 0x10, "CR0.PE");
+	REFUSED(v8086, g.seg[SEG_CS].base++, "CS base");
+	REFUSED(v8086, g.seg[SEG_GS].base |= 1ull << 20, "GS base");
+	REFUSED(v8086, g.seg[SEG_DS].limit = 0xfffff, "DS limit");
+	REFUSED(v8086, g.seg[SEG_ES].attrib = 0x93, "ES.DPL");
+	REFUSED(v8086, g.cpl = 0, "a CPL that is not 3");
+	REFUSED(v8086, g.rflags = 2, "without RFLAGS.VM");
+}
+
 int main(void)
 {
 	test_adjust();
@@ -196,5 +339,7 @@ int main(void)
 	test_rest();
 	test_events();
 	test_segments();
+	test_refused_segments();
+	test_refused_rest();
 	return tap_done();
 }
