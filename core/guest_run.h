@@ -122,6 +122,7 @@ enum intercept_word { ICPT_CR, ICPT_DR, ICPT_EXCEPTION, ICPT_MISC1, ICPT_MISC2, 
 #define ICPT_MTF		(1u << 19)	/* monitor trap flag */
 #define ICPT_NMI_WINDOW		(1u << 20)	/* exit as soon as no NMI is blocked */
 #define ICPT_UMWAIT		(1u << 21)	/* TPAUSE and UMWAIT are #UD without it */
+#define ICPT_VMFUNC		(1u << 22)	/* VMFUNC is #UD without it; needs hw_caps.icpt_vmfunc */
 
 /* Bits of guest_run.ud_insns; each works where hw_caps says icpt_ for the instruction. */
 #define UD_RDTSCP		(1u << 0)	/* and RDPID */

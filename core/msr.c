@@ -169,6 +169,18 @@ static const u32 save_list[] = {
 /* Beside the fixed lists: two of the host's, and the frontend's. */
 #define MORE_MSRS	(2 + 32)
 
+/* What a frontend has only on some hosts is in no list of the others. */
+static bool lacks_feature(u32 msr)
+{
+	u32 i;
+	u64 val;
+
+	for (i = 0; i < nested->nr_feature_msrs; i++)
+		if (nested->feature_msrs[i] == msr)
+			return !nested->feature_msr(msr, &val);
+	return false;
+}
+
 const u32 *msr_index_list(u32 *nr)
 {
 	static u32 list[ARRAY_SIZE(save_list) + MORE_MSRS];
@@ -181,7 +193,8 @@ const u32 *msr_index_list(u32 *nr)
 	if (hw_caps.spec_ctrl)
 		list[n++] = MSR_IA32_SPEC_CTRL;
 	for (i = 0; i < nested->nr_msrs && n < ARRAY_SIZE(list); i++)
-		list[n++] = nested->msrs[i];
+		if (!lacks_feature(nested->msrs[i]))
+			list[n++] = nested->msrs[i];
 	*nr = n;
 	return list;
 }
@@ -195,7 +208,8 @@ const u32 *msr_feature_index_list(u32 *nr)
 
 	memcpy(list, feature_list, sizeof(feature_list));
 	for (i = 0; i < nested->nr_feature_msrs && n < ARRAY_SIZE(list); i++)
-		list[n++] = nested->feature_msrs[i];
+		if (!lacks_feature(nested->feature_msrs[i]))
+			list[n++] = nested->feature_msrs[i];
 	*nr = n;
 	return list;
 }

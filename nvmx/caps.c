@@ -37,6 +37,7 @@ static const struct cap_row {
 #define NEED_icpt_rdrand NEED_HW(icpt_rdrand)
 #define NEED_icpt_rdseed NEED_HW(icpt_rdseed)
 #define NEED_icpt_xsaves NEED_HW(icpt_xsaves)
+#define NEED_icpt_vmfunc NEED_HW(icpt_vmfunc)
 #define NEED_ple NEED_HW(ple)
 #define NEED_tsc_scaling NEED_HW(tsc_scaling)
 #define NEED_root_exec_only NEED_HW(root_exec_only)
@@ -175,7 +176,9 @@ static void fit_dependent(struct nvmx_caps *c)
 	if (!cap_may(c->pin, PIN_PREEMPTION_TIMER))
 		hide(&c->exit, EXIT_SAVE_TIMER);
 	if (!cap_may(c->cpu2, CPU2_EPT)) {
-		hide(&c->cpu2, CPU2_UNRESTRICTED | CPU2_PML | CPU2_EPT_VE | CPU2_MODE_EXEC);
+		/* There is no VM function but EPTP switching. */
+		hide(&c->cpu2, CPU2_UNRESTRICTED | CPU2_PML | CPU2_EPT_VE | CPU2_MODE_EXEC |
+			       CPU2_VMFUNC);
 		c->ept_vpid &= ~EPTCAP_OF_EPT;
 	}
 	if (!(c->ept_vpid & EPTCAP_AD))

@@ -77,6 +77,9 @@ static inline bool cap_may(u64 cap, u32 bits)
 #define MISC_VMWRITE_ALL	BIT_ULL(29)
 #define MISC_ZERO_LEN_INJECT	BIT_ULL(30)
 
+/* IA32_VMX_VMFUNC, and the VM-function controls */
+#define VMFUNC_EPTP_SWITCHING	BIT_ULL(0)
+
 /* IA32_VMX_BASIC */
 #define BASIC_SIZE_SHIFT	32
 #define BASIC_SIZE		GENMASK_ULL(44, 32)

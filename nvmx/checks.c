@@ -156,6 +156,14 @@ struct verdict nvmx_check(const struct vmcs12 *v, const struct nvmx_check_env *e
 	return id ? failed(id, v, e) : (struct verdict){ .check = CHECK_none };
 }
 
+bool nvmx_eptp_valid(u64 eptp, const struct nvmx_check_env *e)
+{
+	if (!ept_memory_type_valid(eptp, e->caps) || !ept_walk_length_valid(eptp, e->caps))
+		return false;
+	return (!(eptp & BIT(6)) || (e->caps->ept_vpid & EPTCAP_AD)) &&
+	       !bad_address(eptp, 0xf80, e);
+}
+
 static u64 modes_of(const struct vmcs12 *v)
 {
 	return (v->cpu_ctls & CPU_SECONDARY) | (v->guest_rflags & X_RFLAGS_VM);

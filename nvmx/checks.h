@@ -131,6 +131,9 @@ bool nvmx_check_entry(struct vmcs12 *v, const struct nvmx_check_env *e, u32 clas
  */
 u32 nvmx_check_groups(const struct vmcs12 *v, u32 classes);
 
+/** nvmx_eptp_valid() - would a VM entry take @eptp?  What EPTP switching asks of a list entry */
+bool nvmx_eptp_valid(u64 eptp, const struct nvmx_check_env *e);
+
 /* What the snapshot has to read for the environment. */
 /** nvmx_needs_pdptes() - does @v enter a guest with PAE paging whose PDPTEs are in memory at CR3? */
 bool nvmx_needs_pdptes(const struct vmcs12 *v);

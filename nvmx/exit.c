@@ -122,6 +122,8 @@ static enum exit_want want_vmx(struct nestor_vcpu *vcpu)
 	bool write = run->exit.index == INSN_VMWRITE;
 	u64 field;
 
+	if (run->exit.index == INSN_VMFUNC)
+		return nvmx_vmfunc(vcpu);
 	if (!write && run->exit.index != INSN_VMREAD)
 		return WANT_L1;
 	if (!(nvmx_cpu2(v) & CPU2_VMCS_SHADOW))
@@ -236,6 +238,8 @@ static enum nested_who decide(struct nestor_vcpu *vcpu)
 		return NESTED_BY_L1;
 	case WANT_LATER:
 		return NESTED_NOT_YET;
+	case WANT_DONE:
+		return handled(vcpu);
 	default:
 		return not_wanted(vcpu, row);
 	}

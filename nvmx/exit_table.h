@@ -74,6 +74,7 @@ extern const u8 nvmx_insn_reason[NR_VMX_INSNS];
 enum exit_want {
 	WANT_L0, WANT_L1, WANT_UD,
 	WANT_LATER,	/* what it goes by is not to be had without sleeping */
+	WANT_DONE,	/* L0's, and done with */
 };
 
 static inline u32 nvmx_cpu2(const struct vmcs12 *v)
@@ -81,6 +82,9 @@ static inline u32 nvmx_cpu2(const struct vmcs12 *v)
 	return v->cpu_ctls & CPU_SECONDARY ? v->cpu_ctls2 : 0;
 }
 
+/** nvmx_vmfunc() - VMFUNC of L2 (vmfunc.c, not pure): carry it out, or say whose it is */
+struct nestor_vcpu;
+enum exit_want nvmx_vmfunc(struct nestor_vcpu *vcpu);
 /** nvmx_want_simple() - RULE_PIN, RULE_CPU, RULE_CPU2, and those on enabled instructions */
 enum exit_want nvmx_want_simple(const struct vmcs12 *v, const struct exit_row *row);
 /** nvmx_want_exception() - exception bitmap; for #PF with the filter on @error */

@@ -167,7 +167,7 @@ static enum nested_result carry_out(struct nestor_vcpu *vcpu, u16 insn)
 	case INSN_INVVPID:
 		return nvmx_do_invvpid(vcpu);
 	default:
-		return NESTED_UD;	/* VMFUNC: no VM function is offered */
+		return NESTED_UD;	/* VMFUNC is L2's alone, see vmfunc.c */
 	}
 }
 

@@ -84,8 +84,9 @@ static u32 want_misc3(const struct vmcs12 *v)
 	    icpt_if(cpu, CPU_MTF, ICPT_MTF) | icpt_if(cpu, CPU_NMI_WINDOW, ICPT_NMI_WINDOW);
 	if (cpu & CPU_INVLPG)
 		w |= ICPT_INVPCID;
-	/* This one exists only when it is asked for. */
-	return w | icpt_if(cpu2(v), CPU2_XSAVES, ICPT_XSAVES);
+	/* These exist only when they are asked for; what VMFUNC does is software's. */
+	return w | icpt_if(cpu2(v), CPU2_XSAVES, ICPT_XSAVES) |
+	       icpt_if(cpu2(v), CPU2_VMFUNC, ICPT_VMFUNC);
 }
 
 /* What L1 did not enable is #UD. */

@@ -286,6 +286,11 @@ enum nested_result nvmx_translate(struct nestor_vcpu *vcpu, struct l2_gpa from, 
  * Return: 0, -ENOMEM, or with vcpu->atomic -EAGAIN.
  */
 int nvmx_select_root(struct nestor_vcpu *vcpu);
+/**
+ * nvmx_switch_root() - L2 is current and goes on with the table that @eptp names, which is valid
+ * Return: 0; -ENOMEM, or with vcpu->atomic -EAGAIN: it still has the old one.
+ */
+int nvmx_switch_root(struct nestor_vcpu *vcpu, u64 eptp);
 /** nvmx_ept_format() - how the table that @eptp names is read */
 void nvmx_ept_format(struct nestor_vcpu *vcpu, u64 eptp, struct pt_format *fmt);
 

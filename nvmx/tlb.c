@@ -113,6 +113,21 @@ static void select_tag(struct nvmx *n)
 	n->vpid = vpid;
 }
 
+int nvmx_switch_root(struct nestor_vcpu *vcpu, u64 eptp)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+	const struct nvmx_ept was = n->ept;
+	int r;
+
+	if (n->ept.eptp == eptp)
+		return 0;
+	r = select_shadow(vcpu, eptp);
+	/* The shadow that L2 runs on is the one used last, so it was not given up for another. */
+	if (r)
+		n->ept = was;
+	return r;
+}
+
 int nvmx_select_root(struct nestor_vcpu *vcpu)
 {
 	struct nvmx *n = nvmx_of(vcpu);

@@ -75,6 +75,7 @@ static u32 proc2_controls(const struct guest_run *run)
 	ctl |= if_set(m2, ICPT_WBINVD, PROC2_WBINVD);
 	ctl |= if_set(m3, ICPT_RDRAND, PROC2_RDRAND) | if_set(m3, ICPT_RDSEED, PROC2_RDSEED);
 	ctl |= if_set(m3, ICPT_XSAVES, PROC2_XSAVES) | if_set(m3, ICPT_UMWAIT, PROC2_UMWAIT);
+	ctl |= if_set(m3, ICPT_VMFUNC, PROC2_VMFUNC);
 	ctl |= run->ple_window ? PROC2_PLE : 0;
 	ctl |= run->fields_on ? PROC2_SHADOW_VMCS : 0;
 	ctl |= run->log && hw_caps.pml ? PROC2_PML : 0;

@@ -68,6 +68,9 @@ void vmx_fill_constants(struct vmx_ctx *ctx)
 	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
 	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
 	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
+	/* No VM function is left to the CPU: with the control on each of them exits. */
+	if (hw_caps.icpt_vmfunc)
+		vmwrite(VMCS_VM_FUNCTION_CTL, 0);
 	vmwrite(VMCS_GUEST_ACTIVITY, 0);
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
 	vmwrite(VMCS_GUEST_PENDING_DBG, 0);

@@ -124,6 +124,7 @@ static void fill_optional(struct hw_caps *caps)
 	caps->icpt_xsaves = may2(PROC2_XSAVES);
 	caps->icpt_rdrand = may2(PROC2_RDRAND);
 	caps->icpt_rdseed = may2(PROC2_RDSEED);
+	caps->icpt_vmfunc = may2(PROC2_VMFUNC);
 	caps->tpr_shadow = may1(PROC_TPR_SHADOW);
 	caps->apic_access = may2(PROC2_APIC_ACCESS);
 	caps->x2apic_virt = may2(PROC2_X2APIC);

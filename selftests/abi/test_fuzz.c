@@ -166,7 +166,8 @@ static void mode(int fd)
 	s.efer = modes[i].efer;
 	s.cr3 = 0x1000;
 	s.cs = (struct kvm_segment){ .limit = 0xffffffff, .type = 11, .present = 1, .s = 1, .g = 1,
-				     .l = modes[i].l, .db = modes[i].db, .dpl = cpl };
+				     .l = modes[i].l, .db = modes[i].db, .dpl = cpl,
+				     .selector = cpl };
 	s.ss = (struct kvm_segment){ .limit = 0xffffffff, .type = 3, .present = 1, .s = 1, .g = 1,
 				     .db = 1, .dpl = cpl };
 	s.ds = s.es = s.fs = s.gs = s.ss;
@@ -338,21 +339,46 @@ static bool fatal(int fd)
 	return (s.efer & 0x100) && !(s.cr0 >> 31 & 1);
 }
 
+/*
+ * A CS whose RPL the CPL is not, as a jump out of real mode leaves it: Bochs 2.7 refuses what the
+ * manual has VM entry accept, where it looks at CS.DPL and SS.DPL alone.
+ */
+static bool departs(int fd)
+{
+	struct kvm_sregs s;
+	struct kvm_regs r;
+	unsigned int rpl;
+
+	if (amd_v || ioctl(fd, KVM_GET_SREGS, &s) || ioctl(fd, KVM_GET_REGS, &r))
+		return false;
+	rpl = s.cs.selector & 3;
+	if ((r.rflags & 1 << 17) || (s.cs.type & 9) != 9)
+		return false;
+	return s.cs.type & 4 ? rpl < s.cs.dpl : rpl != s.cs.dpl;
+}
+
 static void tell_refused(int fd)
 {
 	struct kvm_sregs s = { };
 	struct kvm_regs r = { };
 	struct kvm_vcpu_events e = { };
+	const struct kvm_segment *seg[] = { &s.cs, &s.ss, &s.ds, &s.es, &s.fs, &s.gs, &s.tr, &s.ldt };
+	unsigned int i;
 
 	__atomic_add_fetch(&tally->refused, 1, __ATOMIC_RELAXED);
 	ioctl(fd, KVM_GET_SREGS, &s);
 	ioctl(fd, KVM_GET_REGS, &r);
 	ioctl(fd, KVM_GET_VCPU_EVENTS, &e);
-	printf("# refused: cr0 %llx cr3 %llx cr4 %llx efer %llx rip %llx rflags %llx cs %x/%x/%llx "
-	       "ss %x/%x/%llx exception %u/%u nr %u interrupt %u shadow %u nmi %u\n",
-	       s.cr0, s.cr3, s.cr4, s.efer, r.rip, r.rflags, s.cs.type, s.cs.limit, s.cs.base,
-	       s.ss.type, s.ss.limit, s.ss.base, e.exception.injected, e.exception.pending,
-	       e.exception.nr, e.interrupt.injected, e.interrupt.shadow, e.nmi.injected);
+	printf("# refused: cr0 %llx cr3 %llx cr4 %llx efer %llx rip %llx rflags %llx "
+	       "exception %u/%u nr %u interrupt %u soft %u nr %u shadow %u nmi %u\n",
+	       s.cr0, s.cr3, s.cr4, s.efer, r.rip, r.rflags, e.exception.injected,
+	       e.exception.pending, e.exception.nr, e.interrupt.injected, e.interrupt.soft,
+	       e.interrupt.nr, e.interrupt.shadow, e.nmi.injected);
+	for (i = 0; i < 8; i++)
+		printf("#  %x:%llx/%x type %x s %u dpl %u p %u u %u l %u db %u g %u\n",
+		       seg[i]->selector, seg[i]->base, seg[i]->limit, seg[i]->type, seg[i]->s,
+		       seg[i]->dpl, seg[i]->present, seg[i]->unusable, seg[i]->l, seg[i]->db,
+		       seg[i]->g);
 	fflush(stdout);
 }
 
@@ -360,7 +386,7 @@ static void run(int fd)
 {
 	struct itimerval t = { .it_value.tv_usec = 1000, .it_interval.tv_usec = 1000 };
 
-	if (fatal(fd))
+	if (fatal(fd) || departs(fd))
 		return;
 	setitimer(ITIMER_REAL, &t, NULL);
 	vcpu_run->exit_reason = KVM_EXIT_UNKNOWN;

@@ -20,6 +20,7 @@ static struct hw_caps rich(void)
 	hw.icpt_xsaves = true;
 	hw.icpt_rdrand = true;
 	hw.icpt_rdseed = true;
+	hw.icpt_vmfunc = true;
 	hw.tpr_shadow = true;
 	hw.apic_access = true;
 	hw.x2apic_virt = true;
@@ -61,14 +62,14 @@ static void test_rich(void)
 	tap_ok(msr(&c, 0x48f) == 0x007fefff00036dfbull, "TRUE_EXIT_CTLS: 0x%llx", msr(&c, 0x48f));
 	tap_ok(msr(&c, 0x484) == 0x0000d3ff000011ffull, "ENTRY_CTLS: 0x%llx", msr(&c, 0x484));
 	tap_ok(msr(&c, 0x490) == 0x0000d3ff000011fbull, "TRUE_ENTRY_CTLS: 0x%llx", msr(&c, 0x490));
-	tap_ok(msr(&c, 0x48b) == 0x02135fff00000000ull, "PROCBASED_CTLS2: 0x%llx", msr(&c, 0x48b));
+	tap_ok(msr(&c, 0x48b) == 0x02137fff00000000ull, "PROCBASED_CTLS2: 0x%llx", msr(&c, 0x48b));
 	tap_ok(msr(&c, 0x485) == 0x600401e5ull, "MISC: 0x%llx", msr(&c, 0x485));
 	tap_ok(msr(&c, 0x486) == 0x80000021 && msr(&c, 0x487) == 0xffffffff, "CR0_FIXED0, FIXED1");
 	tap_ok(msr(&c, 0x488) == 0x2000 && msr(&c, 0x489) == 0xffffffff, "CR4_FIXED0, FIXED1");
 	tap_ok(msr(&c, 0x48a) == 0x32, "VMCS_ENUM");
 	tap_ok(msr(&c, 0x48c) == 0x00000f0106334141ull, "EPT_VPID_CAP: 0x%llx", msr(&c, 0x48c));
-	tap_ok(msr(&c, 0x491) == 0xbad && msr(&c, 0x492) == 0xbad && msr(&c, 0x47f) == 0xbad,
-	       "VMFUNC and what lies around are no MSRs");
+	tap_ok(msr(&c, 0x491) == 1, "VMFUNC: EPTP switching");
+	tap_ok(msr(&c, 0x492) == 0xbad && msr(&c, 0x47f) == 0xbad, "what lies around is no MSR");
 }
 
 /* Must-be-1 bits may be 1, and nothing but the table's is offered on a poor host. */
@@ -88,7 +89,7 @@ static void test_poor(void)
 	tap_ok(!cap_may(c.pin, PIN_POSTED_INTR) &&
 	       !cap_may(c.cpu, CPU_TPR_SHADOW) &&
 	       !cap_may(c.cpu2, CPU2_UNRESTRICTED) && !cap_may(c.cpu2, CPU2_VID) &&
-	       !cap_may(c.cpu2, CPU2_TSC_SCALING) &&
+	       !cap_may(c.cpu2, CPU2_TSC_SCALING) && !cap_may(c.cpu2, CPU2_VMFUNC) && !c.vmfunc &&
 	       !(c.ept_vpid & EPTCAP_EXEC_ONLY), "a host without them: hidden");
 	tap_ok(cap_may(c.pin, PIN_EXT_INTR | PIN_NMI | PIN_VIRTUAL_NMI | PIN_PREEMPTION_TIMER) &&
 	       cap_may(c.exit, EXIT_SAVE_TIMER) && cap_may(c.cpu, CPU_MTF) && (c.misc & MISC_TIMER_RATE) == 5 &&
@@ -128,8 +129,8 @@ static const struct rule rules[] = {
 	{ "virtual NMIs and NMI window", W(pin), PIN_VIRTUAL_NMI, W(cpu), CPU_NMI_WINDOW },
 	{ "preemption timer and its saving", W(pin), PIN_PREEMPTION_TIMER, W(exit),
 	  EXIT_SAVE_TIMER },
-	{ "EPT, unrestricted guest and PML", W(cpu2), CPU2_EPT, W(cpu2),
-	  CPU2_UNRESTRICTED | CPU2_PML },
+	{ "EPT, unrestricted guest, PML and VM functions", W(cpu2), CPU2_EPT, W(cpu2),
+	  CPU2_UNRESTRICTED | CPU2_PML | CPU2_VMFUNC },
 	{ "secondary controls", W(cpu), CPU_SECONDARY, W(cpu2), ~0u },
 	{ "loading PAT on entry and on exit", W(entry), ENTRY_LOAD_PAT, W(exit),
 	  EXIT_SAVE_PAT | EXIT_LOAD_PAT },
@@ -304,8 +305,9 @@ static void test_set_others(const struct nvmx_caps *max)
 	tap_ok(try_set(max, 0x481, msr(max, 0x481)) && !try_set(max, 0x481, msr(max, 0x481) | 1) &&
 	       try_set(max, 0x484, msr(max, 0x484)) && !try_set(max, 0x484, 0),
 	       "MSRs without TRUE follow the others");
-	tap_ok(!try_set(max, 0x47f, 0) && !try_set(max, 0x492, 0) && !try_set(max, 0x491, 1),
-	       "no other MSR can be set");
+	tap_ok(try_set(max, 0x491, 1) && try_set(max, 0x491, 0) && !try_set(max, 0x491, 2) &&
+	       !try_set(max, 0x491, 1ull << 63), "VMFUNC: a subset");
+	tap_ok(!try_set(max, 0x47f, 0) && !try_set(max, 0x492, 0), "no other MSR can be set");
 }
 
 static void test_no_true(const struct nvmx_caps *max)
@@ -335,12 +337,13 @@ static const struct {
 } stock[] = {
 	{ "pin-based controls", W(pin), true, 0x7f, 0 },
 	{ "primary controls", W(cpu), true, 0xf7f9fffe, 0 },
-	{ "secondary controls, but VM functions", W(cpu2), true, 0x02037bff, CPU2_VMFUNC },
+	{ "secondary controls", W(cpu2), true, 0x02037bff, 0 },
 	{ "VM-exit controls, but PERF_GLOBAL_CTRL", W(exit), true, 0x007fffff, EXIT_LOAD_PERF_GLOBAL },
 	{ "VM-entry controls, but PERF_GLOBAL_CTRL", W(entry), true, 0x0000f3ff, ENTRY_LOAD_PERF_GLOBAL },
 	/* Not the timer's rate, which is the CPU's */
 	{ "MISC", W(misc), false, 0x20000160, 0 },
 	{ "EPT_VPID_CAP", W(ept_vpid), false, 0x00000f0106334041ull, 0 },
+	{ "VMFUNC", W(vmfunc), false, 1, 0 },
 };
 
 static void test_stock(void)

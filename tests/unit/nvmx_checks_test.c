@@ -236,6 +236,35 @@ static void ept_pointer(void)
 	GOOD(ept_pointer_reserved, v->eptp = ~0ull; v->cpu_ctls2 &= ~CPU2_EPT);
 }
 
+/* EPTP switching asks of a list entry what an entry asks of the field. */
+static void eptp_of_list(void)
+{
+	static const u64 caps_less[] = { 0, EPTCAP_UC, EPTCAP_WB, EPTCAP_AD, EPTCAP_WALK4 };
+	unsigned int i, bit, type;
+	bool same = true;
+	u64 both = 0;
+
+	for (i = 0; i < ARRAY_SIZE(caps_less); i++) {
+		for (type = 0; type < 0x80; type++) {
+			for (bit = 0; bit < 64; bit++) {
+				struct nvmx_caps c = base_caps();
+				struct nvmx_check_env e = base_env(&c);
+				struct vmcs12 v = base_vmcs();
+				bool ok;
+
+				c.ept_vpid &= ~caps_less[i];
+				v.cpu_ctls |= CPU_SECONDARY;
+				v.cpu_ctls2 |= CPU2_EPT;
+				v.eptp = 0x5000 | type | 1ull << bit;
+				ok = !nvmx_check(&v, &e, VMCS12_DIRTY_ALL).check;
+				same &= ok == nvmx_eptp_valid(v.eptp, &e);
+				both |= 1u << ok;
+			}
+		}
+	}
+	tap_ok(same && both == 3, "EPTP switching takes what an entry takes");
+}
+
 #define INFO(type, vec)	(INTR_INFO_VALID | (type) << INTR_INFO_TYPE_SHIFT | (vec))
 
 static void injection(void)
@@ -345,6 +374,7 @@ int main(void)
 	control_addresses();
 	control_pairs();
 	ept_pointer();
+	eptp_of_list();
 	injection();
 	injection_error_codes();
 	host_registers();

@@ -6,6 +6,9 @@
 #include "vmx/chk.h"
 
 VL2_ASM(u_vmfunc, "vmfunc; mov (%rbx),%rdx");
+VL2_ASM(u_there_and_back, "vmfunc; mov (%rbx),%rdx; xor %ecx,%ecx; vmfunc; mov (%rbx),%rsi; "
+			  "mov $511,%ecx; vmfunc; mov (%rbx),%rdi");
+VL2_ASM(u_load, "mov (%rbx),%rdx");
 
 struct sw { u64 *a, *b, *list; u64 page, other; };
 
@@ -63,6 +66,32 @@ static void switches(const void *arg)
 		vmcs_forget_all();
 		mem_reset(mark);
 	}
+}
+
+/* More than one in a run, and what the next entry finds */
+static void stays(const void *arg)
+{
+	struct vl2 l2;
+	struct sw s;
+
+	if (!setup(&l2, &s))
+		return;
+	vw(GUEST_RIP, (u64)u_there_and_back);
+	l2.rax = 0;
+	l2.rcx = 1;
+	if (!vl2_expect_done(&l2))
+		return;
+	CHECK_EQ(l2.rdx, 0xbbbb);
+	CHECK_EQ(l2.rsi, 0xaaaa);
+	CHECK_EQ(l2.rdi, 0xbbbb);
+	CHECK_EQ(vr(CTRL_EPTP), eptp_of(s.b));
+	vw(GUEST_RIP, (u64)u_load);
+	if (vl2_expect_done(&l2))
+		CHECK_EQ(l2.rdx, 0xbbbb);
+	vw(CTRL_EPTP, eptp_of(s.a));
+	vw(GUEST_RIP, (u64)u_load);
+	if (vl2_expect_done(&l2))
+		CHECK_EQ(l2.rdx, 0xaaaa);
 }
 
 /* A function that is not enabled, an index beyond the list, a bad EPTP: exits */
@@ -139,6 +168,7 @@ static void checks(const void *arg)
 
 static const struct l1_test tests[] = {
 	{ "eptp_switching", VF_VMFUNC, switches, NULL },
+	{ "stays", VF_VMFUNC, stays, NULL },
 	{ "exits", VF_VMFUNC, exits, NULL },
 	{ "undefined", VF_VMFUNC, undefined, NULL },
 	{ "checks", VF_VMFUNC, checks, NULL },
