@@ -9,6 +9,7 @@ word nobody can guess and the status.  No trailer means that the host died.
 import ctypes
 import fcntl
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -200,6 +201,18 @@ class Outcome:
         self.status = None
         self.complaint = None
         self.reason = None
+        self.instructions = None
+
+
+def _instructions(work):
+    """How far Bochs had counted when the power went off: its ticks, or None."""
+    try:
+        with open(os.path.join(work, "bochs.log"), "rb") as handle:
+            text = handle.read()[-20000:]
+    except OSError:
+        return None
+    found = re.findall(rb"^(\d+)p\[[^\n]*soft power off", text, re.M)
+    return int(found[-1]) if found else None
 
 
 def _log_has_panic(log):
@@ -274,6 +287,7 @@ def run(machine, work, log, word, timeout, sink):
         process.wait()
         os.close(reader)
     outcome.noise = _noise(work)
+    outcome.instructions = _instructions(work)
     return outcome
 
 
