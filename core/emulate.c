@@ -23,6 +23,7 @@
 struct emu {
 	struct x86_emul x;
 	struct nestor_vcpu *vcpu;
+	u64 rip;		/* of the instruction */
 	bool reflected;		/* L1 became current: leave L2's registers alone */
 };
 
@@ -433,7 +434,7 @@ static enum run_action emulation_done(struct emu *e, struct guest_run *run, enum
 	case X86_EMUL_OK:
 		mmio_reset(&vcpu->mmio);
 		run->int_shadow = false;
-		insn_retired(vcpu);
+		insn_retired(vcpu, run->rip != x86_emul_next_rip(&e->x.insn, e->rip));
 		return RESUME_GUEST;
 	case X86_EMUL_RESTART:
 		return RESUME_GUEST;
@@ -457,7 +458,7 @@ static enum run_action emulation_done(struct emu *e, struct guest_run *run, enum
 enum run_action emulate_at_rip(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *run = vcpu->run;
-	struct emu e = { .vcpu = vcpu };
+	struct emu e = { .vcpu = vcpu, .rip = run->rip };
 	u8 bytes[MAX_INSN_LEN];
 	struct x86_regs regs;
 	unsigned int len;

@@ -9,6 +9,7 @@
  * decision starts over.
  */
 #include <uapi/asm/debugreg.h>
+#include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
 
@@ -210,6 +211,16 @@ bool has_wake_event(struct nestor_vcpu *vcpu)
 	return can_take_irq(vcpu) && irq_pending(vcpu);
 }
 
+/* A debug exception ends the recording of branches and the stepping by branches. */
+static void end_tracing(struct guest_run *run)
+{
+	run_need(run, GRP_LBR);
+	if (likely(!(run->debugctl & (DEBUGCTLMSR_LBR | DEBUGCTLMSR_BTF))))
+		return;
+	run->debugctl &= ~(u64)(DEBUGCTLMSR_LBR | DEBUGCTLMSR_BTF);
+	run_dirty(run, GRP_LBR);
+}
+
 /* What delivery itself changes before the handler's first instruction. */
 static void apply_payload(struct nestor_vcpu *vcpu)
 {
@@ -227,6 +238,7 @@ static void apply_payload(struct nestor_vcpu *vcpu)
 		run->dr6 = (run->dr6 & ~(u64)DR_TRAP_BITS) | x->payload;
 		run->dr7 &= ~(u64)DR7_GD;
 		run_dirty(run, GRP_DR);
+		end_tracing(run);
 	}
 	vcpu->ev.excp.has_payload = false;
 }

@@ -9,6 +9,7 @@
  * emulated counts as a step when it has ended.
  */
 #include <uapi/asm/debugreg.h>
+#include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
 
@@ -115,10 +116,19 @@ enum run_action guest_debug_finish(struct nestor_vcpu *vcpu, enum run_action act
 	return guest_debug_exit(vcpu, DR_STEP, X86_TRAP_DB);
 }
 
-void insn_retired(struct nestor_vcpu *vcpu)
+/* With DEBUGCTL.BTF the trap flag steps over branches that are taken, and over nothing else. */
+static bool steps_here(struct guest_run *run, bool branch)
+{
+	if (likely(!(run->rflags & X86_EFLAGS_TF)))
+		return false;
+	run_need(run, GRP_LBR);
+	return branch || !(run->debugctl & DEBUGCTLMSR_BTF);
+}
+
+void insn_retired(struct nestor_vcpu *vcpu, bool branch)
 {
 	if (unlikely(vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP))
 		vcpu->debug_stepped = true;
-	else if (unlikely(vcpu->run->rflags & X86_EFLAGS_TF) && !vcpu->singlestep_nmi)
+	else if (unlikely(steps_here(vcpu->run, branch)) && !vcpu->singlestep_nmi)
 		queue_debug(vcpu, DR_STEP);
 }

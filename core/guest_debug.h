@@ -27,7 +27,10 @@ enum run_action guest_debug_exit(struct nestor_vcpu *vcpu, u64 dr6, u32 vector);
 /** guest_debug_finish() - after an exit was handled: the step that an emulated instruction was */
 enum run_action guest_debug_finish(struct nestor_vcpu *vcpu, enum run_action action);
 
-/** insn_retired() - an instruction was emulated to its end: TF, and the debugger's step */
-void insn_retired(struct nestor_vcpu *vcpu);
+/**
+ * insn_retired() - an instruction was emulated to its end: TF, and the debugger's step
+ * @branch: it was a branch and was taken
+ */
+void insn_retired(struct nestor_vcpu *vcpu, bool branch);
 
 #endif

@@ -25,6 +25,7 @@ struct hw_caps {
 	bool virt_vmload;
 	bool vnmi;
 	bool root_1g, root_2m;	/* large second-level leaves */
+	u64 debugctl;		/* bits of DEBUGCTL that a guest may set */
 	bool spec_ctrl;		/* SPEC_CTRL exists and may be given to a guest */
 	bool nmi_window;	/* the CPU keeps guest_run.nmi_blocked; ICPT_NMI_WINDOW works */
 	bool forces_svme;	/* EFER.SVME is set whatever the guest sees */

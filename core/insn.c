@@ -176,7 +176,7 @@ void vcpu_advance(struct nestor_vcpu *vcpu, unsigned int len)
 		run->rip = (u32)run->rip;
 	run->int_shadow = false;
 	run->rflags &= ~X86_EFLAGS_RF;
-	insn_retired(vcpu);
+	insn_retired(vcpu, false);
 }
 
 enum run_action emulation_error(struct nestor_vcpu *vcpu)

@@ -7,6 +7,7 @@
 #include <asm/msr.h>
 #include <asm/msr-index.h>
 
+#include "core/hw_ops.h"
 #include "core/irq.h"
 #include "core/msr_impl.h"
 
@@ -120,8 +121,7 @@ int lbr_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host)
 {
 	struct guest_run *run = vcpu->run;
 
-	/* LBR, BTF and the four pin controls; bits 31:6 are reserved (APM "DebugCtl MSR"). */
-	if (index == MSR_IA32_DEBUGCTLMSR && (val & ~0x3full))
+	if (index == MSR_IA32_DEBUGCTLMSR && (val & ~hw_caps.debugctl))
 		return -EINVAL;
 	if (index != MSR_IA32_DEBUGCTLMSR && !host)
 		return -EINVAL;

@@ -4,12 +4,12 @@
  * the kernel's copy since VMPTRLD.  Each byte is read once; another CPU of L1 may rewrite
  * it meanwhile and has no effect on what was read.
  */
+#include "core/hw_ops.h"
 #include "core/x86.h"
 #include "mmu/mmu.h"
 #include "nvmx/snapshot.h"
 
 #define VTPR			0x80
-#define DEBUGCTL_VALID		0x3full		/* as core lets L1 write it */
 
 /* A page that is not there reads as all ones, as on a bus where nobody answers. */
 static int read_ones(struct nestor_vcpu *vcpu, u64 gpa, void *data, unsigned int len)
@@ -48,7 +48,7 @@ int nvmx_snapshot(struct nestor_vcpu *vcpu, struct nvmx_check_env *env)
 	env->rsvd_gpa_bits = vcpu->cpuid.rsvd_gpa_bits;
 	env->cr4_reserved = vcpu->cpuid.cr4_reserved;
 	env->efer_reserved = vcpu->cpuid.efer_reserved;
-	env->debugctl_reserved = ~DEBUGCTL_VALID;
+	env->debugctl_reserved = ~hw_caps.debugctl;
 	/* There is no virtual PMU. */
 	env->perf_global_reserved = ~0ull;
 	env->l1_efer = vcpu->l1.efer;

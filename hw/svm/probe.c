@@ -26,6 +26,8 @@ static void svm_read_caps(struct hw_caps *caps, u32 ebx, u32 edx)
 	caps->nrips = edx & SVM_NRIPS;
 	caps->decode_assists = edx & SVM_DECODE;
 	caps->vgif = edx & SVM_VGIF;
+	/* LBR, BTF and the four pin controls (APM vol. 2, "DebugCtl MSR"). */
+	caps->debugctl = 0x3f;
 	caps->lbrv = edx & SVM_LBRV;
 	caps->flush_by_tag = edx & SVM_FLUSH_ASID;
 	caps->clean_bits = edx & SVM_CLEAN;

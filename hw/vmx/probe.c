@@ -154,6 +154,11 @@ static void fill_caps(struct hw_caps *caps)
 			(ept & VPID_CAP_ALL);
 	if (!vmx_caps.vpid)
 		vmx_caps.ctl[CTLW_PROC2].on &= ~PROC2_VPID;
+	/*
+	 * Others are reserved, or of features that no guest is offered.  LBR may be set, as on every
+	 * CPU, but the registers with the records differ from model to model, and a guest has none.
+	 */
+	caps->debugctl = DEBUGCTLMSR_LBR | DEBUGCTLMSR_BTF;
 	caps->nrips = true;
 	caps->nmi_window = true;
 	caps->unrestricted = true;

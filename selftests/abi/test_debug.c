@@ -131,6 +131,56 @@ static void single_step(int dev)
 	drop_vm(&v);
 }
 
+/*
+ * Where does the guest's own TF trap after an instruction that is emulated, with DEBUGCTL.BTF and
+ * without?  The emulated CPUs do not know BTF and trap at the NOP behind it; a real one at no
+ * instruction here.
+ */
+static uint16_t traps_at(int dev, uint8_t debugctl)
+{
+	/* mov ecx, 1d9h; mov eax, n; xor edx, edx; wrmsr; TF on; cpuid; nop; hlt */
+	uint8_t code[] = { 0x66, 0xb9, 0xd9, 0x01, 0, 0, 0x66, 0xb8, debugctl, 0, 0, 0,
+			   0x66, 0x31, 0xd2, 0x0f, 0x30, 0x9c, 0x58, 0x80, 0xcc, 0x01, 0x50, 0x9d,
+			   0x0f, 0xa2, 0x90, 0xf4 };
+	/* pop ax; mov [2000h], ax; hlt */
+	static const uint8_t handler[] = { 0x58, 0xa3, 0x00, 0x20, 0xf4 };
+	static const uint16_t vector[] = { 0x1100, 0 };
+	struct vm v = make_vm(dev, false);
+	uint16_t at;
+
+	load_code(&v, code, sizeof(code));
+	memcpy(v.mem + 0x1100, handler, sizeof(handler));
+	memcpy(v.mem + 4, vector, sizeof(vector));
+	works(run(&v), "run with TF set");
+	ok(v.run->exit_reason == KVM_EXIT_HLT, "to the end");
+	memcpy(&at, v.mem + 0x2000, sizeof(at));
+	drop_vm(&v);
+	return at;
+}
+
+static void branch_step(int dev)
+{
+	static const uint16_t cpuid_end = CODE_AT + 26;
+	struct {
+		struct kvm_msrs m;
+		struct kvm_msr_entry e;
+	} m = { .m.nmsrs = 1, .e.index = 0x1d9 };
+	bool vmx = !system("grep -qw vmx /proc/cpuinfo");
+	struct vm v;
+
+	ok(traps_at(dev, 0) == cpuid_end, "an emulated instruction is a step");
+	if (stock)
+		skip("and none with DEBUGCTL.BTF", "KVM does not heed it there");
+	else
+		ok(traps_at(dev, 2) != cpuid_end, "and none with DEBUGCTL.BTF");
+	v = make_vm(dev, false);
+	m.e.data = 4;
+	ok(stock || ioctl(v.vcpu, KVM_SET_MSRS, &m) == !vmx, "DEBUGCTL.PB0 is AMD's alone");
+	m.e.data = 2;
+	ok(stock || ioctl(v.vcpu, KVM_SET_MSRS, &m) == 1, "DEBUGCTL.BTF");
+	drop_vm(&v);
+}
+
 int main(int argc, char **argv)
 {
 	int dev = start(argc, argv);
@@ -144,5 +194,6 @@ int main(int argc, char **argv)
 	hardware_breakpoint(dev);
 	general_detect(dev);
 	single_step(dev);
+	branch_step(dev);
 	return finish();
 }
