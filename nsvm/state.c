@@ -6,6 +6,9 @@
  *
  * The VMM may set registers before this or after it: those that are current when it is
  * called go to whoever is current afterwards.
+ *
+ * In SMM, L2 in the image is the one that RSM goes back to.  Its registers are in SMRAM but for PAT and
+ * the last-branch registers, which take the place of L1's: L1's are the processor's then.
  */
 #include <linux/slab.h>
 
@@ -31,6 +34,19 @@ static struct guest_seg get_seg(const struct vmcb12_seg *s)
 	return (struct guest_seg){
 		.sel = s->sel, .attrib = s->attrib & 0xfff, .limit = s->limit, .base = s->base,
 	};
+}
+
+/* LMA follows from the others. */
+static u64 l1_efer(const struct vmcb12_save *s)
+{
+	bool lma = (s->efer & X_EFER_LME) && (s->cr0 & X_CR0_PG);
+
+	return lma ? s->efer | X_EFER_LMA : s->efer & ~X_EFER_LMA;
+}
+
+static u64 l1_rflags(const struct vmcb12_save *s)
+{
+	return (s->rflags & X_RFLAGS_VALID) | X_RFLAGS_FIXED;
 }
 
 /* What VMRUN would load of @run. */
@@ -63,6 +79,40 @@ static void put_registers(struct guest_run *run, struct vmcb12_save *s)
 	s->last_excp_to = run->excp_to;
 }
 
+/* What #VMEXIT would load, put aside while the handler has L1's run; @l2 waits for RSM. */
+static void put_parked(const struct parked_l1 *p, struct guest_run *l2, struct vmcb12_save *s)
+{
+	put_registers(l2, s);
+	s->es = put_seg(&p->seg[SEG_ES]);
+	s->cs = put_seg(&p->seg[SEG_CS]);
+	s->ss = put_seg(&p->seg[SEG_SS]);
+	s->ds = put_seg(&p->seg[SEG_DS]);
+	s->gdtr = (struct vmcb12_seg){ .limit = p->gdtr.limit, .base = p->gdtr.base };
+	s->idtr = (struct vmcb12_seg){ .limit = p->idtr.limit, .base = p->idtr.base };
+	s->cpl = 0;
+	s->efer = p->efer;
+	s->cr0 = p->cr0;
+	s->cr3 = p->cr3;
+	s->cr4 = p->cr4;
+	s->rflags = p->rflags;
+	s->rip = p->rip;
+	s->rsp = p->rsp;
+	s->rax = p->rax;
+}
+
+static void take_parked(const struct vmcb12_save *s, struct parked_l1 *p)
+{
+	*p = (struct parked_l1){
+		.seg = { [SEG_ES] = get_seg(&s->es), [SEG_CS] = get_seg(&s->cs),
+			 [SEG_SS] = get_seg(&s->ss), [SEG_DS] = get_seg(&s->ds) },
+		.gdtr = { .limit = s->gdtr.limit & 0xffff, .base = s->gdtr.base },
+		.idtr = { .limit = s->idtr.limit & 0xffff, .base = s->idtr.base },
+		.cr0 = s->cr0 | X_CR0_ET, .cr3 = s->cr3, .cr4 = s->cr4,
+		.efer = l1_efer(s), .rflags = l1_rflags(s),
+		.rip = s->rip, .rsp = s->rsp, .rax = s->rax,
+	};
+}
+
 /* An event of L1's EVENTINJ that is given to the CPU at the next entry, and needs more than its vector. */
 static bool soft_waits(struct nestor_vcpu *vcpu)
 {
@@ -78,6 +128,7 @@ static void get_l2(struct nestor_vcpu *vcpu, struct kvm_nested_state *s)
 	struct nsvm *n = nsvm_of(vcpu);
 	u8 *page = s->data.svm[0].vmcb12;
 	struct vmcb12_ctl *c = (struct vmcb12_ctl *)page;
+	struct vmcb12_save *save = (struct vmcb12_save *)(page + VMCB12_SAVE);
 
 	s->flags |= KVM_STATE_NESTED_GUEST_MODE;
 	s->size += sizeof(s->data.svm[0]);
@@ -91,19 +142,19 @@ static void get_l2(struct nestor_vcpu *vcpu, struct kvm_nested_state *s)
 		c->event_inj = nsvm_event_encode(&n->soft);
 		c->nrip = n->l2.next_rip;
 	}
-	put_registers(&vcpu->l1, (struct vmcb12_save *)(page + VMCB12_SAVE));
+	if (n->smm_l2)
+		put_parked(&n->smm_l1, &n->l2, save);
+	else
+		put_registers(&vcpu->l1, save);
 }
 
 int nsvm_get_state(struct nestor_vcpu *vcpu, struct kvm_nested_state *s)
 {
-	/* RSM goes back to an L2 that is in neither the image nor SMRAM. */
-	if (nsvm_of(vcpu)->smm_l2)
-		return -EBUSY;
 	s->format = KVM_STATE_NESTED_FORMAT_SVM;
 	s->size = sizeof(*s);
 	if (nsvm_gif(vcpu))
 		s->flags |= KVM_STATE_NESTED_GIF_SET;
-	if (vcpu_in_l2(vcpu))
+	if (vcpu_in_l2(vcpu) || nsvm_of(vcpu)->smm_l2)
 		get_l2(vcpu, s);
 	return 0;
 }
@@ -138,11 +189,9 @@ static void load_l1(struct nestor_vcpu *vcpu, const struct vmcb12_save *s)
 	l1->cr0 = s->cr0 | X_CR0_ET;
 	l1->cr3 = s->cr3;
 	l1->cr4 = s->cr4;
-	l1->efer = s->efer & ~X_EFER_LMA;
-	if ((s->efer & X_EFER_LME) && (s->cr0 & X_CR0_PG))
-		l1->efer |= X_EFER_LMA;
+	l1->efer = l1_efer(s);
 	l1->rip = s->rip;
-	l1->rflags = (s->rflags & X_RFLAGS_VALID) | X_RFLAGS_FIXED;
+	l1->rflags = l1_rflags(s);
 	l1->gpr[REG_RAX] = s->rax;
 	l1->gpr[REG_RSP] = s->rsp;
 	l1->cpl = 0;
@@ -205,8 +254,12 @@ static int check_l2(struct nestor_vcpu *vcpu, const struct kvm_nested_state *s, 
 	memcpy(&r->l1, page + VMCB12_SAVE, sizeof(r->l1));
 	if (!(s->flags & KVM_STATE_NESTED_RUN_PENDING))
 		snap->ctl.event_inj = 0;
-	put_registers(vcpu->run, &snap->save);
-	snap->ctl.int_state = vcpu->run->int_shadow ? INT_SHADOW : 0;
+	/* In SMM L1's stand in for L2's, which RSM will check. */
+	if (vcpu->smm.active)
+		snap->save = r->l1;
+	else
+		put_registers(vcpu->run, &snap->save);
+	snap->ctl.int_state = !vcpu->smm.active && vcpu->run->int_shadow ? INT_SHADOW : 0;
 	/* The map may come later than this: until the next VMRUN all MSRs exit, and are looked up. */
 	snap->msrpm_word = ~0ull;
 	snap->msr_read_icpt = ~0u;
@@ -242,17 +295,23 @@ static void restore_l2(struct nestor_vcpu *vcpu, const struct restore *r)
 	n->np = r->snap.ctl.np_ctl & NP_ENABLE;
 	n->fmt = r->fmt;
 	n->shadow_at = r->root;
-	n->smm_l2 = false;
+	n->smm_l2 = vcpu->smm.active;
 	nsvm_resume_l2(vcpu);
 	n->snap.ctl.event_inj &= ~EVENTINJ_V;
-	load_l1(vcpu, &r->l1);
+	if (n->smm_l2)
+		take_parked(&r->l1, &n->smm_l1);
+	else
+		load_l1(vcpu, &r->l1);
 	n->last_asid = 0;
 	n->l2.flush = true;
 	n->l2.new_tag = true;
 	/* It was there just now; a processor whose table is gone cannot go on. */
 	if (nsvm_select_root(vcpu))
 		vcpu_request(vcpu, REQ_TRIPLE_FAULT);
-	nsvm_use_vgif(vcpu, true);
+	if (n->smm_l2)
+		vcpu->run = &vcpu->l1;
+	else
+		nsvm_use_vgif(vcpu, true);
 }
 
 static int set_l2(struct nestor_vcpu *vcpu, const struct kvm_nested_state *s)
@@ -278,12 +337,10 @@ int nsvm_set_state(struct nestor_vcpu *vcpu, const struct kvm_nested_state *s)
 
 	if (s->format != KVM_STATE_NESTED_FORMAT_SVM || (s->flags & ~SVM_FLAGS))
 		return -EINVAL;
-	/* SMM is left before L2 runs. */
-	if (guest && vcpu->smm.active)
-		return -EINVAL;
 	run_need(vcpu->run, GRP_CR);
-	/* Without SVM there is no L2, and GIF is 1. */
-	if (!(vcpu->run->efer & X_EFER_SVME) && s->flags != KVM_STATE_NESTED_GIF_SET)
+	/* Without SVM there is no L2, and GIF is 1; in SMM L2 waits, and nothing of its entry is left. */
+	if (vcpu->smm.active ? (s->flags & KVM_STATE_NESTED_RUN_PENDING) :
+	    !(vcpu->run->efer & X_EFER_SVME) && s->flags != KVM_STATE_NESTED_GIF_SET)
 		return -EINVAL;
 	if (guest) {
 		ret = set_l2(vcpu, s);
