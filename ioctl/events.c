@@ -89,8 +89,10 @@ void events_get(struct nestor_vcpu *vcpu, struct kvm_vcpu_events *e)
 	/* One that L1 injected: an instruction's own is not kept, it runs again. */
 	e->interrupt.soft = vcpu->ev.intr.injected && vcpu->ev.intr.soft;
 	e->interrupt.nr = vcpu->ev.intr.vector;
+	/* Some CPUs do not tell the two apart. */
 	if (vcpu->run->int_shadow)
-		e->interrupt.shadow = KVM_X86_SHADOW_INT_STI | KVM_X86_SHADOW_INT_MOV_SS;
+		e->interrupt.shadow = vcpu->run->mov_ss ? KVM_X86_SHADOW_INT_MOV_SS :
+			KVM_X86_SHADOW_INT_STI | KVM_X86_SHADOW_INT_MOV_SS;
 	e->nmi.injected = vcpu->ev.nmi_injected;
 	e->nmi.pending = vcpu->ev.nmi_pending;
 	e->nmi.masked = nmi_masked(vcpu);
@@ -139,11 +141,15 @@ static int check_events(const struct nestor_vcpu *vcpu, const struct kvm_vcpu_ev
 static void set_exception(struct nestor_vcpu *vcpu, const struct kvm_vcpu_events *e)
 {
 	bool payload = e->flags & KVM_VCPUEVENT_VALID_PAYLOAD;
+	const struct vcpu_exception *x = &vcpu->ev.excp;
+	/* Nested state may have said already that it is software's, for which there is no place here. */
+	u8 type = e->exception.injected && x->injected && x->vector == e->exception.nr ? x->type : 0;
 
 	vcpu->ev.excp = (struct vcpu_exception){
 		.injected = e->exception.injected,
 		.pending = payload && e->exception.pending,
 		.vector = e->exception.nr,
+		.type = type,
 		.has_error = e->exception.has_error_code,
 		.error = e->exception.error_code,
 		.has_payload = payload && e->exception_has_payload,
@@ -180,8 +186,10 @@ int events_set(struct nestor_vcpu *vcpu, const struct kvm_vcpu_events *e)
 	vcpu->ev.intr.injected = e->interrupt.injected;
 	vcpu->ev.intr.soft = e->interrupt.injected && e->interrupt.soft;
 	vcpu->ev.intr.vector = e->interrupt.nr;
-	if (e->flags & KVM_VCPUEVENT_VALID_SHADOW)
+	if (e->flags & KVM_VCPUEVENT_VALID_SHADOW) {
 		vcpu->run->int_shadow = e->interrupt.shadow;
+		vcpu->run->mov_ss = e->interrupt.shadow == KVM_X86_SHADOW_INT_MOV_SS;
+	}
 	vcpu->ev.nmi_injected = e->nmi.injected;
 	vcpu->was_set = true;
 	set_nmi_masked(vcpu, e->nmi.masked);

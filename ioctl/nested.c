@@ -11,7 +11,8 @@
 #include "ioctl/ioctl.h"
 
 #define STATE_FLAGS	(KVM_STATE_NESTED_GUEST_MODE | KVM_STATE_NESTED_RUN_PENDING | \
-			 KVM_STATE_NESTED_GIF_SET)
+			 KVM_STATE_NESTED_GIF_SET | KVM_STATE_NESTED_MTF_PENDING)
+#define L2_FLAGS	(KVM_STATE_NESTED_RUN_PENDING | KVM_STATE_NESTED_MTF_PENDING)
 
 int nested_state_max(const struct nestor_vm *vm)
 {
@@ -67,8 +68,8 @@ static int set_state(struct nestor_vcpu *vcpu, struct kvm_nested_state __user *u
 	/* The size that was checked, whatever is there by now. */
 	s->size = size;
 	ret = -EINVAL;
-	if ((s->flags & ~STATE_FLAGS) || ((s->flags & KVM_STATE_NESTED_RUN_PENDING) &&
-					  !(s->flags & KVM_STATE_NESTED_GUEST_MODE)))
+	if ((s->flags & ~STATE_FLAGS) ||
+	    ((s->flags & L2_FLAGS) && !(s->flags & KVM_STATE_NESTED_GUEST_MODE)))
 		goto out;
 	idx = srcu_read_lock(&vcpu->vm->srcu);
 	ret = nested->set_state(vcpu, s);

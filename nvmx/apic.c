@@ -157,26 +157,33 @@ void nvmx_apic_enter(struct nestor_vcpu *vcpu)
 	nvmx_virq_evaluate(vcpu);
 }
 
-void nvmx_apic_exit(struct nestor_vcpu *vcpu)
+void nvmx_apic_show(struct nestor_vcpu *vcpu, struct vmcs12 *v)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 	unsigned int reg;
 
-	drop_access_page(&n->apic);
 	if (!n->apic.on)
 		return;
-	n->apic.on = false;
 	if (n->apic.vid)
-		n->vmcs12->guest_intr_status = n->l2.vapic.status;
+		v->guest_intr_status = n->l2.vapic.status;
 	if (n->apic.soft)
 		vapic_virtualize_ppr(n->apic.page, n->l2.vapic.status);
-	n->apic.soft = false;
 	if (!n->apic.whole) {
 		store_register(vcpu, VAPIC_TPR, sizeof(u32));
 		return;
 	}
 	for (reg = 0; reg < VAPIC_SIZE; reg += 16)
 		store_register(vcpu, reg, sizeof(u64));
+}
+
+void nvmx_apic_exit(struct nestor_vcpu *vcpu)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+
+	drop_access_page(&n->apic);
+	nvmx_apic_show(vcpu, n->vmcs12);
+	n->apic.on = false;
+	n->apic.soft = false;
 }
 
 void nvmx_apic_leave(struct nestor_vcpu *vcpu)

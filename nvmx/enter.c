@@ -320,7 +320,7 @@ enum nested_result nvmx_launch(struct nestor_vcpu *vcpu, bool launch, u64 next_r
 		return NESTED_LATER;
 	/* All of L1's that this entry and the exit after it look at, in one go. */
 	run_need(&vcpu->l1, GRP_CR | GRP_CR2 | GRP_DR | GRP_LBR);
-	if (nvmx_snapshot(vcpu, &n->env))
+	if (nvmx_snapshot(vcpu, v, n->current_ptr, &n->env))
 		return NESTED_LATER;
 	classes = nvmx_check_classes(v, &n->env, &n->checked);
 	sync_for_entry(vcpu, classes);
@@ -356,6 +356,27 @@ enum nested_result nvmx_launch(struct nestor_vcpu *vcpu, bool launch, u64 next_r
 	vcpu->stats.nested_entries++;
 	trace_nestor_nested_entry(vcpu, n->current_ptr, l1_rip, v->entry_intr_info);
 	return NESTED_ENTERED;
+}
+
+void nvmx_resume_l2(struct nestor_vcpu *vcpu, u32 flags)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+
+	/* Capabilities may be others than those of the last entry. */
+	merge_controls(vcpu, CONTROL_CLASSES);
+	nvmx_merge_msrs(vcpu);
+	vcpu->run = &n->l2;
+	n->soft.valid = false;
+	n->l2.inject.valid = false;
+	if (flags & KVM_STATE_NESTED_RUN_PENDING)
+		inject(vcpu);
+	nvmx_apic_enter(vcpu);
+	nvmx_timer_enter(vcpu);
+	nvmx_mtf_enter(vcpu);
+	if (flags & KVM_STATE_NESTED_MTF_PENDING)
+		n->mtf.due = true;
+	if (vcpu->apic && lapic_init_latched(vcpu))
+		vcpu_request(vcpu, REQ_APIC_EVENTS);
 }
 
 void nvmx_leave(struct nestor_vcpu *vcpu)

@@ -79,17 +79,6 @@ static bool nvmx_blocked(struct nestor_vcpu *vcpu, enum guest_event_type what)
 	return nvmx_activity_blocks(vcpu, what);
 }
 
-/* Nested state is not saved yet: .state_size is 0, and KVM_CAP_NESTED_STATE with it. */
-static int nvmx_get_state(struct nestor_vcpu *vcpu, struct kvm_nested_state *s)
-{
-	return -EINVAL;
-}
-
-static int nvmx_set_state(struct nestor_vcpu *vcpu, const struct kvm_nested_state *s)
-{
-	return -EINVAL;
-}
-
 /* Saved and restored: what cannot be made from the others. */
 static const u32 msrs[] = {
 	MSR_FEATURE_CONTROL, VMXMSR_BASIC, VMXMSR_TRUE_PIN, VMXMSR_TRUE_CPU, VMXMSR_TRUE_EXIT,
@@ -132,6 +121,7 @@ const struct nested_ops nvmx_ops = {
 	.set_msr = nvmx_set_msr,
 	.feature_msr = nvmx_feature_msr,
 	.cpuid = nvmx_cpuid,
+	.state_size = sizeof(struct kvm_vmx_nested_state_data),
 	.get_state = nvmx_get_state,
 	.set_state = nvmx_set_state,
 	.smm = nvmx_smm,

@@ -246,6 +246,17 @@ u32 nvmx_field_groups(enum vmcs12_index i);
  *  instruction itself have passed.  *error: VM-instruction error when it returns NESTED_OK.
  */
 enum nested_result nvmx_launch(struct nestor_vcpu *vcpu, bool launch, u64 next_rip, u32 *error);
+/**
+ * nvmx_resume_l2() - make L2 current with the registers that its run holds
+ * @flags: KVM_STATE_NESTED_RUN_PENDING: the event of the entry has yet to be injected; _MTF_PENDING
+ * The current VMCS was checked and L2's root is selected.
+ */
+void nvmx_resume_l2(struct nestor_vcpu *vcpu, u32 flags);
+
+/* nested_state.c: KVM_GET_NESTED_STATE and KVM_SET_NESTED_STATE */
+int nvmx_get_state(struct nestor_vcpu *vcpu, struct kvm_nested_state *s);
+int nvmx_set_state(struct nestor_vcpu *vcpu, const struct kvm_nested_state *s);
+
 /** nvmx_leave() - L1 is current again, L2 is forgotten, nothing is written to vmcs12 */
 void nvmx_leave(struct nestor_vcpu *vcpu);
 
@@ -310,6 +321,8 @@ void nvmx_apic_free(struct nvmx_apic *a);
 void nvmx_apic_enter(struct nestor_vcpu *vcpu);
 /** nvmx_apic_exit() - write it back, at a VM exit */
 void nvmx_apic_exit(struct nestor_vcpu *vcpu);
+/** nvmx_apic_show() - write it back while L2 stays where it is; @v gets the interrupt status */
+void nvmx_apic_show(struct nestor_vcpu *vcpu, struct vmcs12 *v);
 /** nvmx_apic_leave() - forget it; never sleeps */
 void nvmx_apic_leave(struct nestor_vcpu *vcpu);
 /**
@@ -354,6 +367,10 @@ bool nvmx_timer_forced(struct nestor_vcpu *vcpu);
 /** nvmx_timer_due() - has the software's run out? */
 bool nvmx_timer_due(struct nestor_vcpu *vcpu);
 enum nested_who nvmx_l2_due(struct nestor_vcpu *vcpu);
+/** nvmx_timer_left() - ticks until it runs out; false: L2 has none */
+bool nvmx_timer_left(struct nestor_vcpu *vcpu, u32 *ticks);
+/** nvmx_timer_set() - L2 has just become current, and has this many ticks left of its entry's */
+void nvmx_timer_set(struct nestor_vcpu *vcpu, u32 ticks);
 
 /* mtf.c: monitor trap flag where the CPU has none */
 void nvmx_mtf_enter(struct nestor_vcpu *vcpu);

@@ -37,10 +37,10 @@ static int read_memory(struct nestor_vcpu *vcpu, const struct vmcs12 *v,
 	return r;
 }
 
-int nvmx_snapshot(struct nestor_vcpu *vcpu, struct nvmx_check_env *env)
+int nvmx_snapshot(struct nestor_vcpu *vcpu, const struct vmcs12 *v, u64 ptr,
+		  struct nvmx_check_env *env)
 {
 	const struct nvmx *n = nvmx_of(vcpu);
-	const struct vmcs12 *v = n->vmcs12;
 
 	run_need(&vcpu->l1, GRP_CR);
 	/* Member by member: all that are not here are 0 from the start, or what was read. */
@@ -52,7 +52,7 @@ int nvmx_snapshot(struct nestor_vcpu *vcpu, struct nvmx_check_env *env)
 	/* There is no virtual PMU. */
 	env->perf_global_reserved = ~0ull;
 	env->l1_efer = vcpu->l1.efer;
-	env->current_ptr = n->current_ptr;
+	env->current_ptr = ptr;
 	env->link_word = 0;
 	env->va_bits = vcpu->cpuid.cr4_reserved & X_CR4_LA57 ? 48 : 57;
 	env->vtpr = 0;

@@ -179,6 +179,29 @@ void nvmx_timer_exit(struct nestor_vcpu *vcpu, bool expired)
 		v->preemption_timer = expired ? 0 : soft ? remaining(&n->timer) : n->l2.timer;
 }
 
+bool nvmx_timer_left(struct nestor_vcpu *vcpu, u32 *ticks)
+{
+	const struct nvmx *n = nvmx_of(vcpu);
+
+	*ticks = remaining(&n->timer);
+	if (n->l2.timer_on)
+		*ticks = min(*ticks, n->l2.timer);
+	return n->l2.timer_on || n->timer.soft;
+}
+
+void nvmx_timer_set(struct nestor_vcpu *vcpu, u32 ticks)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+
+	if (!n->l2.timer_on && !n->timer.soft)
+		return;
+	n->timer.deadline = rdtsc() + ((u64)ticks << rate());
+	if (n->timer.soft)
+		start_alarm(&n->timer);
+	else
+		set_timer(&n->l2, ticks);
+}
+
 #define VECTOR_DB	1
 #define DR6_BS		BIT(14)
 

@@ -159,7 +159,16 @@ static void svm(void)
 		get();
 		before = st;
 		good_svm();
-		refused("SVM: L2 in SMM");
+		put64(SAVE_EFER, 0);
+		refused("SVM: L2 waits for RSM, and L1 without EFER.SVME");
+		good_svm();
+		st.s.flags |= KVM_STATE_NESTED_RUN_PENDING;
+		refused("SVM: L2 waits for RSM, and its entry waits as well");
+		good_svm();
+		works(set(), "SVM: L2 waits for RSM");
+		works(get(), "SVM: and is read back in SMM");
+		ok((st.s.flags & KVM_STATE_NESTED_GUEST_MODE) && st.s.hdr.svm.vmcb_pa == 0x3000,
+		   "SVM: as it was written in SMM");
 		e.smi.smm = 0;
 		works(ioctl(v.vcpu, KVM_SET_VCPU_EVENTS, &e), "SVM: out of SMM");
 	}
@@ -221,6 +230,37 @@ do {					\
 	refused(name);			\
 } while (0)
 
+/* In SMM VMX operation is what RSM goes back to. */
+static void vmx_smm(void)
+{
+	struct kvm_vcpu_events e;
+
+	if (ioctl(v.vcpu, KVM_GET_VCPU_EVENTS, &e))
+		bail("KVM_GET_VCPU_EVENTS");
+	e.flags = KVM_VCPUEVENT_VALID_SMM;
+	e.smi.smm = 1;
+	works(ioctl(v.vcpu, KVM_SET_VCPU_EVENTS, &e), "VMX: into SMM");
+	VMX_CASE("VMX: L2 runs in SMM", st.s.flags = KVM_STATE_NESTED_GUEST_MODE);
+	VMX_CASE("VMX: L2 waits for RSM outside of VMX operation",
+		 st.s.hdr.vmx.smm.flags = KVM_STATE_NESTED_SMM_GUEST_MODE);
+	VMX_CASE("VMX: L2 with controls that are all 0 waits for RSM",
+		 st.s.hdr.vmx.smm.flags = KVM_STATE_NESTED_SMM_GUEST_MODE |
+					  KVM_STATE_NESTED_SMM_VMXON);
+	good_vmx();
+	st.s.hdr.vmx.smm.flags = KVM_STATE_NESTED_SMM_VMXON;
+	works(set(), "VMX: VMX operation waits for RSM");
+	works(get(), "VMX: and is read back in SMM");
+	ok(st.s.hdr.vmx.vmxon_pa == 0x3000 && st.s.hdr.vmx.vmcs12_pa == 0x4000 &&
+	   st.s.hdr.vmx.smm.flags == KVM_STATE_NESTED_SMM_VMXON, "VMX: as it was written in SMM");
+	e.smi.smm = 0;
+	works(ioctl(v.vcpu, KVM_SET_VCPU_EVENTS, &e), "VMX: out of SMM");
+	memset(&st.s, 0, sizeof(st.s));
+	st.s.size = sizeof(st.s);
+	st.s.hdr.vmx.vmxon_pa = ~0ull;
+	st.s.hdr.vmx.vmcs12_pa = ~0ull;
+	works(set(), "VMX: and out of VMX operation");
+}
+
 static void vmx(void)
 {
 	get();
@@ -233,6 +273,8 @@ static void vmx(void)
 	VMX_CASE("VMX: GIF", st.s.flags = KVM_STATE_NESTED_GIF_SET);
 	VMX_CASE("VMX: an enlightened VMCS", st.s.flags = KVM_STATE_NESTED_EVMCS);
 	VMX_CASE("VMX: an entry that waits, and no L2", st.s.flags = KVM_STATE_NESTED_RUN_PENDING);
+	VMX_CASE("VMX: a monitor trap flag that is due, and no L2",
+		 st.s.flags = KVM_STATE_NESTED_MTF_PENDING);
 	VMX_CASE("VMX: a flag of the header that is none", st.s.hdr.vmx.flags = ~0u);
 	VMX_CASE("VMX: a timer that no processor has", st.s.hdr.vmx.flags = 1;
 		 st.s.hdr.vmx.preemption_timer_deadline = 1ull << 32);
@@ -251,6 +293,8 @@ static void vmx(void)
 	VMX_CASE("VMX: SMM flags that are none", st.s.hdr.vmx.smm.flags = 4);
 	VMX_CASE("VMX: L2 both runs and waits for RSM", st.s.flags = KVM_STATE_NESTED_GUEST_MODE;
 		 st.s.hdr.vmx.smm.flags = 3);
+	vmx_smm();
+	set_vmxe(true);
 	good_vmx();
 	works(set(), "VMX: in VMX operation, with a VMCS");
 	works(get(), "VMX: read back");
