@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Runs the guest-hypervisor image and moves the machine to a new VM, with a new vCPU, each time
- * a timer has interrupted KVM_RUN, after a random time, and at some of the exits.  What the image prints has to be
- * what it prints undisturbed.
+ * KVM_RUN has returned: a timer interrupts it after a random time, and each character of the console is
+ * an exit.  What the image prints has to be what it prints undisturbed.
  *
- * usage: l1_state [-q] [-s SEED] [-n MAX] IMAGE CMDLINE
- * -q: move nothing; -n: at most so many moves.  The image's console is stdout; the number of
+ * Every third move sets the nested state, has an odd one refused and sets it again.  With -f near-valid
+ * states are tried as well, on a machine with a copy of the memory that runs a little and
+ * is thrown away: what is refused is refused with EINVAL, and what is not does no harm.
+ *
+ * usage: l1_state [-q] [-s SEED] [-n MAX] [-e N] [-f N] IMAGE CMDLINE
+ * -q: move nothing; -n: at most so many moves; -e: move at one of N exits only, beside those that
+ * the timer made; -f: so many near-valid states a move with L2.  The image's console is stdout; the number of
  * moves, and how many of them found L2 running, is on stderr.
  */
+#define _GNU_SOURCE
 #include <elf.h>
 #include <signal.h>
 #include <sys/time.h>
@@ -26,14 +32,15 @@
 /* How long it may run, in microseconds, until it is moved. */
 #define RUN_MIN		20
 #define RUN_MAX		300
-#define IO_PER_MOVE	64
 
 static int dev;
 static size_t run_size;
 static uint8_t *mem;
-static unsigned int signature;
+static int mem_fd;
+static unsigned int signature, exits_per_move = 1, odd_per_move;
+static unsigned long odd, odd_taken;
 static unsigned long moves, moves_l2, max_moves = ~0ul;
-static bool quiet;
+static bool quiet, has_xcrs;
 
 struct machine {
 	int vm, vcpu;
@@ -87,7 +94,7 @@ static void set_cpuid(int fd)
 	NEED(fd, KVM_SET_CPUID2, c);
 }
 
-static struct machine make_machine(void)
+static struct machine make_machine(uint8_t *memory)
 {
 	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
 	struct kvm_enable_cap payload = { .cap = KVM_CAP_EXCEPTION_PAYLOAD, .args = { 1 } };
@@ -102,7 +109,7 @@ static struct machine make_machine(void)
 	NEED(m.vm, KVM_SET_TSS_ADDR, 0xfffbd000ul);
 	NEED(m.vm, KVM_CREATE_IRQCHIP, 0);
 	NEED(m.vm, KVM_CREATE_PIT2, &pit);
-	if (add_memory(m.vm, 0, 0, 0, MEM_SIZE, mem))
+	if (add_memory(m.vm, 0, 0, 0, MEM_SIZE, memory))
 		bail("memory");
 	m.vcpu = ioctl(m.vm, KVM_CREATE_VCPU, 0);
 	if (m.vcpu < 0)
@@ -157,7 +164,8 @@ static void save(struct machine *m, struct state *s)
 	NEED(m->vcpu, KVM_GET_REGS, &s->regs);
 	NEED(m->vcpu, KVM_GET_SREGS2, &s->sregs);
 	NEED(m->vcpu, KVM_GET_XSAVE, &s->xsave);
-	NEED(m->vcpu, KVM_GET_XCRS, &s->xcrs);
+	if (has_xcrs)
+		NEED(m->vcpu, KVM_GET_XCRS, &s->xcrs);
 	NEED(m->vcpu, KVM_GET_LAPIC, &s->lapic);
 	NEED(m->vcpu, KVM_GET_DEBUGREGS, &s->debug);
 	s->nested.size = sizeof(s->room);
@@ -169,6 +177,20 @@ static void save(struct machine *m, struct state *s)
 		moves_l2++;
 }
 
+/* One that no processor can be in: L1 would be outside of its own physical memory. */
+static void refused(struct machine *m, const struct state *s)
+{
+	static struct state bad;
+
+	bad = *s;
+	if (bad.nested.format == KVM_STATE_NESTED_FORMAT_VMX)
+		bad.nested.hdr.vmx.vmxon_pa = 1ull << 62;
+	else
+		bad.nested.flags |= KVM_STATE_NESTED_EVMCS;
+	if (!ioctl(m->vcpu, KVM_SET_NESTED_STATE, &bad.nested) || errno != EINVAL)
+		bail("a nested state that has to be refused");
+}
+
 static void restore_msrs(struct machine *m, struct state *s)
 {
 	if (ioctl(m->vcpu, KVM_SET_MSRS, &s->msrs) != (int)s->msrs.head.nmsrs)
@@ -176,7 +198,9 @@ static void restore_msrs(struct machine *m, struct state *s)
 }
 
 /* Registers, then nested state; or nested state as soon as the control registers allow. */
-static void restore(struct machine *m, struct state *s, bool early)
+enum order { LATE, EARLY, TWICE, NOT_AT_ALL };
+
+static void restore(struct machine *m, struct state *s, enum order order)
 {
 	int i;
 
@@ -184,30 +208,91 @@ static void restore(struct machine *m, struct state *s, bool early)
 		NEED(m->vm, KVM_SET_IRQCHIP, &s->chip[i]);
 	NEED(m->vm, KVM_SET_PIT2, &s->pit);
 	NEED(m->vcpu, KVM_SET_SREGS2, &s->sregs);
-	if (early)
+	if (order == EARLY || order == TWICE)
 		NEED(m->vcpu, KVM_SET_NESTED_STATE, &s->nested);
 	restore_msrs(m, s);
-	NEED(m->vcpu, KVM_SET_XCRS, &s->xcrs);
+	if (has_xcrs)
+		NEED(m->vcpu, KVM_SET_XCRS, &s->xcrs);
 	NEED(m->vcpu, KVM_SET_XSAVE, &s->xsave);
 	NEED(m->vcpu, KVM_SET_LAPIC, &s->lapic);
 	NEED(m->vcpu, KVM_SET_REGS, &s->regs);
 	NEED(m->vcpu, KVM_SET_DEBUGREGS, &s->debug);
 	NEED(m->vcpu, KVM_SET_MP_STATE, &s->mp);
 	NEED(m->vcpu, KVM_SET_VCPU_EVENTS, &s->events);
-	if (!early)
+	if (order == TWICE)
+		refused(m, s);
+	if (order == LATE || order == TWICE)
 		NEED(m->vcpu, KVM_SET_NESTED_STATE, &s->nested);
+}
+
+/* Change a few bits: half of the time in the header or the controls, where most rules are. */
+static void spoil(struct kvm_nested_state *s)
+{
+	unsigned int n = 1 + random() % 3, room = s->size;
+
+	while (n--) {
+		unsigned int at = random() % (random() & 1 ? room : 0x200);
+
+		/* Format and size are the caller's own. */
+		if (at < 2 || (at >= offsetof(struct kvm_nested_state, hdr) && at < room))
+			((uint8_t *)s)[at] ^= 1 << random() % 8;
+	}
+}
+
+static void try_odd(const struct state *good, uint8_t *copy)
+{
+	static struct state s;
+	struct machine m = make_machine(copy);
+	struct itimerval when = { .it_value.tv_usec = 500 };
+
+	s = *good;
+	restore(&m, &s, NOT_AT_ALL);
+	spoil(&s.nested);
+	odd++;
+	if (ioctl(m.vcpu, KVM_SET_NESTED_STATE, &s.nested)) {
+		if (errno != EINVAL)
+			bail("errno of an odd nested state");
+	} else {
+		odd_taken++;
+		/* Wherever that goes. */
+		setitimer(ITIMER_REAL, &when, NULL);
+		ioctl(m.vcpu, KVM_RUN, 0);
+		when.it_value.tv_usec = 0;
+		setitimer(ITIMER_REAL, &when, NULL);
+		s.nested.size = sizeof(s.room);
+		NEED(m.vcpu, KVM_GET_NESTED_STATE, &s.nested);
+	}
+	drop_machine(&m);
+}
+
+static void try_odd_states(const struct state *good)
+{
+	unsigned int i;
+	uint8_t *copy;
+
+	if (!(good->nested.flags & KVM_STATE_NESTED_GUEST_MODE))
+		return;
+	for (i = 0; i < odd_per_move; i++) {
+		copy = mmap(NULL, MEM_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, mem_fd, 0);
+		if (copy == MAP_FAILED)
+			bail("copy of the memory");
+		try_odd(good, copy);
+		munmap(copy, MEM_SIZE);
+	}
 }
 
 static void move(struct machine *m)
 {
+	static const enum order orders[] = { LATE, EARLY, TWICE };
 	static struct state s;
 	struct machine to;
 
 	if (quiet || moves >= max_moves)
 		return;
 	save(m, &s);
-	to = make_machine();
-	restore(&to, &s, moves++ & 1);
+	try_odd_states(&s);
+	to = make_machine(mem);
+	restore(&to, &s, orders[moves++ % 3]);
 	drop_machine(m);
 	*m = to;
 }
@@ -255,6 +340,8 @@ static void __attribute__((noreturn)) quit(uint32_t val)
 {
 	fflush(stdout);
 	fprintf(stderr, "l1_state: %lu moves, %lu of them with L2\n", moves, moves_l2);
+	if (odd_per_move)
+		fprintf(stderr, "l1_state: %lu odd states, %lu accepted\n", odd, odd_taken);
 	exit(val == 0x10 ? 0 : 1);
 }
 
@@ -339,8 +426,7 @@ static void loop(struct machine *m)
 			fprintf(stderr, "l1_state: exit reason %u\n", m->run->exit_reason);
 			exit(2);
 		}
-		/* Most of these are a character of the console. */
-		if (random() % IO_PER_MOVE == 0)
+		if (random() % exits_per_move == 0)
 			move(m);
 	}
 }
@@ -351,16 +437,20 @@ int main(int argc, char **argv)
 	int opt;
 
 	srandom(1);
-	while ((opt = getopt(argc, argv, "qs:n:")) != -1) {
+	while ((opt = getopt(argc, argv, "qs:n:e:f:")) != -1) {
 		if (opt == 'q')
 			quiet = true;
 		else if (opt == 's')
 			srandom(atoi(optarg));
 		else if (opt == 'n')
 			max_moves = strtoul(optarg, NULL, 0);
+		else if (opt == 'e' && atoi(optarg) > 0)
+			exits_per_move = atoi(optarg);
+		else if (opt == 'f')
+			odd_per_move = atoi(optarg);
 	}
 	if (argc - optind != 2) {
-		fprintf(stderr, "usage: l1_state [-q] [-s SEED] IMAGE CMDLINE\n");
+		fprintf(stderr, "usage: l1_state [-q] [-s SEED] [-n MAX] [-e N] [-f N] IMAGE CMDLINE\n");
 		return 2;
 	}
 	dev = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -369,10 +459,15 @@ int main(int argc, char **argv)
 		return KSFT_SKIP;
 	}
 	run_size = ioctl(dev, KVM_GET_VCPU_MMAP_SIZE, 0);
-	mem = mmap(NULL, MEM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	/* On a processor that has XSAVE. */
+	has_xcrs = ioctl(dev, KVM_CHECK_EXTENSION, KVM_CAP_XCRS) > 0;
+	mem_fd = memfd_create("l1", MFD_CLOEXEC);
+	if (mem_fd < 0 || ftruncate(mem_fd, MEM_SIZE))
+		bail("memfd");
+	mem = mmap(NULL, MEM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, mem_fd, 0);
 	if (mem == MAP_FAILED)
 		bail("memory");
-	m = make_machine();
+	m = make_machine(mem);
 	set_start(&m, load_image(argv[optind]), argv[optind + 1]);
 	loop(&m);
 	return 0;
