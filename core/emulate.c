@@ -136,11 +136,25 @@ static enum x86_result mmio_access(struct nestor_vcpu *vcpu, u64 gpa, u8 *data,
 	return X86_EMUL_OK;
 }
 
+/* The CPU has translated the address already.  When the instruction runs again it has to be the same one. */
+static bool translated(struct emu *e, u64 addr, u32 access, struct l1_gpa *gpa)
+{
+	struct vcpu_mmio *m = &e->vcpu->mmio;
+
+	if (!x86_one_access(&e->x.insn) || (m->nr && m->gva != addr))
+		return false;
+	m->gva = addr;
+	return gva_of_exit(e->vcpu, addr, access, gpa);
+}
+
 static enum x86_result translate(struct emu *e, u64 addr, unsigned int access,
 				 struct l1_gpa *gpa)
 {
 	struct gva_fault fault = {};
 	u32 acc = access & X86_ACC_WRITE ? ACC_WRITE : 0;
+
+	if (!(access & X86_ACC_IMPLICIT) && translated(e, addr, acc, gpa))
+		return X86_EMUL_OK;
 
 	if (access & X86_ACC_IMPLICIT)
 		acc |= ACC_IMPLICIT;

@@ -76,9 +76,38 @@ static int decode_at_rip(struct nestor_vcpu *vcpu, struct x86_insn *insn, u8 *by
 	}
 }
 
+/*
+ * A device is accessed from few places again and again, and with a device in the VMM each access
+ * is emulated twice.  What the same bytes say in the same mode is kept.
+ */
+static int decode_again(struct nestor_vcpu *vcpu, struct x86_insn *insn, const u8 bytes[16])
+{
+	enum x86_mode mode = vcpu_x86_mode(vcpu->run);
+	struct insn_memo *memo = &vcpu->insn;
+	u64 first, rest;
+
+	memcpy(&first, bytes, sizeof(first));
+	memcpy(&rest, bytes + 8, sizeof(rest));
+	/* No instruction has 16 bytes. */
+	rest &= GENMASK_ULL(55, 0);
+	if (memo->first != first || memo->rest != rest || memo->mode != mode || !memo->insn.length) {
+		memo->insn.length = 0;
+		if (x86_decode(&memo->insn, bytes, MAX_INSN_LEN, mode) != X86_DECODE_OK) {
+			memo->insn.length = 0;
+			return -ENOENT;
+		}
+		memo->first = first;
+		memo->rest = rest;
+		memo->mode = mode;
+	}
+	*insn = memo->insn;
+	return 0;
+}
+
 int vcpu_fetch(struct nestor_vcpu *vcpu, struct x86_insn *insn, u8 *bytes, unsigned int *len)
 {
 	struct guest_run *run = vcpu->run;
+	u8 code[16];
 	bool hole;
 	int n;
 
@@ -86,6 +115,11 @@ int vcpu_fetch(struct nestor_vcpu *vcpu, struct x86_insn *insn, u8 *bytes, unsig
 		memcpy(bytes, run->exit.insn, MAX_INSN_LEN);
 		*len = MAX_INSN_LEN;
 		return decode_at_rip(vcpu, insn, bytes, len, false);
+	}
+	if (gva_code_insn(vcpu, linear_rip(run), code) && !decode_again(vcpu, insn, code)) {
+		memcpy(bytes, code, MAX_INSN_LEN);
+		*len = MAX_INSN_LEN;
+		return 0;
 	}
 	n = fetch_bytes(vcpu, linear_rip(run), bytes, MAX_INSN_LEN, &hole);
 	if (n < 0)

@@ -9,6 +9,7 @@
 #include <linux/rcuwait.h>
 
 #include "core/cpuid.h"
+#include "core/emul/insn.h"
 #include "core/fpu.h"
 #include "core/guest_run.h"
 #include "core/vm.h"
@@ -124,6 +125,7 @@ struct vcpu_mmio {
 		u8 data[8];
 	} frag[MMIO_MAX_FRAGMENTS];
 	unsigned int nr, next;
+	u64 gva;	/* of the first one, with @nr */
 	struct {
 		bool valid, done, in;
 		u16 port;
@@ -146,6 +148,17 @@ struct code_memo {
 	const u64 *entry[4];
 	u64 value[4];
 	const u8 *code;
+};
+
+/**
+ * struct insn_memo - the instruction that was decoded last, see core/insn.c
+ * @first, @rest: its bytes; @mode: how they were read
+ * @insn: what they say; its length is 0 while it is empty
+ */
+struct insn_memo {
+	u64 first, rest;
+	enum x86_mode mode;
+	struct x86_insn insn;
 };
 
 /* Per-vCPU numbers for debugfs and the statistics ABI. */
@@ -243,6 +256,7 @@ struct nestor_vcpu {
 	struct vcpu_completion completion;
 	struct vcpu_mmio mmio;
 	struct code_memo code[NR_CODE_MEMOS];
+	struct insn_memo insn;
 	struct vcpu_stats stats;
 };
 

@@ -97,23 +97,50 @@ static bool memo_holds(const struct nestor_mmu_vm *mmu, const struct guest_run *
 	return !diff;
 }
 
-s64 gva_code_word(struct nestor_vcpu *vcpu, u64 at)
+/* Where the bytes at linear address @at are in the host, @len of them on one page; NULL: not this way */
+static __always_inline const u8 *code_at(struct nestor_vcpu *vcpu, u64 at, unsigned int len)
 {
 	struct nestor_mmu_vm *mmu = vcpu->mem;
 	struct guest_run *run = vcpu->run;
 	unsigned int in_page = at & ~PAGE_MASK;
 	struct code_memo *memo;
-	s64 word = -1;
 
-	run_need(run, GRP_CR);
+	lockdep_assert_held(&mmu->lock);
 	if (unlikely(!(run->cr0 & CR0_PG) || !(run->efer & EFER_LMA_BIT) ||
-		     (run->cr4 & CR4_LA57) || in_page > PAGE_SIZE - sizeof(u32)))
-		return -1;
+		     (run->cr4 & CR4_LA57) || in_page > PAGE_SIZE - len))
+		return NULL;
 	/* L1 and L2 take turns, often at the same addresses. */
 	memo = &vcpu->code[((at >> PAGE_SHIFT) * 2 + vcpu_in_l2(vcpu)) % NR_CODE_MEMOS];
-	spin_lock(&mmu->lock);
 	if (likely(memo_holds(mmu, run, at, memo)) || code_walk(mmu, run, at, memo))
-		word = READ_ONCE(*(const u32 *)(memo->code + in_page));
+		return memo->code + in_page;
+	return NULL;
+}
+
+s64 gva_code_word(struct nestor_vcpu *vcpu, u64 at)
+{
+	struct nestor_mmu_vm *mmu = vcpu->mem;
+	const u8 *code;
+	s64 word = -1;
+
+	run_need(vcpu->run, GRP_CR);
+	spin_lock(&mmu->lock);
+	code = code_at(vcpu, at, sizeof(u32));
+	if (likely(code))
+		word = READ_ONCE(*(const u32 *)code);
 	spin_unlock(&mmu->lock);
 	return word;
+}
+
+bool gva_code_insn(struct nestor_vcpu *vcpu, u64 at, u8 bytes[16])
+{
+	struct nestor_mmu_vm *mmu = vcpu->mem;
+	const u8 *code;
+
+	run_need(vcpu->run, GRP_CR);
+	spin_lock(&mmu->lock);
+	code = code_at(vcpu, at, 16);
+	if (code)
+		memcpy(bytes, code, 16);
+	spin_unlock(&mmu->lock);
+	return code;
 }

@@ -247,3 +247,17 @@ int gva_write(struct nestor_vcpu *vcpu, u64 gva, const void *data, size_t len, u
 		return -ENXIO;
 	return 0;
 }
+
+bool gva_of_exit(struct nestor_vcpu *vcpu, u64 gva, u32 access, struct l1_gpa *gpa)
+{
+	const struct guest_exit *x = &vcpu->run->exit;
+
+	if (vcpu_in_l2(vcpu) || x->reason != EXIT_SECOND_LEVEL || !(x->info1 & ACC_FINAL) ||
+	    (x->info1 & ACC_FETCH) || ((x->info2 ^ gva) & ~PAGE_MASK))
+		return false;
+	/* For a read the right to write, and the dirty flag, have not been looked at. */
+	if ((access & ACC_WRITE) && !(x->info1 & ACC_WRITE))
+		return false;
+	*gpa = l1_gpa(x->info2);
+	return true;
+}

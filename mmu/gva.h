@@ -53,6 +53,14 @@ int guest_load_pdptes(struct nestor_vcpu *vcpu, u64 cr3, u64 pdpte[4]);
  * Never sleeps.
  */
 s64 gva_code_word(struct nestor_vcpu *vcpu, u64 at);
+/* gva_code_insn() - the same for 16 bytes, which is one more than any instruction; false: not this way */
+bool gva_code_insn(struct nestor_vcpu *vcpu, u64 at, u8 bytes[16]);
+/*
+ * gva_of_exit() - where the one access to memory of the instruction that exited for a second-level fault leads,
+ * of L1 only: the CPU has translated the address, and said where to, before it faulted.  false: it was another
+ * kind of access, or an address that cannot be this one.
+ */
+bool gva_of_exit(struct nestor_vcpu *vcpu, u64 gva, u32 access, struct l1_gpa *gpa);
 /* guest_pt_format() - format of the current run's own page tables, from CR0, CR4, EFER */
 void guest_pt_format(struct guest_run *run, const struct nestor_vcpu *vcpu, struct pt_format *fmt);
 

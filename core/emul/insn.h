@@ -292,4 +292,11 @@ static inline bool x86_insn_is(const struct x86_insn *insn, enum x86_op op)
 unsigned int x86_claimed_length(enum x86_op op, const u8 *bytes,
 				unsigned int len, enum x86_mode mode);
 
+/* x86_one_access() - does it access memory, if at all, in one explicit operand and nowhere else? */
+static inline bool x86_one_access(const struct x86_insn *insn)
+{
+	return (insn->op >= X86_OP_MOV && insn->op <= X86_OP_XLAT) || insn->op == X86_OP_VLOAD ||
+	       insn->op == X86_OP_VSTORE;
+}
+
 #endif /* NESTOR_EMUL_INSN_H */
