@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Run the image on one host under one hypervisor, and read what it prints."""
 
+import hashlib
+import json
 import os
 import subprocess
 
@@ -29,7 +31,7 @@ class Setup:
         if self.stack:
             return f"./tsc; lab-demo {self.kernel} {self.kernel} && ./tsc"
         cpus = 4 if self.host == "svm" else 1
-        return ("uname -r | sed 's/^/kernel /'; ./bench-vmm -w 32; "
+        return ("uname -r | sed 's/^/kernel /'; ./bench-vmm -w 200; "
                 f"./bench-vmm -s {cpus} l1.elf 'bench={self.groups} cpus={cpus}'")
 
     def command(self):
@@ -79,13 +81,50 @@ class Result:
         self.rows[name] = (total / ops, per)
 
 
-def run(setup, log):
+def fingerprint(setup):
+    """Of all that a result comes from and that may change here."""
+    sums = hashlib.sha256(json.dumps(setup.command()).encode())
+    files = list(PROGRAMS)
+    if setup.module == "nestor":
+        files.append(os.path.join(TOP, "build", setup.kernel, "nestor.ko"))
+    for path in files:
+        try:
+            with open(path, "rb") as handle:
+                sums.update(hashlib.sha256(handle.read()).digest())
+        except OSError:
+            sums.update(b"none")
+    return sums.hexdigest()
+
+
+def kept(setup, path, mark):
+    """The result of an earlier run of the very same things, or None."""
+    try:
+        with open(path + ".out", "rb") as handle:
+            first, _, text = handle.read().partition(b"\n")
+    except OSError:
+        return None
+    if first.decode(errors="replace") != mark:
+        return None
     result = Result(setup)
-    with open(log, "wb") as handle:
+    result.take(text.decode(errors="replace"))
+    return result
+
+
+def run(setup, path, resume=False):
+    mark = fingerprint(setup)
+    result = kept(setup, path, mark) if resume else None
+    if result:
+        return result
+    result = Result(setup)
+    with open(path + ".log", "wb") as handle:
         done = subprocess.run(setup.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=handle, check=False)
         handle.write(done.stdout)
     result.take(done.stdout.decode(errors="replace"))
     if done.returncode:
-        result.error = f"lab/run ended with status {done.returncode}, see {os.path.relpath(log, TOP)}"
+        log = os.path.relpath(path + ".log", TOP)
+        result.error = f"lab/run ended with status {done.returncode}, see {log}"
+        return result
+    with open(path + ".out", "wb") as handle:
+        handle.write(mark.encode() + b"\n" + done.stdout)
     return result

@@ -64,6 +64,9 @@ GROUPS = {"svm": "all", "svm-rich": "l1,svm,mem/fill-4k,mem/fill-2m,mem/change-1
                                     "mem/change-1-of-1k",
           "vmx": "l1,vmx"}
 
+# Where three kernels are stacked.
+STACKS = ("svm-rich", "vmx")
+
 
 class Target:
     """One line of the list of targets: FIGURE, of ours and theirs, has to be at most LIMIT."""
@@ -95,4 +98,5 @@ TARGETS = [
     Target("svm", "mem/fill-2m.cold", 0.25, "shadow fill of a 2M page, share of KVM's", ratio),
     Target("svm", "mem/change-1-of-64k", 0.10, "invalidate 1 of 65,536, share of KVM's", ratio),
     Target("svm-rich", "stack", 0.70, "the whole stack, share of KVM's", ratio),
+    Target("vmx", "stack", 0.70, "VT-x: the whole stack, share of KVM's", ratio),
 ]
