@@ -11,6 +11,15 @@
 #include "core/vcpu.h"
 #include "core/verdict.h"
 
+#ifndef NESTOR_TRACE_EVENT_INFO
+#define NESTOR_TRACE_EVENT_INFO
+/* The event whose delivery the exit interrupted, as EXITINTINFO has it: valid, type, vector. */
+static inline u32 trace_event_info(const struct guest_event *ev)
+{
+	return ev->valid ? BIT(31) | (u32)ev->type << 8 | ev->vector : 0;
+}
+#endif
+
 /* Every exit of the CPU, of L1 and L2 alike. */
 TRACE_EVENT(nestor_exit,
 	TP_PROTO(struct nestor_vcpu *vcpu),
@@ -24,6 +33,7 @@ TRACE_EVENT(nestor_exit,
 		__field(u64, rip)
 		__field(u64, info1)
 		__field(u64, info2)
+		__field(u32, event)
 	),
 	TP_fast_assign(
 		__entry->id = vcpu->id;
@@ -34,10 +44,12 @@ TRACE_EVENT(nestor_exit,
 		__entry->rip = vcpu->run->rip;
 		__entry->info1 = vcpu->run->exit.info1;
 		__entry->info2 = vcpu->run->exit.info2;
+		__entry->event = trace_event_info(&vcpu->run->exit.vectoring);
 	),
-	TP_printk("vcpu %u L%u reason %u/%u raw 0x%llx rip 0x%llx info1 0x%llx info2 0x%llx",
+	TP_printk("vcpu %u L%u reason %u/%u raw 0x%llx rip 0x%llx info1 0x%llx info2 0x%llx event 0x%x",
 		  __entry->id, __entry->l2 ? 2 : 1, __entry->reason, __entry->index,
-		  __entry->raw, __entry->rip, __entry->info1, __entry->info2)
+		  __entry->raw, __entry->rip, __entry->info1, __entry->info2,
+		  __entry->event)
 );
 
 /* L1 entered L2; @block is L1's control block. */

@@ -28,9 +28,10 @@ static void l1_policy(struct guest_run *run)
 	run->intercept[ICPT_EXCEPTION] = BIT(1) | BIT(17) | BIT(18);
 	if (hw_caps.forces_svme)
 		run->intercept[ICPT_EXCEPTION] |= BIT(13);
+	/* A nested page fault in the middle of the CPU's own task switch could not be undone. */
 	run->intercept[ICPT_MISC1] = ICPT_INTR | ICPT_NMI | ICPT_INIT | ICPT_SHUTDOWN |
 		ICPT_CPUID | ICPT_INVD | ICPT_HLT | ICPT_IOIO | ICPT_MSR | ICPT_RDPMC |
-		ICPT_INVLPGA | ICPT_RSM;
+		ICPT_INVLPGA | ICPT_RSM | ICPT_TASK_SWITCH;
 	run->intercept[ICPT_MISC2] = ICPT_VMRUN | ICPT_VMMCALL | ICPT_VMLOAD | ICPT_VMSAVE |
 		ICPT_STGI | ICPT_CLGI | ICPT_SKINIT | ICPT_WBINVD | ICPT_MONITOR |
 		ICPT_MWAIT | ICPT_XSETBV | ICPT_RDPRU;

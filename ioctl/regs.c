@@ -109,6 +109,9 @@ static void get_seg(struct guest_run *run, enum guest_sreg n, struct kvm_segment
 	/* The processor keeps CPL apart from SS; the ABI has only SS.DPL for it. */
 	if (n == SEG_SS)
 		out->dpl = run->cpl;
+	/* A TSS in TR is busy; an emulated CPU forgets it after a task switch. */
+	if (n == SEG_TR && out->present && (out->type == 1 || out->type == 9))
+		out->type |= 2;
 }
 
 static struct guest_seg seg_of(const struct kvm_segment *in)

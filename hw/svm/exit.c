@@ -8,8 +8,21 @@
 
 #define CR0_CD_NW	0x60000000ull
 #define EFER_SVME_BIT	(1ull << 12)
+#define EFER_LME_SHIFT	8
 #define EFER_LMA_SHIFT	10
+#define EFER_LMA_BIT	(1ull << EFER_LMA_SHIFT)
+#define CR0_PG_SHIFT	31
 #define SEG_L_SHIFT	9
+
+/*
+ * LMA is LME and CR0.PG.  Bochs changes it before it looks at the intercept of a
+ * CR0 write, and the write is still to come.
+ */
+static u64 efer_lma(const struct vmcb_save *s)
+{
+	return (s->efer << (EFER_LMA_SHIFT - EFER_LME_SHIFT)) &
+	       (s->cr0 >> (CR0_PG_SHIFT - EFER_LMA_SHIFT)) & EFER_LMA_BIT;
+}
 
 static void fetch_cr(struct guest_run *run, const struct vmcb_save *s)
 {
@@ -18,7 +31,8 @@ static void fetch_cr(struct guest_run *run, const struct vmcb_save *s)
 	run->cr3 = s->cr3;
 	run->cr4 = s->cr4;
 	/* SVME is forced in hardware; what the guest set is in the old copy. */
-	run->efer = (s->efer & ~EFER_SVME_BIT) | (run->efer & EFER_SVME_BIT);
+	run->efer = (s->efer & ~(EFER_SVME_BIT | EFER_LMA_BIT)) | efer_lma(s) |
+		    (run->efer & EFER_SVME_BIT);
 }
 
 static void fetch_lbr(struct guest_run *run, const struct vmcb_save *s)

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Task switches of a 32-bit guest: JMP, CALL, INT and an exception through task gates, IRET, and
- * what goes wrong on the way.  A VT-x CPU leaves them to the hypervisor, and that is what is tested;
- * an AMD-V CPU switches tasks itself.
+ * what goes wrong on the way.  The CPU leaves them to the hypervisor, and that is what is tested.
+ *
+ * QEMU's TCG does not look at the intercept and switches tasks itself.  A nested page fault in the
+ * middle of that cannot be undone, so what pushes an error code in the new task is left out there.
+ * Bochs's AMD-V forgets which INT it was.
  */
 #include "abi.h"
 
@@ -293,14 +296,15 @@ static void others(int dev)
 	drop_vm(&v);
 }
 
-static bool cpu_has(const char *flag)
+/* Does the host CPU's line @key of /proc/cpuinfo have @text? */
+static bool cpu_has(const char *key, const char *text)
 {
 	FILE *f = fopen("/proc/cpuinfo", "r");
 	static char line[8192];
 	bool found = false;
 
 	while (f && !found && fgets(line, sizeof(line), f))
-		found = !strncmp(line, "flags", 5) && strstr(line, flag);
+		found = !strncmp(line, key, strlen(key)) && strstr(line, text);
 	if (f)
 		fclose(f);
 	return found;
@@ -310,15 +314,18 @@ int main(int argc, char **argv)
 {
 	int dev = start(argc, argv);
 
-	if (!cpu_has(" vmx ")) {
-		printf("1..0 # SKIP an AMD-V CPU switches tasks itself\n");
-		return KSFT_SKIP;
-	}
 	jumps(dev);
 	calls(dev, call_b, 0xbb, "CALL");
-	calls(dev, int_30, 0xcc, "INT");
-	exceptions(dev);
+	if (cpu_has("vendor_id", "AuthenticAMD") && !cpu_has("model name", "TCG"))
+		skip("INT through a task gate", "Bochs reports another event for an interrupted INT");
+	else
+		calls(dev, int_30, 0xcc, "INT");
 	narrow(dev);
+	if (cpu_has("model name", "TCG")) {
+		skip("exceptions", "the CPU ignores the task switch intercept");
+		return finish();
+	}
+	exceptions(dev);
 	bad(dev, 10, DS32, "CS is data", data_cs);
 	bad(dev, 10, 0, "CS is null", null_cs);
 	bad(dev, 10, 0x88, "CS is beyond the GDT", code_past_gdt);

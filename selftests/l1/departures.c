@@ -35,7 +35,7 @@ static const struct {
 } known[] = {
 	/* The instructions and MSRs */
 	{ TCG | BOCHS, "insn/vmrun_hsave_zero", "the emulators take VM_HSAVE_PA = 0" },
-	{ BOCHS, "insn/skinit_absent", "Bochs stops the machine at SKINIT" },
+	{ ON_BOCHS, "insn/skinit_absent", "Bochs knows no SKINIT and stops the machine or raises #GP" },
 	{ BOCHS, "insn/vm*_no_ram.device", "Bochs stops the machine at this I/O APIC access" },
 	{ KVM, "insn/vmload_addr32", "KVM ignores the address size" },
 	{ KVM, "insn/*_svme_off_cpl3", "KVM does not see the #GP that the CPU raises first" },
@@ -63,6 +63,7 @@ static const struct {
 	{ ON_TCG, "exc/df", "TCG looks at the intercept before it makes #DF" },
 	{ ON_TCG, "*.error_code", "TCG scales the vector by 16 in the error code" },
 	{ ON_BOCHS, "*.cr2", "Bochs does not load CR2 at VMRUN and writes it before the exit" },
+	{ UNDER_BOCHS, "exc/db", "Bochs takes L2's pending single-step trap in the host: it dies" },
 	{ ON_BOCHS, "exc/db.dr6", "Bochs looks at the intercept before it writes DR6" },
 	{ ON_TCG, "ioio/*.asize", "TCG does not report the address size" },
 	{ ON_BOCHS, "ioio/*.cpl3", "Bochs looks at the intercept before IOPL" },
@@ -99,6 +100,7 @@ static const struct {
 	{ UNDER_BOCHS, "intercept/intn", STALE },
 	{ UNDER_BOCHS, "modes/real_events", STALE },
 	{ UNDER_BOCHS, "vintr/if_clear", STALE },
+	{ UNDER_BOCHS, "vintr/cr8_opens", STALE },
 	{ UNDER_BOCHS, "vintr/vgif_holds", VIRQ },
 	{ ON_TCG, "inject/npf_own_gp", "TCG reports the first event, not the #GP it led to" },
 	{ ON_TCG, "vintr/priorities", "TCG delivers a virtual interrupt of V_TPR's own priority" },
