@@ -34,8 +34,9 @@ static enum nested_who exception(struct nestor_vcpu *vcpu, const struct guest_ev
 		qual = payload;
 	else if (ev->vector == VECTOR_DB)
 		qual = payload & QUAL_DB;
+	/* No processor's error code is wider than 16 bits; what a VMM queues may be. */
 	return nvmx_reflect(vcpu, VMEXIT_EXCEPTION_NMI, qual, nvmx_event_encode(ev),
-			    ev->has_error ? ev->error : 0);
+			    ev->has_error ? (u16)ev->error : 0);
 }
 
 /* Is L2 in a state that an NMI could be delivered in, as virtual NMIs go? */
