@@ -35,7 +35,7 @@ static const struct {
 } known[] = {
 	/* The instructions and MSRs */
 	{ TCG | BOCHS, "insn/vmrun_hsave_zero", "the emulators take VM_HSAVE_PA = 0" },
-	{ ON_BOCHS, "insn/skinit_absent", "Bochs knows no SKINIT and stops the machine or raises #GP" },
+	{ BOCHS, "insn/skinit_absent", "Bochs stops the machine at SKINIT" },
 	{ BOCHS, "insn/vm*_no_ram.device", "Bochs stops the machine at this I/O APIC access" },
 	{ KVM, "insn/vmload_addr32", "KVM ignores the address size" },
 	{ KVM, "insn/*_svme_off_cpl3", "KVM does not see the #GP that the CPU raises first" },
