@@ -93,3 +93,12 @@ check-upstream:
 	@lab/deps
 	@$(MAKE) -s module-$(KERNEL)
 	@tests/upstream/run --kernel $(KERNEL) $(if $(filter command line,$(origin HOST)),--host $(HOST))
+
+SEED ?= 1
+CASES ?= 20000
+.PHONY: oracle
+oracle:
+	@lab/deps
+	@$(MAKE) -s module-6.1
+	@$(MAKE) -s -C selftests/l1
+	@tests/oracle/run --host $(HOST) --seed $(SEED) --cases $(CASES) $(if $(SHRINK),--shrink $(SHRINK))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Start of the C part: bring the machine up, run the tests, leave. */
 #include "bench.h"
+#include "oracle/oracle.h"
 
 void start_c(u32 id);
 
@@ -50,7 +51,7 @@ void start_c(u32 id)
 	if (nr_cpus >= 4)
 		cpu_features |= F_SMP4;
 	vendor->banner();
-	if (run_benches())
+	if (run_benches() || run_oracle())
 		power_off(0);
 	bad = run_tests();
 	power_off(bad);

@@ -204,6 +204,8 @@ enum {
 #define MSR_TSC		0x10
 #define MSR_APIC_BASE	0x1b
 #define MSR_SYSENTER_CS	0x174
+#define MSR_SYSENTER_ESP	0x175
+#define MSR_SYSENTER_EIP	0x176
 #define MSR_PAT		0x277
 #define MSR_DEBUGCTL	0x1d9
 #define MSR_LBR_FROM	0x1db

@@ -196,8 +196,6 @@ enum {
 #define EVC_INVVPID_ALL	BIT(42)
 #define EVC_INVVPID_GLOB BIT(43)
 
-#define MSR_SYSENTER_ESP	0x175
-#define MSR_SYSENTER_EIP	0x176
 #define MSR_PERF_GLOBAL		0x38f
 #define MSR_XSS			0xda0
 #define MSR_X2APIC		0x800

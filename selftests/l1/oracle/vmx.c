@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A case of VT-x: a valid VMCS for one of the modes, moves, and an entry for each piece of the
+ * program.  What is recorded of an exit is what the manual defines for its reason ("VM-Exit
+ * Information Fields"); what it leaves undefined is left out.
+ */
+#include "oracle/vmx.h"
+
+u64 *orc_msr_bitmap, *orc_area;
+
+static struct vl2 l2;
+static u64 eptp;
+static bool dr_dirty;
+
+static u64 bit(u32 n) { return n < 64 ? 1ull << n : 0; }
+
+static bool one_of(u64 set, u32 reason) { return set & bit(reason); }
+
+#define VMX_MEM		(bit(R_VMCLEAR) | bit(R_VMPTRLD) | bit(R_VMPTRST) | bit(R_VMREAD) | bit(R_VMWRITE) | \
+			 bit(R_VMXON) | bit(R_INVEPT) | bit(R_INVVPID))
+#define HAS_QUAL	(VMX_MEM | bit(R_TASK) | bit(R_INVLPG) | bit(R_CR) | bit(R_DR) | bit(R_IO) | \
+			 bit(R_GUEST_STATE) | bit(R_MSR_LOAD) | bit(R_MONITOR) | bit(R_GDTR_IDTR) | \
+			 bit(R_LDTR_TR) | bit(R_EPT_VIOLATION) | bit(R_SIPI) | bit(R_APIC_ACCESS) | \
+			 bit(R_EOI) | bit(R_APIC_WRITE) | bit(R_INVPCID) | bit(R_XSAVES) | bit(R_XRSTORS) | bit(R_MWAIT))
+#define HAS_LEN		(VMX_MEM | bit(R_CPUID) | bit(R_GETSEC) | bit(R_HLT) | bit(R_INVD) | bit(R_INVLPG) | \
+			 bit(R_RDPMC) | bit(R_RDTSC) | bit(R_VMCALL) | bit(R_VMLAUNCH) | bit(R_VMRESUME) | \
+			 bit(R_VMXOFF) | bit(R_CR) | bit(R_DR) | bit(R_IO) | bit(R_RDMSR) | bit(R_WRMSR) | \
+			 bit(R_MWAIT) | bit(R_MONITOR) | bit(R_PAUSE) | bit(R_GDTR_IDTR) | bit(R_LDTR_TR) | \
+			 bit(R_RDTSCP) | bit(R_WBINVD) | bit(R_XSETBV) | bit(R_INVPCID) | bit(R_RDRAND) | \
+			 bit(R_RDSEED) | bit(R_VMFUNC))
+#define HAS_INFO	(VMX_MEM | bit(R_GDTR_IDTR) | bit(R_LDTR_TR) | bit(R_INVPCID))
+
+static void record_exit(struct orc_case *k)
+{
+	u32 reason = l2.reason & 0xffff, intr = 0, idt;
+	u64 qual;
+
+	if (reason == R_EXCEPTION) {
+		intr = vr(EXIT_INTR_INFO);
+		orc_rec(k, "intr", intr, 0);
+		if (intr & EV_CODE)
+			orc_rec(k, "error", vr(EXIT_INTR_ERROR), 0);
+	}
+	qual = vr(EXIT_QUAL);
+	if (one_of(HAS_QUAL, reason) ||
+	    (reason == R_EXCEPTION && ((intr & 0xff) == V_PF || (intr & 0xff) == V_DB)))
+		orc_rec(k, "qual", qual, 0);
+	if (l2.reason & R_ENTRY_FAILED)
+		return;
+	if (one_of(HAS_LEN, reason) || (reason == R_EXCEPTION && (intr >> 8 & 7) >= 4))
+		orc_rec(k, "len", vr(EXIT_LEN), 0);
+	if (one_of(HAS_INFO, reason))
+		orc_rec(k, "info", vr(EXIT_INSN_INFO), 0);
+	if (reason == R_EPT_VIOLATION || reason == R_EPT_MISCONFIG)
+		orc_rec(k, "physical", vr(GUEST_PHYSICAL), 0);
+	if ((reason == R_EPT_VIOLATION && qual & EQ_GLA) || (reason == R_IO && qual & 0x10))
+		orc_rec(k, "linear", vr(GUEST_LINEAR), 0);
+	idt = vr(IDT_INFO);
+	if (idt & EV_ON) {
+		orc_rec(k, "idt", idt, 0);
+		if (idt & EV_CODE)
+			orc_rec(k, "idterror", vr(IDT_ERROR), 0);
+	} else {
+		orc_fold(k, 0);
+	}
+}
+
+static void record_gprs(struct orc_case *k)
+{
+	static const char *const names[] = { "rax", "rcx", "rdx", "rbx", "rbp", "rsi", "rdi", "r8", "r9", "r10",
+					     "r11", "r12", "r13", "r14", "r15" };
+	u64 *r = &l2.rax, i;
+
+	for (i = 0; i < 15; i++)
+		orc_rec(k, names[i], r[i], 0x1111111111111111ull * i);
+}
+
+/* What an event or a fault left on the stack that the handler halted on */
+static void record_frame(struct orc_case *k)
+{
+	u64 sp = orc_get(GUEST_RSP) + (k->mode == OM_REAL ? 0x20000 : 0), i;
+	char name[8];
+
+	if (sp < ORC_STACK - 0x100 || sp > ORC_TRAP_STACK)
+		return;
+	for (i = 0; i < 6; i++) {
+		fmt(name, sizeof(name), "st%u", (u32)i);
+		orc_rec(k, name, ((u64 *)(sp & ~7ull))[i], 0);
+	}
+}
+
+/* False when there was no entry. */
+static bool record(struct orc_case *k, u32 step)
+{
+	bool entered = l2.reason != R_NONE && !(l2.reason & R_ENTRY_FAILED);
+
+	if (k->verbose)
+		orc_say("S %u exit=%x", step, l2.reason);
+	orc_fold(k, l2.reason);
+	if (l2.reason == R_NONE) {
+		orc_rec(k, "fail", l2.flags & FL_ARITH, 0);
+		orc_rec(k, "insnerror", l2.error, 0);
+	} else {
+		record_exit(k);
+	}
+	if (entered) {
+		vmx_state_record(k);
+		record_gprs(k);
+		record_frame(k);
+	}
+	if (k->verbose)
+		orc_puts("\n");
+	return entered;
+}
+
+static void flush(void)
+{
+	struct inv_desc d = { { eptp, 0 } };
+
+	if (cpu_features & VF_INVEPT1)
+		invept(1, &d);
+}
+
+static void place(struct orc_case *k, u32 step)
+{
+	orc_set(GUEST_RIP, (k->mode == OM_REAL ? 0 : ORC_CODE) + step * ORC_SLOT);
+	orc_set(GUEST_RSP, k->mode == OM_REAL ? ORC_STACK - 0x20000 : ORC_STACK);
+}
+
+static void set_gprs(void)
+{
+	u64 *r = &l2.rax, i;
+
+	for (i = 0; i < 15; i++)
+		r[i] = 0x1111111111111111ull * i;
+}
+
+static bool enter(struct orc_case *k, u32 step)
+{
+	u64 cr0 = read_cr0(), cr3 = read_cr3(), cr4 = read_cr4(), efer = rdmsr(MSR_EFER), cr0_now;
+	bool entered;
+
+	vmx_state_write();
+	vl2_run(&l2);
+	entered = record(k, step);
+	cr0_now = read_cr0();
+	if (cr0_now ^ cr0)
+		write_cr0(cr0);
+	orc_rec(k, "host", ((cr0_now ^ cr0) & ~(CR0_CD | CR0_NW)) | (read_cr3() ^ cr3) | (read_cr4() ^ cr4) |
+		(rdmsr(MSR_EFER) ^ efer), 0);
+	return entered;
+}
+
+/* As L1 does that gives back the event whose delivery an exit interrupted. */
+static void reinject(bool again)
+{
+	u32 idt = vr(IDT_INFO);
+
+	orc_set(CTRL_ENTRY_INFO, 0);
+	if (!again || !(idt & EV_ON))
+		return;
+	orc_set(CTRL_ENTRY_INFO, idt & ~EV_NMI_UNBLOCK);
+	orc_set(CTRL_ENTRY_ERROR, idt & EV_CODE ? vr(IDT_ERROR) : 0);
+	orc_set(CTRL_ENTRY_LEN, (idt >> 8 & 7) >= 4 ? vr(EXIT_LEN) : 0);
+}
+
+static void steps(struct orc_case *k)
+{
+	u32 step = 0, entries;
+	bool again;
+
+	for (entries = 0; entries < ORC_MAX_STEPS && step < k->steps; entries++) {
+		u32 reason;
+
+		again = orc_one_in(k, 2);
+		if (!enter(k, step))
+			return;
+		reason = l2.reason & 0xffff;
+		if (reason == R_TRIPLE || reason == R_EXT_INT)
+			return;
+		reinject(again && (reason == R_EPT_VIOLATION || reason == R_EPT_MISCONFIG));
+		if (again && (reason == R_EPT_VIOLATION || reason == R_EPT_MISCONFIG)) {
+			orc_nested_mend(EPT_A | EPT_D);
+			flush();
+			continue;
+		}
+		orc_set(GUEST_ACTIVITY, ACT_ACTIVE);
+		place(k, ++step);
+	}
+}
+
+/* Sometimes the VMCS is not in the launch state that the instruction wants. */
+static void launch_state(struct orc_case *k)
+{
+	u32 how = orc_below(k, 16);
+
+	if (how == 0 && orc_move(k, "VMLAUNCH again"))
+		l2.launched = 0;
+	if (how == 1) {
+		vmclear(&l2.vmcs);
+		vmptrld(&l2.vmcs);
+		l2.launched = !orc_move(k, "VMCLEAR before");
+	}
+}
+
+static void build(struct orc_case *k)
+{
+	bool ept = orc_below(k, 8);
+	u32 tables = orc_below(k, 4), nested = orc_below(k, 4);
+
+	k->mode = orc_below(k, 4) ? orc_below(k, 2) : OM_COMPAT + orc_below(k, OM_NR - OM_COMPAT);
+	/* Without EPT there is no unrestricted guest. */
+	if (k->mode >= OM_FLAT)
+		ept = true;
+	k->base = ept ? PLAY : (u64)orc_play;
+	memset(orc_msr_bitmap, 0xff, PAGE_SIZE);
+	memset(orc_area, 0, 64);
+	orc_arena_reset(k->mode, k->base);
+	vmx_state_base(k, ept);
+	place(k, 0);
+	set_gprs();
+	if (k->verbose)
+		orc_say("B mode %u npt %u\n", k->mode, ept);
+	orc_program(k);
+	vmx_moves(k);
+	while (tables--)
+		orc_guest_tables(k);
+	while (ept && nested--)
+		orc_nested_tables(k);
+	launch_state(k);
+}
+
+static void vmx_run(struct orc_case *k)
+{
+	build(k);
+	if (dr_dirty)
+		__asm__ volatile("mov %0,%%dr0; mov %0,%%dr1; mov %0,%%dr2; mov %0,%%dr3; mov %1,%%dr6"
+				 : : "r"(0ull), "r"(0xffff0ff0ull));
+	write_cr2(0);
+	flush();
+	steps(k);
+	l2.launched = l2.launched || l2.reason == R_NONE;
+	dr_dirty = true;
+	orc_rec(k, "cr2", read_cr2(), 0);
+	orc_memory(k);
+}
+
+static void vmx_init(void)
+{
+	orc_nested = (struct orc_format){ EPT_RWX, EPT_RWX | EPT_WB, EPT_A, EPT_D };
+	orc_msr_bitmap = alloc_page();
+	orc_area = alloc_page();
+	vl2_init_at(&l2, l2_done);
+}
+
+/* The tables are there now: complete the VMCS that all cases start from, and launch it once. */
+static void vmx_start(void)
+{
+	eptp = (u64)orc_npt | EPTP_WALK4 | 6 | (cpu_features & VF_EPTAD ? EPTP_AD : 0);
+	vw(CTRL_EPTP, eptp);
+	vw(CTRL_MSR_BITMAP, (u64)orc_msr_bitmap);
+	vw_set(CTRL_PIN, KEEP_PIN);
+	vw_set(CTRL_PROC, KEEP_PROC);
+	vw_clear(CTRL_PROC, PROC_CR3_LOAD | PROC_CR3_STORE);
+	vw(HOST_FS_SEL, 0);
+	if (cpu_features & VF_TPR)
+		vw(CTRL_VIRTUAL_APIC, (u64)alloc_page());
+	vmx_state_init();
+	vl2_run(&l2);
+	if (l2.reason == R_NONE || l2.reason & R_ENTRY_FAILED)
+		panic("the VMCS that cases start from does not enter: %x, error %u", l2.reason, l2.error);
+}
+
+const struct orc_part orc_vmx = { vmx_init, vmx_start, vmx_run };

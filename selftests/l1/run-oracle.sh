@@ -1,0 +1,125 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Run cases of the oracle (selftests/l1/oracle) on one machine and print the image's log.
+# When the machine dies in a case, "X CASE" is printed and the next one follows in a new
+# machine.  Status 0 when all were run, 1 when the machine died too often, 4 when it cannot run.
+
+usage()
+{
+	cat <<USAGE
+usage: run-oracle.sh [--accel kvm|tcg|bochs] [--cpu MODEL] [--image FILE] [--timeout S]
+                     [--list FILE] [--from N] [--cases N] [--deaths N] [ARGUMENT...]
+ARGUMENTs go to the image: seed=N profile=WORD,WORD verbose=1 most=N. --list has the cases
+with their hashes, 16 bytes each; --deaths is how many a run goes on after (default 20).
+USAGE
+	exit 2
+}
+
+accel=kvm cpu= timeout=300 list= from=0 cases= deaths=20
+dir=$(dirname "$0")
+image=
+
+while [ $# -gt 0 ]; do
+	case "$1" in
+	--accel) accel=$2; shift ;;
+	--cpu) cpu=$2; shift ;;
+	--image) image=$2; shift ;;
+	--timeout) timeout=$2; shift ;;
+	--list) list=$2; shift ;;
+	--from) from=$2; shift ;;
+	--cases) cases=$2; shift ;;
+	--deaths) deaths=$2; shift ;;
+	-*) usage ;;
+	*) break ;;
+	esac
+	shift
+done
+
+if [ -z "$image" ]; then
+	for image in "$dir/l1.elf" "$dir/build/l1.elf"; do
+		[ -f "$image" ] && break
+	done
+fi
+[ -f "$image" ] || { echo "# no image: run make -C selftests first"; exit 4; }
+if [ "$accel" = kvm ]; then
+	[ -c /dev/kvm ] || { echo "# no /dev/kvm"; exit 4; }
+	: "${cpu:=host}"
+fi
+: "${cpu:=max}"
+first=$from
+: "${cases:=1000}"
+[ -n "$list" ] && cases=$(($(wc -c < "$list") / 16))
+
+tmp=$(mktemp -d /tmp/run-oracle.XXXXXX) || exit 1
+trap 'rm -rf "$tmp"' EXIT INT TERM
+
+# The log lies in the memory of the machine, which is a file.
+run_qemu()
+{
+	rm -f "$tmp/ram"
+	timeout -s KILL "$timeout" qemu-system-x86_64 -accel "$accel" -cpu "$cpu" \
+		-M q35,memory-backend=m -m 256 \
+		-object memory-backend-file,id=m,size=256M,mem-path="$tmp/ram",share=on \
+		-nodefaults -display none -serial "file:$tmp/serial" -no-reboot -kernel "$image" \
+		${list:+-initrd "$list"} -device isa-debug-exit,iobase=0xf4 \
+		-append "oracle=1 log=ram cpus=1 from=$from cases=$((first + cases - from)) $*" \
+		< /dev/null > "$tmp/said" 2>&1
+	head=$(dd if="$tmp/ram" bs=64 skip=2097152 count=1 2>/dev/null | head -n 1 | tr -d '\0')
+	case "$head" in
+	"oracle "*) ;;
+	*) echo "# no log:"; tail -n 3 "$tmp/serial" "$tmp/said"; return 1 ;;
+	esac
+	# shellcheck disable=SC2086
+	set -- $head
+	current=$(echo "$3" | sed 's/^0*\(.\)/\1/')
+	dd if="$tmp/ram" bs=4096 skip=32769 \
+		count=$(($(echo "$2" | sed 's/^0*\(.\)/\1/') / 4096 + 1)) 2>/dev/null | tr -d '\0'
+	ended=$4
+}
+
+# A GRUB ISO; Bochs writes the serial port to a file, shown when it has ended.
+run_bochs()
+{
+	mkdir -p "$tmp/iso/boot/grub"
+	cp "$image" "$tmp/iso/boot/l1.elf"
+	[ -n "$list" ] && cp "$list" "$tmp/iso/boot/list"
+	cat >"$tmp/iso/boot/grub/grub.cfg" <<GRUB
+set timeout=0
+multiboot /boot/l1.elf oracle=1 from=$from cases=$((first + cases - from)) host=bochs $*
+${list:+module /boot/list}
+boot
+GRUB
+	cat >"$tmp/rc" <<RC
+cpu: model=$cpu, ips=100000000, reset_on_triple_fault=0, ignore_bad_msrs=1
+memory: guest=256, host=256
+romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
+vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
+display_library: rfb, options="timeout=0"
+clock: sync=none
+com1: enabled=1, mode=file, dev=$tmp/serial
+ata1-master: type=cdrom, path=$tmp/l1.iso, status=inserted
+boot: cdrom
+panic: action=fatal
+error: action=ignore
+info: action=ignore
+sound: driver=dummy
+log: $tmp/log
+RC
+	grub-mkrescue -o "$tmp/l1.iso" "$tmp/iso" >/dev/null 2>&1 ||
+		{ echo "# grub-mkrescue failed"; return 1; }
+	: >"$tmp/serial"
+	echo c | timeout "$timeout" bochs -q -f "$tmp/rc" >/dev/null 2>&1
+	tr -d '\r' < "$tmp/serial"
+	ended=$(grep -c '^T ' "$tmp/serial")
+	current=$(grep '^P ' "$tmp/serial" | tail -n 1 | cut -d ' ' -f 2)
+	[ -n "$current" ]
+}
+
+died=0
+while :; do
+	if [ "$accel" = bochs ]; then run_bochs "$@"; else run_qemu "$@"; fi || exit 1
+	[ "$ended" != 0 ] && exit 0
+	printf '\nX %s\n' "$current"
+	died=$((died + 1)) from=$((current + 1))
+	[ "$died" -le "$deaths" ] && [ "$from" -lt $((first + cases)) ] || exit 1
+done
