@@ -51,20 +51,43 @@ first=$from
 [ -n "$list" ] && cases=$(($(wc -c < "$list") / 16))
 
 tmp=$(mktemp -d /tmp/run-oracle.XXXXXX) || exit 1
-trap 'rm -rf "$tmp"' EXIT INT TERM
+machine=
+trap '[ -n "$machine" ] && kill -9 "$machine" 2>/dev/null; rm -rf "$tmp"' EXIT
+trap 'exit 1' INT TERM HUP
 
-# The log lies in the memory of the machine, which is a file.
+# The first line of the log, which lies in the memory of the machine, which is a file.
+head_line()
+{
+	dd if="$tmp/ram" bs=64 skip=2097152 count=1 2>/dev/null | head -n 1 | tr -d '\0'
+}
+
+# Wait for the machine; end it when for half a minute it has been in the same case.
+watch_qemu()
+{
+	last=none same=0 waited=0
+	while kill -0 "$1" 2>/dev/null; do
+		sleep 1
+		waited=$((waited + 1)) same=$((same + 1)) now=$(head_line)
+		[ "$now" = "$last" ] || same=0
+		last=$now
+		if [ "$same" -ge 30 ] || [ "$waited" -ge "$timeout" ]; then kill -9 "$1"; fi
+	done
+	wait "$1" 2>/dev/null
+}
+
 run_qemu()
 {
 	rm -f "$tmp/ram"
-	timeout -s KILL "$timeout" qemu-system-x86_64 -accel "$accel" -cpu "$cpu" \
-		-M q35,memory-backend=m -m 256 \
+	qemu-system-x86_64 -accel "$accel" -cpu "$cpu" -M q35,memory-backend=m -m 256 \
 		-object memory-backend-file,id=m,size=256M,mem-path="$tmp/ram",share=on \
 		-nodefaults -display none -serial "file:$tmp/serial" -no-reboot -kernel "$image" \
 		${list:+-initrd "$list"} -device isa-debug-exit,iobase=0xf4 \
 		-append "oracle=1 log=ram cpus=1 from=$from cases=$((first + cases - from)) $*" \
-		< /dev/null > "$tmp/said" 2>&1
-	head=$(dd if="$tmp/ram" bs=64 skip=2097152 count=1 2>/dev/null | head -n 1 | tr -d '\0')
+		< /dev/null > "$tmp/said" 2>&1 &
+	machine=$!
+	watch_qemu "$machine"
+	machine=
+	head=$(head_line)
 	case "$head" in
 	"oracle "*) ;;
 	*) echo "# no log:"; tail -n 3 "$tmp/serial" "$tmp/said"; return 1 ;;

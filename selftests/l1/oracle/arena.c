@@ -29,7 +29,7 @@ static void gates(void)
 		u64 type = i >= 32 || i == V_BP || i == V_OF ? 0xee : 0x8e;
 
 		/* hlt; jmp to it */
-		memcpy(at(h), "\xf4\xeb\xfd", 3);
+		*(u64 *)h = 0xf4f4f4f4f4fdebf4ull;
 		idt64[i * 2] = (h & 0xffff) | SEL_CS << 16 | type << 40 | (h >> 16) << 48;
 		idt64[i * 2 + 1] = 0;
 		idt32[i] = (h & 0xffff) | SEL_CS32 << 16 | type << 40 | (h >> 16) << 48;
@@ -55,68 +55,86 @@ static void gdt(void)
 	g[0x60 / 8] = 0x00c0970000000001;
 }
 
+#define FIRST	(ORC_STUBS >> 12)
+#define LAST	(ORC_END >> 12)
+
 static void own_tables(void)
 {
 	u64 *pml4 = at(ORC_PML4), *pdpt = at(ORC_PDPT), *pae = at(ORC_PDPT + 0x800), *pd = at(ORC_PD);
-	u32 *pd32 = at(ORC_PD32);
+	u64 *pt = at(ORC_PT);
+	u32 *pd32 = at(ORC_PD32), *pt32 = at(ORC_PT32);
 	u32 i;
 
 	pml4[0] = ORC_PDPT | ORC_TABLE;
 	pdpt[0] = ORC_PD | ORC_TABLE;
 	pae[0] = ORC_PD | PT_P;
-	for (i = 0; i < 512; i++)
-		pd[i] = (u64)i << 21 | ORC_LEAF | PT_PS;
-	for (i = 0; i < 256; i++)
-		pd32[i] = i << 22 | ORC_LEAF | PT_PS;
+	pd[0] = ORC_PT | ORC_TABLE;
+	pd32[0] = ORC_PT32 | ORC_TABLE;
+	for (i = FIRST; i < LAST; i++) {
+		pt[i] = (u64)i << 12 | ORC_LEAF;
+		pt32[i] = i << 12 | ORC_LEAF;
+	}
 }
 
 static void nested_tables(void)
 {
-	u32 i, j;
+	u64 *pd, *pt;
+	u32 i;
 
 	orc_npt = alloc_page();
 	orc_npt_pdpt = alloc_page();
 	orc_npt_pd = alloc_page();
 	orc_npt_pt = alloc_page();
+	pd = alloc_page();
+	pt = alloc_page();
 	orc_npt[0] = (u64)orc_npt_pdpt | orc_nested.table | orc_nested.a;
-	for (i = 0; i < 3; i++) {
-		u64 *pd = alloc_page();
-
-		orc_npt_pdpt[i] = (u64)pd | orc_nested.table | orc_nested.a;
-		for (j = 0; j < 512; j++)
-			pd[j] = (u64)i << 30 | (u64)j << 21 | orc_nested.leaf | orc_nested.a |
-				orc_nested.d | PT_PS;
-	}
+	orc_npt_pdpt[0] = (u64)pd | orc_nested.table | orc_nested.a;
+	pd[0] = (u64)pt | orc_nested.table | orc_nested.a;
+	for (i = FIRST; i < LAST; i++)
+		pt[i] = (u64)i << 12 | orc_nested.leaf | orc_nested.a | orc_nested.d;
 }
 
 void orc_arena_init(void)
 {
 	memset(at(ORC_STUBS), 0, ORC_END - ORC_STUBS);
+	memset(at(ORC_CODE), 0xf4, PAGE_SIZE);
 	/* All of the 2 MiB are its own: an entry may become a large page. */
 	orc_play = alloc_2m();
+	memset(orc_play + PLAY_DATA * PAGE_SIZE, 0xf4, (PLAY_PAGES - PLAY_DATA) * PAGE_SIZE);
 	gates();
 	gdt();
 	own_tables();
 	nested_tables();
 }
 
+/* Both ends of each page: nothing else is written to.  What is executed there halts. */
+static void reset_pages(void)
+{
+	u32 i, j;
+
+	for (i = 0; i < PLAY_PAGES; i++) {
+		u64 *page = play_page(i), v = i < PLAY_DATA ? 0 : 0xf4f4f4f4f4f4f4f4ull;
+
+		for (j = 0; j < 8; j++) {
+			page[j] = v;
+			page[504 + j] = v;
+		}
+	}
+}
+
 static void reset_window(u64 base)
 {
-	u64 *pd = play_page(PLAY_PD), *pt = play_page(PLAY_PT), *page;
+	u64 *pd = play_page(PLAY_PD), *pt = play_page(PLAY_PT);
 	u32 *pt32 = (u32 *)play_page(PLAY_PT32);
 	u32 i;
 
+	reset_pages();
 	pd[0] = (base + PLAY_PT * PAGE_SIZE) | PT_P | PT_W | PT_U;
 	for (i = 0; i < PLAY_NDATA; i++) {
 		u64 pa = base + (PLAY_DATA + i) * PAGE_SIZE;
 
 		pt[i] = pa | PT_P | PT_W | PT_U;
 		pt32[i] = pa | PT_P | PT_W | PT_U;
-		page = play_page(PLAY_DATA + i);
-		memset(page, 0, 64);
-		memset(page + 504, 0, 64);
-		/* What is executed there halts. */
-		page[0] = 0xf4f4f4f4f4f4f4f4ull;
 	}
 	((u64 *)ORC_PDPT)[3] = (base + PLAY_PD * PAGE_SIZE) | PT_P | PT_W | PT_U;
 	((u64 *)(ORC_PDPT + 0x800))[3] = (base + PLAY_PD * PAGE_SIZE) | PT_P;

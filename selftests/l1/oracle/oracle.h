@@ -118,8 +118,9 @@ void orc_rec(struct orc_case *k, const char *name, u64 v, u64 before);
 /* ---- what L2 runs on: arena.c ---- */
 
 /*
- * Guest-physical addresses.  All below 1 MiB is what it is in L1, so that 16-bit code
- * reaches it; PLAY is a window onto pages of L1's that the nested table maps one by one.
+ * Guest-physical addresses.  These pages below 1 MiB, where 16-bit code reaches them, are
+ * what they are in L1; PLAY is a window onto pages of L1's that the nested table maps one
+ * by one.  L2 has nothing else: wherever it strays to, it meets a fault.
  */
 #define ORC_STUBS	0x20000ull	/* 256 times 16 bytes: HLT */
 #define ORC_IDT64	0x21000ull
@@ -131,6 +132,8 @@ void orc_rec(struct orc_case *k, const char *name, u64 v, u64 before);
 #define ORC_PDPT	0x26000ull
 #define ORC_PD		0x27000ull
 #define ORC_PD32	0x28000ull
+#define ORC_PT		0x29000ull
+#define ORC_PT32	0x2a000ull
 #define ORC_STACK	0x2c000ull	/* grows down from here */
 #define ORC_TRAP_STACK	0x2e000ull
 #define ORC_CODE	0x2f000ull

@@ -101,12 +101,20 @@ static void place(struct orc_case *k, u32 step)
 	vmcb->s.rsp = k->mode == OM_REAL ? ORC_STACK - 0x20000 : ORC_STACK;
 }
 
-static void set_gprs(void)
+/* In modes of 32 bits only those, or TCG takes all of RCX for EIP. */
+static u64 gpr(struct orc_case *k, u32 i)
+{
+	u64 v = 0x1111111111111111ull * (i + 1);
+
+	return k->mode <= OM_64_USER ? v : (u32)v;
+}
+
+static void set_gprs(struct orc_case *k)
 {
 	u64 *r = &l2.rcx, i;
 
 	for (i = 0; i < 14; i++)
-		r[i] = 0x1111111111111111ull * (i + 1);
+		r[i] = gpr(k, i);
 }
 
 /* ---- the outcome ---- */
@@ -138,8 +146,8 @@ static const struct { const char *name; u16 off, size; } fields[] = {
 	{ #f ".limit", OFF(s.f.limit), 4 }, { #f ".base", OFF(s.f.base), 8 }
 	C(cr_read), C(cr_write), C(dr_read), C(dr_write), C(exceptions), C(misc1), C(misc2), C(misc3),
 	C(iopm_base_pa), C(msrpm_base_pa), C(tsc_offset), C(asid), C(tlb_control), C(int_ctl),
-	C(int_state), C(exitintinfo), C(np_enable), C(eventinj), C(n_cr3), C(lbr_ctl), C(clean),
-#define NR_CONTROL 21
+	C(int_state), C(np_enable), C(n_cr3), C(lbr_ctl), C(clean),
+#define NR_CONTROL 19
 	G(es), G(cs), G(ss), G(ds), G(fs), G(gs), G(gdtr), G(ldtr), G(idtr), G(tr),
 	S(cpl), S(efer), S(cr4), S(cr3), S(cr0), S(dr7), S(dr6), S(rflags), S(rip), S(rsp), S(rax),
 	S(star), S(lstar), S(cstar), S(sfmask), S(kernel_gs_base), S(sysenter_cs), S(sysenter_esp),
@@ -164,7 +172,7 @@ static void record_gprs(struct orc_case *k)
 	u64 *r = &l2.rcx, i;
 
 	for (i = 0; i < 14; i++)
-		orc_rec(k, names[i], r[i], 0x1111111111111111ull * (i + 1));
+		orc_rec(k, names[i], r[i], gpr(k, i));
 }
 
 /* What an event or a fault left on the stack that the handler halted on */
@@ -213,6 +221,9 @@ static void record(struct orc_case *k, u32 step)
 			orc_rec(k, "nrip", vmcb->c.nrip, before.c.nrip);
 		for (i = 0; i < ARRAY_SIZE(fields); i++)
 			orc_rec(k, fields[i].name, field(vmcb, i), field(&before, i));
+		/* Without V the rest of the two says nothing. */
+		orc_rec(k, "exitintinfo", vmcb->c.exitintinfo & EV_VALID ? vmcb->c.exitintinfo : 0, 0);
+		orc_rec(k, "eventinj", vmcb->c.eventinj & EV_VALID ? vmcb->c.eventinj : 0, 0);
 		record_gprs(k);
 		record_frame(k);
 	}
@@ -222,12 +233,12 @@ static void record(struct orc_case *k, u32 step)
 
 /* ---- running ---- */
 
-/* State that TCG leaves so that its host does not go on: long mode half on. */
+/* State that TCG leaves so that its host does not go on: long mode about to begin. */
 static void survive(void)
 {
 	struct vmcb_save *s = &vmcb->s;
 
-	if (orc_profile & OP_TCG && s->efer & EFER_LME && s->cr4 & CR4_PAE && !(s->cr0 & CR0_PG))
+	if (orc_profile & OP_TCG && s->efer & EFER_LME && !(s->cr0 & CR0_PG))
 		s->efer &= ~(EFER_LME | EFER_LMA);
 }
 
@@ -282,6 +293,9 @@ static void build(struct orc_case *k)
 	u32 tables = orc_below(k, 4), nested = orc_below(k, 4);
 
 	k->mode = orc_below(k, 4) ? orc_below(k, 2) : OM_COMPAT + orc_below(k, OM_NR - OM_COMPAT);
+	/* What has no table at all would see all of L1's memory. */
+	if (k->mode >= OM_FLAT)
+		npt = true;
 	k->base = npt ? PLAY : (u64)orc_play;
 	orc_zero_page(vmcb);
 	svm_maps_reset();
@@ -290,7 +304,7 @@ static void build(struct orc_case *k)
 	registers(k, &vmcb->s);
 	control(k, &vmcb->c, npt);
 	place(k, 0);
-	set_gprs();
+	set_gprs(k);
 	if (k->verbose)
 		orc_say("B mode %u npt %u\n", k->mode, npt);
 	orc_program(k);

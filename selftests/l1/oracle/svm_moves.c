@@ -28,13 +28,12 @@ void svm_maps_reset(void)
 	memset(orc_msrpm, 0xff, MSRPM_SIZE);
 }
 
-/* Addresses about the end of physical memory, unaligned ones, and those of no sense at all */
-static u64 address(struct orc_case *k, u64 good)
+/* About the end of physical memory, where a map is not all inside, and what makes no sense at all */
+static u64 address(struct orc_case *k, u64 size)
 {
 	u64 top = 1ull << maxphys;
 
-	return PICK(k, good | 0xfff, good | 1, top, top - 0x1000, top - 0x2000, top - 0x3000,
-		    top - 0x4000, 1ull << 52, 1ull << 63, ~0ull);
+	return PICK(k, top, top - size + PAGE_SIZE, top - PAGE_SIZE, 1ull << 52, 1ull << 63, ~0ull);
 }
 
 static void m_intercept(struct orc_case *k, struct vmcb *v)
@@ -90,6 +89,9 @@ static void m_dr(struct orc_case *k, struct vmcb *v)
 	u64 bits = PICK(k, BIT(0), BIT(13), BIT(14), BIT(15), BIT(12), BIT(10), BIT(31), BIT(32), BIT(63), 0xffff0ff0);
 	bool seven = orc_one_in(k, 2);
 
+	/* TCG keeps what is reserved. */
+	if (tcg())
+		bits &= BIT(0) | BIT(13) | BIT(32) | BIT(63);
 	/* No breakpoint gets enabled: their addresses are L1's. */
 	if (seven)
 		bits &= ~0xffull;
@@ -102,6 +104,9 @@ static void m_rflags(struct orc_case *k, struct vmcb *v)
 	u64 bits = PICK(k, FL_IF, FL_TF, FL_RF, FL_AC, 0x3000, 0x4000, BIT(1), BIT(3), BIT(5), BIT(15), BIT(22), BIT(63),
 			FL_IF, FL_TF | FL_RF, 1, BIT(21));
 
+	/* TCG keeps what is reserved. */
+	if (tcg())
+		bits &= 0x3f7fd5;
 	if (orc_move(k, "rflags ^= %llx", bits))
 		v->s.rflags ^= bits;
 }
@@ -112,6 +117,9 @@ static void m_rip(struct orc_case *k, struct vmcb *v)
 		     ORC_STUBS + 32 * 16);
 	bool sp = orc_one_in(k, 2);
 
+	/* 32-bit code of TCG's does not look at the upper half the same way twice. */
+	if (k->mode > OM_64_USER)
+		a = (u32)a;
 	if (orc_move(k, "%s = %llx", sp ? "rsp" : "rip", a))
 		*(sp ? &v->s.rsp : &v->s.rip) = a;
 }
@@ -125,7 +133,9 @@ static void m_segment(struct orc_case *k, struct vmcb *v)
 	u32 limit = PICK(k, 0, 0xfff, 0xffff, 0x10000, 0xffffffff, 0x7f);
 	struct vmcb_seg *s = &v->s.es + n;
 
-	/* TCG recomputes from SS's attributes alone what CPL says here. */
+	/* TCG takes CPL from SS, and there is no stack for CPL 1 and 2. */
+	if (tcg() && n == 2)
+		attr &= ~0x60;
 	if (what == 0) {
 		if (orc_move(k, "%s.attrib ^= %x", names[n], attr))
 			s->attrib ^= attr;
@@ -144,6 +154,8 @@ static void m_cpl(struct orc_case *k, struct vmcb *v)
 {
 	u32 cpl = PICK(k, 0, 1, 2, 3);
 
+	if (tcg())
+		return;
 	if (orc_move(k, "cpl = %x", cpl))
 		v->s.cpl = cpl;
 }
@@ -199,9 +211,8 @@ static void m_asid(struct orc_case *k, struct vmcb *v)
 static void m_map(struct orc_case *k, struct vmcb *v)
 {
 	bool io = orc_one_in(k, 2);
-	u64 a = address(k, io ? (u64)orc_iopm : (u64)orc_msrpm);
+	u64 a = address(k, io ? IOPM_SIZE : MSRPM_SIZE);
 
-	/* TCG reads wherever it is told to. */
 	if (orc_move(k, "%s_base = %llx", io ? "iopm" : "msrpm", a))
 		*(io ? &v->c.iopm_base_pa : &v->c.msrpm_base_pa) = a;
 }
@@ -265,6 +276,8 @@ static void m_odd(struct orc_case *k, struct vmcb *v)
 		v->s.cr2 = r;
 	if (what == 2 && orc_move(k, "nrip = %llx", r & 0xffff))
 		v->c.nrip = r & 0xffff;
+	/* VMLOAD makes it canonical, which TCG leaves out. */
+	r = (u64)((long long)(r << 16) >> 16);
 	if (what == 3 && orc_move(k, "lstar = %llx", r))
 		v->s.lstar = r;
 }

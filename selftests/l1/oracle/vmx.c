@@ -65,6 +65,13 @@ static void record_exit(struct orc_case *k)
 	}
 }
 
+static u64 gpr(struct orc_case *k, u32 i)
+{
+	u64 v = 0x1111111111111111ull * i;
+
+	return k->mode <= OM_64_USER ? v : (u32)v;
+}
+
 static void record_gprs(struct orc_case *k)
 {
 	static const char *const names[] = { "rax", "rcx", "rdx", "rbx", "rbp", "rsi", "rdi", "r8", "r9", "r10",
@@ -72,7 +79,7 @@ static void record_gprs(struct orc_case *k)
 	u64 *r = &l2.rax, i;
 
 	for (i = 0; i < 15; i++)
-		orc_rec(k, names[i], r[i], 0x1111111111111111ull * i);
+		orc_rec(k, names[i], r[i], gpr(k, i));
 }
 
 /* What an event or a fault left on the stack that the handler halted on */
@@ -127,12 +134,12 @@ static void place(struct orc_case *k, u32 step)
 	orc_set(GUEST_RSP, k->mode == OM_REAL ? ORC_STACK - 0x20000 : ORC_STACK);
 }
 
-static void set_gprs(void)
+static void set_gprs(struct orc_case *k)
 {
 	u64 *r = &l2.rax, i;
 
 	for (i = 0; i < 15; i++)
-		r[i] = 0x1111111111111111ull * i;
+		r[i] = gpr(k, i);
 }
 
 static bool enter(struct orc_case *k, u32 step)
@@ -218,7 +225,7 @@ static void build(struct orc_case *k)
 	orc_arena_reset(k->mode, k->base);
 	vmx_state_base(k, ept);
 	place(k, 0);
-	set_gprs();
+	set_gprs(k);
 	if (k->verbose)
 		orc_say("B mode %u npt %u\n", k->mode, ept);
 	orc_program(k);
