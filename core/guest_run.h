@@ -225,7 +225,7 @@ enum exit_reason {
 	EXIT_EFER_WRITE_TRAP, EXIT_CR_WRITE_TRAP,
 	EXIT_INVLPGB, EXIT_INVLPGB_ILLEGAL, EXIT_INVPCID, EXIT_MCOMMIT, EXIT_TLBSYNC,
 	EXIT_SECOND_LEVEL,	/* info1: #NPF error code; info2: guest-physical address */
-	EXIT_INVALID,		/* the CPU refused the state: L0's bug, never the guest's */
+	EXIT_INVALID,		/* the CPU refused the state, for a rule that no check has */
 	EXIT_BUSY,
 	EXIT_UNKNOWN,		/* raw: the vendor's code */
 	/* What only VT-x has (SDM vol. 3, "VMX Basic Exit Reasons"). */

@@ -151,6 +151,8 @@ static enum nested_who decide(struct nestor_vcpu *vcpu)
 
 	if (x->reason >= NR_EXIT_REASONS)
 		return NESTED_BY_L0;
+	if (unlikely(x->reason == EXIT_INVALID))
+		return nsvm_refused(vcpu);
 	row = &nsvm_exit_table[x->reason];
 	if (likely(is_plain(row))) {
 		if (!snap_icpt(&nsvm_of(vcpu)->snap, row->word, 1u << row->bit))

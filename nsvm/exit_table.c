@@ -77,7 +77,7 @@ const struct exit_row nsvm_exit_table[NR_EXIT_REASONS] = {
 	[EXIT_MCOMMIT] = MISC3(0x0a3, 3, X_INSN),
 	[EXIT_TLBSYNC] = MISC3(0x0a4, 4, X_INSN),
 	[EXIT_SECOND_LEVEL] = { 0x400, RULE_FAULT, 0, 0, X_INFO1 | X_INFO2 },
-	/* Refusals by the CPU are about L0's state: vmcb12 has passed its checks. */
+	/* A refusal by the CPU is L1's, whatever it has intercepted: exit.c. */
 	[EXIT_INVALID] = OURS(0),
 	[EXIT_BUSY] = OURS(0),
 	[EXIT_UNKNOWN] = OURS(0),

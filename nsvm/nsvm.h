@@ -165,6 +165,12 @@ enum nested_who nsvm_reflect(struct nestor_vcpu *vcpu, u64 code, u64 info1, u64 
 /** nsvm_invalid() - #VMEXIT(VMEXIT_INVALID) of a VMRUN that failed a check; L1 is current */
 void nsvm_invalid(struct nestor_vcpu *vcpu, u64 gpa, u64 next_rip);
 
+/**
+ * nsvm_refused() - the CPU refused L2's state, which had passed the checks
+ * Return: NESTED_BY_L1, or NESTED_NOT_YET when that may sleep and the caller must not
+ */
+enum nested_who nsvm_refused(struct nestor_vcpu *vcpu);
+
 /* assist.c: what decode assists add, from the bytes at RIP when the CPU did not say */
 u64 nsvm_assist_info1(struct nestor_vcpu *vcpu, u16 reason);
 u64 nsvm_assist_string_io(struct nestor_vcpu *vcpu, u64 info1);

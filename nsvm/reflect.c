@@ -10,6 +10,8 @@
  * Nothing but vmcb12 changes before all of it is written, so that an exit which cannot be
  * finished without sleeping may be begun again.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include "core/events.h"
 #include "core/hw_ops.h"
 #include "core/trace.h"
@@ -292,4 +294,27 @@ void nsvm_invalid(struct nestor_vcpu *vcpu, u64 gpa, u64 next_rip)
 	load_l1(vcpu);
 	if (error)
 		vcpu_request(vcpu, REQ_TRIPLE_FAULT);
+}
+
+/*
+ * vmcb12 has passed the manual's checks, and this CPU has others: an L1 on it alone would see
+ * #VMEXIT(INVALID), and so does this one.  Its VM goes on, and vmcb12's save area stays what it was.
+ */
+enum nested_who nsvm_refused(struct nestor_vcpu *vcpu)
+{
+	struct nsvm *n = nsvm_of(vcpu);
+	const struct guest_run *l2 = &n->l2;
+
+	if (vcpu->atomic)
+		return NESTED_NOT_YET;
+	pr_warn_ratelimited("vcpu %u: the CPU refused an L2: rip 0x%llx, cr0 0x%llx, cr3 0x%llx, cr4 0x%llx, efer 0x%llx, event 0x%llx\n",
+			    vcpu->id, l2->rip, l2->cr0, l2->cr3, l2->cr4, l2->efer,
+			    n->snap.ctl.event_inj);
+	end_nmi_step(vcpu);
+	clear_injected(vcpu);
+	n->l2.inject.valid = false;
+	n->last.good = false;
+	share_back(vcpu);
+	nsvm_invalid(vcpu, n->snap.gpa, vcpu->l1.rip);
+	return NESTED_BY_L1;
 }

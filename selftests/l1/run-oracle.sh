@@ -70,7 +70,9 @@ watch_qemu()
 		waited=$((waited + 1)) same=$((same + 1)) now=$(head_line)
 		[ "$now" = "$last" ] || same=0
 		last=$now
-		if [ "$same" -ge 30 ] || [ "$waited" -ge "$timeout" ]; then kill -9 "$1"; fi
+		if [ "$same" -ge 30 ] || [ "$waited" -ge "$timeout" ]; then
+			kill -9 "$1" 2>/dev/null
+		fi
 	done
 	wait "$1" 2>/dev/null
 }

@@ -8,7 +8,7 @@
  * "valid_" name what must not be refused. efer_no_long_mode and
  * np_host_paging_off have no row: the image needs long mode and paging.
  */
-#include "l1.h"
+#include "modes.h"
 
 #define MAXPHYS_BIT	0xfe	/* stands for MAXPHYADDR in a sweep's bounds */
 
@@ -207,6 +207,29 @@ static void either(const void *arg)
 	}
 }
 
+/*
+ * CPUs differ in whether they look at the high half of CR3 when the guest's is 32 bits wide.
+ * Whichever it is: L2 runs or is refused, and L1 goes on.
+ */
+static void cr3_legacy_high(const void *arg)
+{
+	extern const char p32_cpuid[];
+	u64 mark = mem_mark();
+	u32 bit;
+
+	for (bit = 32; bit < 64; bit++) {
+		struct l2 l2;
+
+		l2_init_mode(&l2, M_P32, true, p32_cpuid);
+		l2_intercept1(&l2, I1_CPUID);
+		l2.vmcb->s.cr3 |= BIT(bit);
+		l2_run(&l2);
+		if (!invalid(l2.vmcb) && l2.vmcb->c.exitcode != X_CPUID)
+			FAIL("bit %u of CR3: exit %llx", bit, l2.vmcb->c.exitcode);
+		mem_reset(mark);
+	}
+}
+
 static const struct check c_efer_svme = ONE(s.efer, EFER_SVME, 0);
 static const struct check c_cr0_cd_nw = ONE(s.cr0, CR0_CD, CR0_NW);
 static const struct check c_cr0_high = SWEEP(s.cr0, 32, 63);
@@ -299,6 +322,7 @@ static const struct l1_test tests[] = {
 	{ "valid_cr_dr_intercepts", 0, accept, &v_intercepts },
 	{ "valid_ncr3_pwt_pcd", F_NPT, accept, &v_ncr3_low },
 	{ "valid_last_asid", 0, last_asid, NULL },
+	{ "either_cr3_legacy_high", 0, cr3_legacy_high, NULL },
 	{ "either_tlb_control", 0, either, &x_tlb },
 	{ "either_asid", 0, either, &x_asid },
 	{ "either_np_enable", 0, either, &x_np },

@@ -124,7 +124,7 @@ class Rule:
 
     def explains(self, point, field):
         return (any(fnmatch.fnmatchcase(field, pattern) for pattern in self.fields) and
-                bool(eval(self.when, {}, point.scope(field))))  # the file is the project's own
+                bool(eval(self.when, point.scope(field))))  # the file is the project's own
 
 
 def read_rules(path):

@@ -100,7 +100,7 @@ void orc_arena_init(void)
 	memset(at(ORC_CODE), 0xf4, PAGE_SIZE);
 	/* All of the 2 MiB are its own: an entry may become a large page. */
 	orc_play = alloc_2m();
-	memset(orc_play + PLAY_DATA * PAGE_SIZE, 0xf4, (PLAY_PAGES - PLAY_DATA) * PAGE_SIZE);
+	memset(orc_play, 0xf4, PLAY_TABLES * PAGE_SIZE);
 	gates();
 	gdt();
 	own_tables();
@@ -113,7 +113,7 @@ static void reset_pages(void)
 	u32 i, j;
 
 	for (i = 0; i < PLAY_PAGES; i++) {
-		u64 *page = play_page(i), v = i < PLAY_DATA ? 0 : 0xf4f4f4f4f4f4f4f4ull;
+		u64 *page = play_page(i), v = i < PLAY_TABLES ? 0xf4f4f4f4f4f4f4f4ull : 0;
 
 		for (j = 0; j < 8; j++) {
 			page[j] = v;
@@ -229,7 +229,7 @@ void orc_nested_tables(struct orc_case *k)
 	if (where < 4)
 		e = orc_npt_pt + PLAY_DATA + page;
 	else if (where < 7)
-		e = orc_npt_pt + page;
+		e = orc_npt_pt + PLAY_TABLES + page;
 	else if (where < 9)
 		e = orc_npt_pd, what = "pde";
 	else
@@ -269,7 +269,7 @@ void orc_memory(struct orc_case *k)
 	fold_words(k, "gdt", at(ORC_GDT), gdt_copy, GDT_WORDS);
 	fold_words(k, "npdpte", orc_npt_pdpt + 3, NULL, 1);
 	fold_words(k, "npde", orc_npt_pd, NULL, 1);
-	fold_words(k, "npte", orc_npt_pt, NULL, PLAY_DATA + PLAY_NDATA);
+	fold_words(k, "npte", orc_npt_pt, NULL, PLAY_PT32 + 1);
 	if (k->verbose)
 		orc_puts("\n");
 }

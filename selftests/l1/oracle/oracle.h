@@ -141,11 +141,12 @@ void orc_rec(struct orc_case *k, const char *name, u64 v, u64 before);
 
 #define PLAY		0xc0000000ull
 #define PLAY_PAGES	16
-#define PLAY_PD		1	/* pages with L2's own tables of the window: 64-bit and PAE */
-#define PLAY_PT		2
-#define PLAY_PT32	3	/* and of two levels */
-#define PLAY_DATA	8	/* the first page with data; PLAY in L2's linear space */
+#define PLAY_DATA	0	/* the first page with data; PLAY in L2's linear space */
 #define PLAY_NDATA	4
+#define PLAY_TABLES	8	/* the first page with L2's own tables of the window: */
+#define PLAY_PD		9	/* 64-bit and PAE */
+#define PLAY_PT		10
+#define PLAY_PT32	11	/* two levels */
 
 /* Accessed and dirty flags are set where no case looks, so that nothing changes there. */
 #define ORC_LEAF	(PT_P | PT_W | PT_U | PT_A | PT_D)

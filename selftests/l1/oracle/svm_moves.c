@@ -19,13 +19,15 @@ static u64 pick64(struct orc_case *k, const u64 *from, u32 n) { return from[orc_
 
 void svm_maps_reset(void)
 {
-	if (!orc_iopm) {
+	bool fresh = !orc_iopm;
+
+	if (fresh) {
 		orc_iopm = alloc_pages(3);
 		orc_msrpm = alloc_pages(2);
 	}
-	memset(orc_iopm, 0xff, 256);
-	memset(orc_iopm + 2 * PAGE_SIZE - 16, 0xff, 32);
-	memset(orc_msrpm, 0xff, MSRPM_SIZE);
+	memset(orc_iopm, 0xff, fresh ? IOPM_SIZE : 256);
+	memset(orc_msrpm, 0xff, fresh ? MSRPM_SIZE : 128);
+	memset(orc_msrpm + 0x800, 0xff, 128);
 }
 
 /* About the end of physical memory, where a map is not all inside, and what makes no sense at all */
@@ -53,6 +55,9 @@ static void m_cr0(struct orc_case *k, struct vmcb *v)
 	u64 bits = PICK(k, CR0_MP, CR0_EM, CR0_TS, CR0_NE, CR0_WP, CR0_AM, CR0_NW, CR0_CD, CR0_CD | CR0_NW,
 			CR0_TS | CR0_MP, BIT(6), BIT(17), BIT(19), BIT(28), BIT(32), BIT(47), BIT(63), CR0_ET);
 
+	/* TCG keeps what is reserved. */
+	if (tcg() && bits < 1ull << 32)
+		bits &= 0xe005003f;
 	if (orc_move(k, "cr0 ^= %llx", bits))
 		v->s.cr0 ^= bits;
 }
@@ -80,6 +85,9 @@ static void m_cr3(struct orc_case *k, struct vmcb *v)
 {
 	u64 bits = PICK(k, 8, 0x10, 0x20, 0x800, 1, 1ull << maxphys, BIT(51), BIT(52), BIT(62), BIT(63));
 
+	/* There PAE would find PDPTEs with reserved bits, at which TCG does not look. */
+	if (bits == 0x800 && k->mode == OM_PAE)
+		bits = 0x10;
 	if (orc_move(k, "cr3 ^= %llx", bits))
 		v->s.cr3 ^= bits;
 }
@@ -133,6 +141,13 @@ static void m_segment(struct orc_case *k, struct vmcb *v)
 	u32 limit = PICK(k, 0, 0xfff, 0xffff, 0x10000, 0xffffffff, 0x7f);
 	struct vmcb_seg *s = &v->s.es + n;
 
+	/* TCG's canonical addresses have 57 bits, its limits of tables 32, and a bad TSS stops it. */
+	if (tcg() && base == 1ull << 47)
+		base = 0x10000;
+	if (tcg() && (n == 6 || n == 8))
+		limit &= 0xfff;
+	if (tcg() && n == 9)
+		attr &= ~0x80;
 	/* TCG takes CPL from SS, and there is no stack for CPL 1 and 2. */
 	if (tcg() && n == 2)
 		attr &= ~0x60;
@@ -274,7 +289,7 @@ static void m_odd(struct orc_case *k, struct vmcb *v)
 		v->c.tsc_offset = r;
 	if (what == 1 && orc_move(k, "cr2 = %llx", r))
 		v->s.cr2 = r;
-	if (what == 2 && orc_move(k, "nrip = %llx", r & 0xffff))
+	if (what == 2 && orc_profile & OP_NRIPS && orc_move(k, "nrip = %llx", r & 0xffff))
 		v->c.nrip = r & 0xffff;
 	/* VMLOAD makes it canonical, which TCG leaves out. */
 	r = (u64)((long long)(r << 16) >> 16);

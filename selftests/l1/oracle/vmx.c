@@ -10,7 +10,7 @@ u64 *orc_msr_bitmap, *orc_area;
 
 static struct vl2 l2;
 static u64 eptp;
-static bool dr_dirty;
+static bool dr_dirty, wrong_insn;
 
 static u64 bit(u32 n) { return n < 64 ? 1ull << n : 0; }
 
@@ -196,18 +196,21 @@ static void steps(struct orc_case *k)
 	}
 }
 
-/* Sometimes the VMCS is not in the launch state that the instruction wants. */
+/*
+ * Sometimes the VMCS is clear, which VMLAUNCH wants and VMRESUME refuses.  Otherwise it is what the last
+ * case left, and the instruction is the one for that.
+ */
 static void launch_state(struct orc_case *k)
 {
 	u32 how = orc_below(k, 16);
 
-	if (how == 0 && orc_move(k, "VMLAUNCH again"))
-		l2.launched = 0;
-	if (how == 1) {
-		vmclear(&l2.vmcs);
-		vmptrld(&l2.vmcs);
-		l2.launched = !orc_move(k, "VMCLEAR before");
-	}
+	wrong_insn = false;
+	if (how > 1)
+		return;
+	vmclear(&l2.vmcs);
+	vmptrld(&l2.vmcs);
+	wrong_insn = !how && orc_move(k, "VMRESUME of a clear VMCS");
+	l2.launched = wrong_insn;
 }
 
 static void build(struct orc_case *k)
@@ -246,7 +249,8 @@ static void vmx_run(struct orc_case *k)
 	write_cr2(0);
 	flush();
 	steps(k);
-	l2.launched = l2.launched || l2.reason == R_NONE;
+	if (wrong_insn)
+		l2.launched = 0;
 	dr_dirty = true;
 	orc_rec(k, "cr2", read_cr2(), 0);
 	orc_memory(k);
