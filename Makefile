@@ -26,7 +26,7 @@ help:
 	@echo '  make check-upstream  the kernel'"'"'s own KVM selftests on nestor and on stock KVM'
 	@echo '                    (HOST=svm|vmx for one of the two; half an hour)'
 	@echo '  make oracle       the same random cases on the bare CPU, on nestor and on stock KVM'
-	@echo '                    (SEED=1 CASES=20000 HOST=svm)'
+	@echo '                    (AMD-V; SEED=1 CASES=20000)'
 	@echo '  make bench        side by side with stock KVM, in half an hour (QUICK=1: 5 minutes)'
 	@echo '  make modules      nestor.ko for both kernels, in build/6.1 and build/6.12'
 	@echo '                    (C=1 runs sparse, W=1 asks for more warnings)'

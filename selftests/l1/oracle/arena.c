@@ -171,13 +171,6 @@ static u64 entry_bits(struct orc_case *k)
 	return 1ull << bits[orc_below(k, ARRAY_SIZE(bits))];
 }
 
-static u64 ept_bits(struct orc_case *k)
-{
-	static const u8 bits[] = { 0, 0, 1, 1, 1, 2, 2, 3, 4, 5, 6, 7, 7, 8, 9, 11, 40, 45, 51, 52, 62, 63 };
-
-	return 1ull << bits[orc_below(k, ARRAY_SIZE(bits))] | (orc_one_in(k, 4) ? PT_P | PT_W : 0);
-}
-
 void orc_guest_tables(struct orc_case *k)
 {
 	u32 page = orc_below(k, PLAY_NDATA), where = orc_below(k, 8);
@@ -216,7 +209,7 @@ void orc_guest_tables(struct orc_case *k)
 void orc_nested_tables(struct orc_case *k)
 {
 	u32 where = orc_below(k, 10), page = orc_below(k, 4);
-	u64 bits = vendor == &svm_vendor ? entry_bits(k) : ept_bits(k);
+	u64 bits = entry_bits(k);
 	const char *what = "pte";
 	u64 *e;
 

@@ -131,7 +131,11 @@ bool run_oracle(void)
 		return false;
 	seed = number("seed", 1);
 	lines = number("verbose", 0);
-	part = vendor == &svm_vendor ? &orc_svm : &orc_vmx;
+	part = &orc_svm;
+	if (vendor != &svm_vendor) {
+		say("# the oracle is about AMD-V\n");
+		return true;
+	}
 	profile();
 	items = list(&n);
 	/* The pool is above the module. */
