@@ -135,11 +135,13 @@ struct vcpu_mmio {
 };
 
 /**
- * struct code_memo - how the code of an exit was found, see mmu/code.c
+ * struct code_memo - how the code of an exit, or an operand, was found, see mmu/code.c
  * @page: linear address; @cr3, @root: of the run; @seq: mmu->unmap_seq
  * @entry: where the entries on the way are in the host; on a shorter way the rest are @value's own
  * @value: what they said
- * @code: the page of code; NULL: empty
+ * @code: the page; NULL: empty
+ * @gpa: the run's physical address of it
+ * @odd: the leaf is of a size, or has bits, that this processor may not have
  */
 #define NR_CODE_MEMOS	8
 struct code_memo {
@@ -148,6 +150,8 @@ struct code_memo {
 	const u64 *entry[4];
 	u64 value[4];
 	const u8 *code;
+	u64 gpa;
+	bool odd;
 };
 
 /**
@@ -255,7 +259,7 @@ struct nestor_vcpu {
 
 	struct vcpu_completion completion;
 	struct vcpu_mmio mmio;
-	struct code_memo code[NR_CODE_MEMOS];
+	struct code_memo code[NR_CODE_MEMOS], operand;
 	struct insn_memo insn;
 	struct vcpu_stats stats;
 };

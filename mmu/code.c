@@ -19,10 +19,19 @@
 
 #define CR0_PG		BIT_ULL(31)
 #define CR4_LA57	BIT_ULL(12)
+#define CR4_SMAP	BIT_ULL(21)
+#define RFLAGS_AC	BIT_ULL(18)
 #define EFER_LMA_BIT	BIT_ULL(10)
 #define PTE_P		BIT_ULL(0)
 #define PTE_PS		BIT_ULL(7)
 #define PTE_PA		GENMASK_ULL(51, 12)
+#define PTE_W		BIT_ULL(1)
+#define PTE_U		BIT_ULL(2)
+#define PTE_A		BIT_ULL(5)
+#define PTE_D		BIT_ULL(6)
+#define PTE_PAT_LARGE	BIT_ULL(12)
+#define PTE_NX		BIT_ULL(63)
+#define EFER_NXE	BIT_ULL(11)
 
 /* Where @pa, a physical address of the run, is in the host; NULL: the CPU's table has no memory there. */
 static const void *second_level(const struct nestor_mmu_vm *mmu, const u64 *table, u64 pa)
@@ -44,9 +53,10 @@ static const void *second_level(const struct nestor_mmu_vm *mmu, const u64 *tabl
 }
 
 /* Walk to the page of @at and note the way. */
-static noinline bool code_walk(const struct nestor_mmu_vm *mmu, const struct guest_run *run, u64 at,
-		      struct code_memo *memo)
+static noinline bool code_walk(const struct nestor_vcpu *vcpu, u64 at, struct code_memo *memo)
 {
+	const struct nestor_mmu_vm *mmu = vcpu->mem;
+	const struct guest_run *run = vcpu->run;
 	const u64 *root = sl_child(run->root.a);
 	u64 e = run->cr3, size;
 	unsigned int nr = 0;
@@ -68,11 +78,17 @@ static noinline bool code_walk(const struct nestor_mmu_vm *mmu, const struct gue
 		if (level > 1 && (e & PTE_PS))
 			break;
 	}
-	for (; nr < ARRAY_SIZE(memo->entry); nr++)
+	for (; nr < ARRAY_SIZE(memo->entry); nr++) {
+		memo->value[nr] = e;
 		memo->entry[nr] = &memo->value[nr];
-	size = level > 1 ? level_pages(level) << PAGE_SHIFT : PAGE_SIZE;
-	memo->code = second_level(mmu, root,
-				  (e & PTE_PA & ~(size - 1)) | (at & (size - 1) & PAGE_MASK));
+	}
+	/* It ends at level 0 where it went through all four. */
+	level = max(level, 1);
+	size = level_pages(level) << PAGE_SHIFT;
+	memo->odd = (level > 1 && (e & PTE_PA & (size - 1) & ~PTE_PAT_LARGE)) ||
+		    (level == LEVEL_1G && !vcpu->cpuid.has_1g);
+	memo->gpa = (e & PTE_PA & ~(size - 1)) | (at & (size - 1) & PAGE_MASK);
+	memo->code = second_level(mmu, root, memo->gpa);
 	memo->page = at & PAGE_MASK;
 	memo->cr3 = run->cr3;
 	memo->root = run->root.a;
@@ -111,7 +127,7 @@ static __always_inline const u8 *code_at(struct nestor_vcpu *vcpu, u64 at, unsig
 		return NULL;
 	/* L1 and L2 take turns, often at the same addresses. */
 	memo = &vcpu->code[((at >> PAGE_SHIFT) * 2 + vcpu_in_l2(vcpu)) % NR_CODE_MEMOS];
-	if (likely(memo_holds(mmu, run, at, memo)) || code_walk(mmu, run, at, memo))
+	if (likely(memo_holds(mmu, run, at, memo)) || code_walk(vcpu, at, memo))
 		return memo->code + in_page;
 	return NULL;
 }
@@ -143,4 +159,72 @@ bool gva_code_insn(struct nestor_vcpu *vcpu, u64 at, u8 bytes[16])
 		memcpy(bytes, code, 16);
 	spin_unlock(&mmu->lock);
 	return code;
+}
+
+/* SMAP keeps supervisor code from a user page unless RFLAGS.AC is set. */
+static bool smap_forbids(const struct guest_run *run, u64 all)
+{
+	return (all & PTE_U) && (run->cr4 & CR4_SMAP) && !(run->rflags & RFLAGS_AC);
+}
+
+/* May supervisor code do this to the page, with nothing to be set or raised on the way? */
+static bool allowed(const struct nestor_vcpu *vcpu, const struct code_memo *memo, bool write)
+{
+	const u64 *v = memo->value;
+	u64 all = v[0] & v[1] & v[2] & v[3], any = v[0] | v[1] | v[2] | v[3];
+	u64 need = write ? PTE_P | PTE_A | PTE_W : PTE_P | PTE_A;
+	u64 rsvd = vcpu->cpuid.rsvd_gpa_bits & PTE_PA;
+
+	if (!(vcpu->run->efer & EFER_NXE))
+		rsvd |= PTE_NX;
+	return (all & need) == need && !(any & rsvd) && !memo->odd &&
+	       !smap_forbids(vcpu->run, all) && (!write || (v[3] & PTE_D));
+}
+
+/* Find the page of @at for an access of supervisor code to data; mmu->lock held */
+static bool operand_found(struct nestor_vcpu *vcpu, u64 at, size_t len, bool write)
+{
+	struct guest_run *run = vcpu->run;
+	struct code_memo *memo = &vcpu->operand;
+
+	if (!(run->cr0 & CR0_PG) || !(run->efer & EFER_LMA_BIT) || (run->cr4 & CR4_LA57) ||
+	    run->cpl || vcpu->cpuid.amd || (at & ~PAGE_MASK) + len > PAGE_SIZE)
+		return false;
+	return (likely(memo_holds(vcpu->mem, run, at, memo)) || code_walk(vcpu, at, memo)) &&
+	       allowed(vcpu, memo, write);
+}
+
+bool gva_read_known(struct nestor_vcpu *vcpu, u64 at, void *data, size_t len)
+{
+	const u8 *from;
+	bool found;
+	size_t i;
+
+	run_need(vcpu->run, GRP_CR);
+	spin_lock(&vcpu->mem->lock);
+	found = operand_found(vcpu, at, len, false);
+	if (likely(found)) {
+		from = vcpu->operand.code + (at & ~PAGE_MASK);
+		/* Aligned quadwords in one piece, as a processor reads them. */
+		for (i = 0; i < len / 8 && !(at & 7); i++)
+			((u64 *)data)[i] = READ_ONCE(((const u64 *)from)[i]);
+		memcpy(data + i * 8, from + i * 8, len - i * 8);
+	}
+	spin_unlock(&vcpu->mem->lock);
+	return found;
+}
+
+bool gva_write_known(struct nestor_vcpu *vcpu, u64 at, const void *data, size_t len)
+{
+	bool found;
+	u64 gpa;
+
+	if (vcpu_in_l2(vcpu))
+		return false;
+	run_need(vcpu->run, GRP_CR);
+	spin_lock(&vcpu->mem->lock);
+	found = operand_found(vcpu, at, len, true);
+	gpa = vcpu->operand.gpa + (at & ~PAGE_MASK);
+	spin_unlock(&vcpu->mem->lock);
+	return found && !gmem_write(vcpu, l1_gpa(gpa), data, len);
 }

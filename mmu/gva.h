@@ -61,6 +61,14 @@ bool gva_code_insn(struct nestor_vcpu *vcpu, u64 at, u8 bytes[16]);
  * kind of access, or an address that cannot be this one.
  */
 bool gva_of_exit(struct nestor_vcpu *vcpu, u64 gva, u32 access, struct l1_gpa *gpa);
+/*
+ * gva_read_known(), gva_write_known() - an operand of 64-bit code at CPL 0, in one page, canonical and
+ * aligned or not, where the access sets no flag and raises nothing: else, or where the page is
+ * not at hand, false, and use gva_read().  @data is aligned.  vm->srcu held; with
+ * page faults disabled neither sleeps.
+ */
+bool gva_read_known(struct nestor_vcpu *vcpu, u64 at, void *data, size_t len);
+bool gva_write_known(struct nestor_vcpu *vcpu, u64 at, const void *data, size_t len);
 /* guest_pt_format() - format of the current run's own page tables, from CR0, CR4, EFER */
 void guest_pt_format(struct guest_run *run, const struct nestor_vcpu *vcpu, struct pt_format *fmt);
 

@@ -54,64 +54,110 @@ void nvmx_apic_free(struct nvmx_apic *a)
 	kfree(a->was);
 }
 
-static void load_page(struct nestor_vcpu *vcpu, const struct vmcs12 *v)
+/* 0, or -EAGAIN with vcpu->atomic */
+static int load_page(struct nestor_vcpu *vcpu, const struct vmcs12 *v)
 {
 	struct nvmx_apic *a = &nvmx_of(vcpu)->apic;
 	unsigned int at = 0, len = VAPIC_SIZE;
+	int r;
 
 	a->whole = nvmx_cpu2(v) & (CPU2_APIC_REGS | CPU2_VID);
 	if (!a->whole) {
 		at = VAPIC_TPR;
 		len = sizeof(u32);
 	}
-	if (gmem_read(vcpu, l1_gpa(v->virtual_apic_addr + at), a->page + at, len))
+	r = gmem_read(vcpu, l1_gpa(v->virtual_apic_addr + at), a->page + at, len);
+	if (r == -EAGAIN)
+		return r;
+	if (r)
 		memset(a->page + at, 0xff, len);
 	memcpy(a->was + at, a->page + at, len);
+	return 0;
 }
 
 /* A register, and what lies between it and the next; reserved there, but for x2APIC's wide ones. */
-static void store_register(struct nestor_vcpu *vcpu, unsigned int reg, unsigned int len)
+static bool store_register(struct nestor_vcpu *vcpu, unsigned int reg, unsigned int len)
 {
 	struct nvmx_apic *a = &nvmx_of(vcpu)->apic;
 
 	if (likely(!memcmp(a->page + reg, a->was + reg, len)))
-		return;
-	(void)gmem_write(vcpu, l1_gpa(nvmx_of(vcpu)->vmcs12->virtual_apic_addr + reg),
-			 a->page + reg, len);
+		return true;
+	if (gmem_write(vcpu, l1_gpa(nvmx_of(vcpu)->vmcs12->virtual_apic_addr + reg),
+		       a->page + reg, len) == -EAGAIN)
+		return false;
 	memcpy(a->was + reg, a->page + reg, len);
+	return true;
 }
 
-/* L1's bitmap decides which of the virtualised MSRs do without an exit. */
-static void pass_x2apic(struct nestor_vcpu *vcpu, const struct vmcs12 *v, struct guest_vapic *g)
-{
-	bool regs = nvmx_cpu2(v) & CPU2_APIC_REGS;
-	u64 rd[4], wr, at = v->msr_bitmap + X2APIC_FIRST / 8;
-	int i;
-
-	if (!(v->cpu_ctls & CPU_MSR_BITMAPS) ||
-	    gmem_read(vcpu, l1_gpa(at), rd, sizeof(rd)) ||
-	    gmem_read(vcpu, l1_gpa(at + MSR_WRITE_BITMAP), &wr, sizeof(wr)))
-		return;
-	for (i = 0; i < 4; i++)
-		g->x2apic_read[i] = regs ? ~rd[i] : 0;
-	if (!regs)
-		g->x2apic_read[0] = ~rd[0] & WRITE_TPR;
-	else if (nvmx_of(vcpu)->apic.soft)
-		/* VPPR is made when somebody looks. */
-		g->x2apic_read[0] &= ~READ_PPR;
-	g->x2apic_write = ~wr & (g->vid ? WRITE_TPR | WRITE_VID : WRITE_TPR);
-}
-
-static void take_access_page(struct nestor_vcpu *vcpu, const struct vmcs12 *v,
-			     struct guest_vapic *g)
+/* L1's MSR bitmap of the x2APIC's registers; what cannot be read exits.  As load_page() */
+static int load_x2apic_map(struct nestor_vcpu *vcpu, const struct vmcs12 *v)
 {
 	struct nvmx_apic *a = &nvmx_of(vcpu)->apic;
+	u64 at = v->msr_bitmap + X2APIC_FIRST / 8;
+	int r = -EFAULT;
+
+	if (v->cpu_ctls & CPU_MSR_BITMAPS) {
+		r = gmem_read(vcpu, l1_gpa(at), a->rd_exits, sizeof(a->rd_exits));
+		if (!r)
+			r = gmem_read(vcpu, l1_gpa(at + MSR_WRITE_BITMAP), &a->wr_exits,
+				      sizeof(a->wr_exits));
+	}
+	if (r == -EAGAIN)
+		return r;
+	if (r) {
+		memset(a->rd_exits, 0xff, sizeof(a->rd_exits));
+		a->wr_exits = ~0ull;
+	}
+	return 0;
+}
+
+/* It decides which of the virtualised MSRs do without an exit. */
+static void pass_x2apic(const struct nvmx_apic *a, const struct vmcs12 *v, struct guest_vapic *g)
+{
+	bool regs = nvmx_cpu2(v) & CPU2_APIC_REGS;
+	int i;
+
+	for (i = 0; i < 4; i++)
+		g->x2apic_read[i] = regs ? ~a->rd_exits[i] : 0;
+	if (!regs)
+		g->x2apic_read[0] = ~a->rd_exits[0] & WRITE_TPR;
+	else if (a->soft)
+		/* VPPR is made when somebody looks. */
+		g->x2apic_read[0] &= ~READ_PPR;
+	g->x2apic_write = ~a->wr_exits & (g->vid ? WRITE_TPR | WRITE_VID : WRITE_TPR);
+}
+
+/* As load_page() */
+static int take_access_page(struct nestor_vcpu *vcpu, const struct vmcs12 *v)
+{
+	struct nvmx_apic *a = &nvmx_of(vcpu)->apic;
+	struct l1_gpa at = l1_gpa(v->apic_access_addr);
 
 	drop_access_page(a);
+	a->access = vcpu->atomic ? gmem_hold_known(vcpu, at) : gmem_hold(vcpu, at);
+	return a->access || !vcpu->atomic ? 0 : -EAGAIN;
+}
+
+bool nvmx_apic_fetch(struct nestor_vcpu *vcpu)
+{
+	const struct vmcs12 *v = nvmx_of(vcpu)->vmcs12;
+	int r = 0;
+
+	if (v->cpu_ctls & CPU_TPR_SHADOW) {
+		r = load_page(vcpu, v);
+		if (!r && (nvmx_cpu2(v) & CPU2_X2APIC))
+			r = load_x2apic_map(vcpu, v);
+	}
+	if (!r && (nvmx_cpu2(v) & CPU2_APIC_ACCESS))
+		r = take_access_page(vcpu, v);
+	return !r;
+}
+
+static void use_access_page(struct nvmx_apic *a, const struct vmcs12 *v, struct guest_vapic *g)
+{
 	if (!(nvmx_cpu2(v) & CPU2_APIC_ACCESS))
-		return;
+		return drop_access_page(a);
 	g->access = true;
-	a->access = gmem_hold(vcpu, l1_gpa(v->apic_access_addr));
 	/* No memory there: L2's accesses fault, and no address may match by chance. */
 	g->access_page = hpa(a->access ? page_to_phys(a->access) : virt_to_phys(a->page));
 }
@@ -129,7 +175,6 @@ void nvmx_apic_enter(struct nestor_vcpu *vcpu)
 	n->apic.soft = n->apic.vid && !hw_caps.vid;
 	n->apic.lent = false;
 	if (n->apic.on) {
-		load_page(vcpu, v);
 		g.tpr_shadow = true;
 		g.page = hpa(virt_to_phys(n->apic.page));
 		g.regs = nvmx_cpu2(v) & CPU2_APIC_REGS;
@@ -137,7 +182,7 @@ void nvmx_apic_enter(struct nestor_vcpu *vcpu)
 		g.x2apic = nvmx_cpu2(v) & CPU2_X2APIC;
 		g.threshold = n->apic.vid ? 0 : v->tpr_threshold & 0xf;
 		if (g.x2apic)
-			pass_x2apic(vcpu, v, &g);
+			pass_x2apic(&n->apic, v, &g);
 	}
 	if (g.vid) {
 		g.status = v->guest_intr_status;
@@ -149,7 +194,7 @@ void nvmx_apic_enter(struct nestor_vcpu *vcpu)
 		g.status = n->l2.vapic.status;
 		g.threshold = n->l2.vapic.threshold;
 	}
-	take_access_page(vcpu, v, &g);
+	use_access_page(&n->apic, v, &g);
 	if (memcmp(&n->l2.vapic, &g, sizeof(g))) {
 		memcpy(&n->l2.vapic, &g, sizeof(g));
 		n->l2.ctl_dirty |= CTL_VAPIC | CTL_MSR;
@@ -157,23 +202,33 @@ void nvmx_apic_enter(struct nestor_vcpu *vcpu)
 	nvmx_virq_evaluate(vcpu);
 }
 
-void nvmx_apic_show(struct nestor_vcpu *vcpu, struct vmcs12 *v)
+bool nvmx_apic_store(struct nestor_vcpu *vcpu)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 	unsigned int reg;
 
 	if (!n->apic.on)
+		return true;
+	if (n->apic.soft)
+		vapic_virtualize_ppr(n->apic.page, n->l2.vapic.status);
+	if (!n->apic.whole)
+		return store_register(vcpu, VAPIC_TPR, sizeof(u32));
+	for (reg = 0; reg < VAPIC_SIZE; reg += 16)
+		if (!store_register(vcpu, reg, sizeof(u64)))
+			return false;
+	return true;
+}
+
+void nvmx_apic_show(struct nestor_vcpu *vcpu, struct vmcs12 *v)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+
+	if (!n->apic.on)
 		return;
 	if (n->apic.vid)
 		v->guest_intr_status = n->l2.vapic.status;
-	if (n->apic.soft)
-		vapic_virtualize_ppr(n->apic.page, n->l2.vapic.status);
-	if (!n->apic.whole) {
-		store_register(vcpu, VAPIC_TPR, sizeof(u32));
-		return;
-	}
-	for (reg = 0; reg < VAPIC_SIZE; reg += 16)
-		store_register(vcpu, reg, sizeof(u64));
+	if (!vcpu->atomic)
+		nvmx_apic_store(vcpu);
 }
 
 void nvmx_apic_exit(struct nestor_vcpu *vcpu)

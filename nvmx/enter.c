@@ -299,13 +299,10 @@ static bool uses_apic(const struct vmcs12 *v)
 	return (v->cpu_ctls & CPU_TPR_SHADOW) || (nvmx_cpu2(v) & CPU2_APIC_ACCESS);
 }
 
-/*
- * Entries that have to do with more of L1's memory than is at hand, or after which L2 does not run at
- * once.
- */
+/* Entries that write to L1's MSRs, or after which L2 does not run at once. */
 static bool may_sleep(const struct vmcs12 *v)
 {
-	return v->entry_msr_load_count || v->guest_activity != ACTIVITY_ACTIVE || uses_apic(v);
+	return v->entry_msr_load_count || v->guest_activity != ACTIVITY_ACTIVE;
 }
 
 enum nested_result nvmx_launch(struct nestor_vcpu *vcpu, bool launch, u64 next_rip, u32 *error)
@@ -329,7 +326,8 @@ enum nested_result nvmx_launch(struct nestor_vcpu *vcpu, bool launch, u64 next_r
 	if (unlikely(r != NESTED_ENTERED))
 		return r;
 	/* Out of memory: nothing was done, so the same instruction may try again. */
-	if (nvmx_select_root(vcpu) || nvmx_merge_msrs(vcpu)) {
+	if (nvmx_select_root(vcpu) || nvmx_merge_msrs(vcpu) ||
+	    (uses_apic(v) && !nvmx_apic_fetch(vcpu))) {
 		v->dirty = changed;
 		return vcpu->atomic ? NESTED_LATER : NESTED_RETRY;
 	}
@@ -370,6 +368,7 @@ void nvmx_resume_l2(struct nestor_vcpu *vcpu, u32 flags)
 	n->l2.inject.valid = false;
 	if (flags & KVM_STATE_NESTED_RUN_PENDING)
 		inject(vcpu);
+	nvmx_apic_fetch(vcpu);
 	nvmx_apic_enter(vcpu);
 	nvmx_timer_enter(vcpu);
 	nvmx_mtf_enter(vcpu);

@@ -213,6 +213,23 @@ static enum nested_who not_wanted(struct nestor_vcpu *vcpu, const struct exit_ro
 	return NESTED_BY_L0;
 }
 
+/* An exit that software's interrupt delivery made for itself, or may have to carry out. */
+static bool soft_apic_exit(struct nestor_vcpu *vcpu)
+{
+	const struct nvmx_apic *a = &nvmx_of(vcpu)->apic;
+
+	if (likely(!a->soft))
+		return false;
+	switch (vcpu->run->exit.reason) {
+	case EXIT_TPR_THRESHOLD:
+	case EXIT_APIC_WRITE:
+	case EXIT_APIC_ACCESS:
+		return true;
+	default:
+		return a->lent;
+	}
+}
+
 static enum nested_who decide(struct nestor_vcpu *vcpu)
 {
 	const struct guest_exit *x = &vcpu->run->exit;
@@ -221,10 +238,10 @@ static enum nested_who decide(struct nestor_vcpu *vcpu)
 	if (x->reason >= NR_EXIT_REASONS)
 		return NESTED_BY_L0;
 	/*
-	 * Without the CPU's qualification the instruction has to be read; what software does of the
-	 * virtual APIC and the timer is looked at between the entries of the outer loop.
+	 * Without the CPU's qualification the instruction has to be read; software's timer is
+	 * looked at between the entries of the outer loop.
 	 */
-	if (vcpu->atomic && (!x->has_qual || nvmx_of(vcpu)->apic.soft || nvmx_of(vcpu)->timer.soft))
+	if (vcpu->atomic && (!x->has_qual || nvmx_of(vcpu)->timer.soft || soft_apic_exit(vcpu)))
 		return NESTED_NOT_YET;
 	row = &nvmx_exit_table[x->reason];
 	if (unlikely(nvmx_of(vcpu)->apic.soft) && nvmx_virq_exit(vcpu))

@@ -171,7 +171,7 @@ static enum nested_result carry_out(struct nestor_vcpu *vcpu, u16 insn)
 	}
 }
 
-/* Those that hypervisors use on the way of each exit, unless their operand is in memory. */
+/* Those that hypervisors use on the way of an exit; with operands, where the CPU has told them. */
 static bool can_be_atomic(const struct guest_exit *x)
 {
 	switch (x->index) {
@@ -180,7 +180,11 @@ static bool can_be_atomic(const struct guest_exit *x)
 		return true;
 	case INSN_VMREAD:
 	case INSN_VMWRITE:
-		return x->has_qual && (x->insn_info & INFO_REGISTER);
+	case INSN_VMPTRLD:
+	case INSN_VMCLEAR:
+	case INSN_INVEPT:
+	case INSN_INVVPID:
+		return x->has_qual;
 	default:
 		return false;
 	}

@@ -74,6 +74,14 @@ enum nested_result nvmx_operand_read(struct nestor_vcpu *vcpu, struct nvmx_opera
 enum nested_result nvmx_operand_write(struct nestor_vcpu *vcpu, struct nvmx_operand *op,
 				      const void *data, unsigned int len);
 
+/**
+ * nvmx_operand_known() - the memory operand of 64-bit code, where it is at hand and nothing is to be
+ * raised; false: use nvmx_operand() and the above.  Never sleeps with vcpu->atomic.
+ * nvmx_operand_put() - the same for writing
+ */
+bool nvmx_operand_known(struct nestor_vcpu *vcpu, void *data, unsigned int len);
+bool nvmx_operand_put(struct nestor_vcpu *vcpu, const void *data, unsigned int len);
+
 /** nvmx_reg() - register operand in the width of the mode */
 u64 nvmx_reg(struct guest_run *run, unsigned int reg);
 void nvmx_set_reg(struct guest_run *run, unsigned int reg, u64 val);

@@ -3,14 +3,6 @@
 #include "core/pure.h"
 #include "nvmx/insn_info.h"
 
-/* Fields of the memory operand, the same for all these instructions. */
-#define INFO_SCALE		0x3u
-#define INFO_ADSIZE_SHIFT	7
-#define INFO_SEG_SHIFT		15
-#define INFO_INDEX_SHIFT	18
-#define INFO_NO_INDEX		BIT(22)
-#define INFO_BASE_SHIFT		23
-#define INFO_NO_BASE		BIT(27)
 #define INFO_REG1_SHIFT		3
 #define INFO_REG2_SHIFT		28
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* INVEPT and INVVPID: operands checked as the manual has it; tlb.c does the rest. */
 #include "nvmx/insn.h"
+#include "nvmx/insn_info.h"
 
 /* SDM vol. 3, "VMX Support for Address Translation": the types, as the instructions number them. */
 #define INVEPT_SINGLE		1
@@ -39,33 +40,58 @@ static bool eptp_ok(struct nestor_vcpu *vcpu, u64 eptp)
 	return !(eptp & (EPTP_RESERVED | vcpu->cpuid.rsvd_gpa_bits));
 }
 
-/* Type and descriptor; a type that is not supported leaves the descriptor unread. */
-static enum nested_result operands(struct nestor_vcpu *vcpu, struct nvmx_operand *op, u64 *type)
+/* The type; one that is not supported leaves the descriptor unread. */
+static noinline enum nested_result type_anywhere(struct nestor_vcpu *vcpu, u64 *type)
 {
-	enum nested_result r = nvmx_operand(vcpu, op);
+	struct nvmx_operand op;
+	enum nested_result r = nvmx_operand(vcpu, &op);
 
 	if (r == NESTED_OK)
-		*type = nvmx_reg(vcpu->run, op->reg2);
+		*type = nvmx_reg(vcpu->run, op.reg2);
 	return r;
+}
+
+static enum nested_result get_type(struct nestor_vcpu *vcpu, u64 *type)
+{
+	const struct guest_exit *x = &vcpu->run->exit;
+
+	if (unlikely(!x->has_qual))
+		return type_anywhere(vcpu, type);
+	*type = nvmx_reg(vcpu->run, info_reg2(x->insn_info));
+	return NESTED_OK;
+}
+
+static noinline enum nested_result desc_anywhere(struct nestor_vcpu *vcpu, struct inv_desc *desc)
+{
+	struct nvmx_operand op;
+	enum nested_result r = nvmx_operand(vcpu, &op);
+
+	return r == NESTED_OK ? nvmx_operand_read(vcpu, &op, desc, sizeof(*desc)) : r;
+}
+
+static enum nested_result get_desc(struct nestor_vcpu *vcpu, struct inv_desc *desc)
+{
+	if (likely(nvmx_operand_known(vcpu, desc, sizeof(*desc))))
+		return NESTED_OK;
+	return vcpu->atomic ? NESTED_LATER : desc_anywhere(vcpu, desc);
 }
 
 enum nested_result nvmx_do_invept(struct nestor_vcpu *vcpu)
 {
 	const struct nvmx_caps *caps = &nvmx_of(vcpu)->caps;
-	struct nvmx_operand op;
 	enum nested_result r;
 	struct inv_desc desc;
 	u64 type;
 
 	if (!cap_may(caps->cpu2, CPU2_EPT) || !(caps->ept_vpid & EPTCAP_INVEPT))
 		return NESTED_UD;
-	r = operands(vcpu, &op, &type);
+	r = get_type(vcpu, &type);
 	if (r != NESTED_OK)
 		return r;
 	if (!(type == INVEPT_SINGLE && (caps->ept_vpid & EPTCAP_INVEPT_SINGLE)) &&
 	    !(type == INVEPT_ALL && (caps->ept_vpid & EPTCAP_INVEPT_ALL)))
 		return nvmx_refuse(vcpu, FAIL_invept_type, 0, type, caps->ept_vpid);
-	r = nvmx_operand_read(vcpu, &op, &desc, sizeof(desc));
+	r = get_desc(vcpu, &desc);
 	if (r != NESTED_OK)
 		return r;
 	if (type == INVEPT_SINGLE && !eptp_ok(vcpu, desc.low))
@@ -93,19 +119,18 @@ static bool canonical48(u64 addr)
 enum nested_result nvmx_do_invvpid(struct nestor_vcpu *vcpu)
 {
 	const struct nvmx_caps *caps = &nvmx_of(vcpu)->caps;
-	struct nvmx_operand op;
 	enum nested_result r;
 	struct inv_desc desc;
 	u64 type;
 
 	if (!cap_may(caps->cpu2, CPU2_VPID) || !(caps->ept_vpid & EPTCAP_INVVPID))
 		return NESTED_UD;
-	r = operands(vcpu, &op, &type);
+	r = get_type(vcpu, &type);
 	if (r != NESTED_OK)
 		return r;
 	if (!invvpid_type_ok(caps->ept_vpid, type))
 		return nvmx_refuse(vcpu, FAIL_invvpid_type, 0, type, caps->ept_vpid);
-	r = nvmx_operand_read(vcpu, &op, &desc, sizeof(desc));
+	r = get_desc(vcpu, &desc);
 	if (r != NESTED_OK)
 		return r;
 	if (desc.low >> 16)

@@ -91,11 +91,14 @@ struct nvmx_smm {
  * @vid: L2 runs with virtual-interrupt delivery; RVI and SVI are in l2.vapic.status then
  * @soft: and it is software's (virq.c)
  * @lent: the CPU has APIC-register virtualisation for one instruction of L2, which L1 did not ask for
+ * @rd_exits: of the x2APIC's registers, which L1 wants to see read; @wr_exits: of the first 64,
+ *	which written
  */
 struct nvmx_apic {
 	u8 *page, *was;
 	struct page *access;
 	bool on, whole, vid, soft, lent;
+	u64 rd_exits[4], wr_exits;
 };
 
 /**
@@ -220,6 +223,8 @@ void nvmx_shadow_setup(struct nestor_vcpu *vcpu);
 void nvmx_shadow_on(struct nestor_vcpu *vcpu);
 /** nvmx_shadow_off() - take in what L1 wrote; from now on every access exits */
 void nvmx_shadow_off(struct nestor_vcpu *vcpu);
+/** nvmx_shadow_drop() - every access exits from now on; what L1 wrote was taken in, or is of no account */
+void nvmx_shadow_drop(struct nestor_vcpu *vcpu);
 /** nvmx_shadow_pull() - before an entry: take in what L1 wrote; false: cannot be done here and now */
 bool nvmx_shadow_pull(struct nestor_vcpu *vcpu);
 /** nvmx_shadow_push() - after an exit, and whenever L0 wrote to vmcs12: L1 is to see it */
@@ -317,9 +322,19 @@ u32 nvmx_msrs_store(struct nestor_vcpu *vcpu, u64 gpa, u32 count);
 /* apic.c: APIC virtualisation; vm->srcu held, sleepable, where not said otherwise */
 int nvmx_apic_init(struct nvmx_apic *a);
 void nvmx_apic_free(struct nvmx_apic *a);
-/** nvmx_apic_enter() - load L2's virtual APIC; L2 is about to run */
+/**
+ * nvmx_apic_fetch() - read what an entry needs of L1's memory; nothing that L1 or L2 can see changes
+ * Return: false: with vcpu->atomic, not all of it is at hand.
+ */
+bool nvmx_apic_fetch(struct nestor_vcpu *vcpu);
+/** nvmx_apic_enter() - it was fetched and L2 is about to run; never sleeps */
 void nvmx_apic_enter(struct nestor_vcpu *vcpu);
-/** nvmx_apic_exit() - write it back, at a VM exit */
+/**
+ * nvmx_apic_store() - write back what L2 changed
+ * Return: false: with vcpu->atomic, it has to be done again without.
+ */
+bool nvmx_apic_store(struct nestor_vcpu *vcpu);
+/** nvmx_apic_exit() - at a VM exit; with vcpu->atomic it was stored already */
 void nvmx_apic_exit(struct nestor_vcpu *vcpu);
 /** nvmx_apic_show() - write it back while L2 stays where it is; @v gets the interrupt status */
 void nvmx_apic_show(struct nestor_vcpu *vcpu, struct vmcs12 *v);

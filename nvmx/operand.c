@@ -97,6 +97,28 @@ enum nested_result nvmx_operand(struct nestor_vcpu *vcpu, struct nvmx_operand *o
 	return op->emul.insn.ud ? NESTED_UD : NESTED_OK;
 }
 
+static bool flat_address(struct nestor_vcpu *vcpu, u64 *addr)
+{
+	const struct guest_exit *x = &vcpu->run->exit;
+
+	return x->has_qual && !vcpu_in_l2(vcpu) && run_is_64bit(vcpu->run) &&
+	       info_flat_address(x->insn_info, x->qual, vcpu->run->gpr, addr);
+}
+
+bool nvmx_operand_known(struct nestor_vcpu *vcpu, void *data, unsigned int len)
+{
+	u64 addr;
+
+	return flat_address(vcpu, &addr) && gva_read_known(vcpu, addr, data, len);
+}
+
+bool nvmx_operand_put(struct nestor_vcpu *vcpu, const void *data, unsigned int len)
+{
+	u64 addr;
+
+	return flat_address(vcpu, &addr) && gva_write_known(vcpu, addr, data, len);
+}
+
 static enum nested_result linear(struct nestor_vcpu *vcpu, struct nvmx_operand *op,
 				 unsigned int len, unsigned int access, u64 *addr)
 {

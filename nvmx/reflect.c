@@ -249,13 +249,14 @@ static void enter_host(struct nestor_vcpu *vcpu)
 		vmx_abort(vcpu, ABORT_MSR_LOAD);
 }
 
-/* Exits that read or write more of L1's memory than is at hand. */
-static bool may_sleep(const struct nvmx *n)
+/* Exits that read or write more of L1's memory than is at hand.  What can be done at once is done. */
+static bool may_sleep(struct nestor_vcpu *vcpu)
 {
+	const struct nvmx *n = nvmx_of(vcpu);
 	const struct vmcs12 *v = n->vmcs12;
 
-	return v->exit_msr_store_count || v->exit_msr_load_count || n->apic.on ||
-	       n->apic.access || n->timer.slept || !(v->exit_ctls & EXIT_HOST_64);
+	return v->exit_msr_store_count || v->exit_msr_load_count || n->timer.slept ||
+	       !(v->exit_ctls & EXIT_HOST_64) || !nvmx_apic_store(vcpu);
 }
 
 enum nested_who nvmx_reflect(struct nestor_vcpu *vcpu, u32 reason, u64 qual, u32 intr_info,
@@ -264,7 +265,7 @@ enum nested_who nvmx_reflect(struct nestor_vcpu *vcpu, u32 reason, u64 qual, u32
 	struct nvmx *n = nvmx_of(vcpu);
 	const struct vmcs12 *v = n->vmcs12;
 
-	if (vcpu->atomic && may_sleep(n))
+	if (vcpu->atomic && may_sleep(vcpu))
 		return NESTED_NOT_YET;
 	end_nmi_step(vcpu);
 	nvmx_mtf_drop(vcpu);
@@ -296,5 +297,6 @@ void nvmx_fail_entry(struct nestor_vcpu *vcpu, u32 reason, u64 qual)
 	v->exit_qual = qual;
 	trace_nestor_nested_exit(vcpu, 0, v->exit_reason, qual, 0, 0);
 	clear_injected(vcpu);
+	nvmx_apic_leave(vcpu);
 	enter_host(vcpu);
 }

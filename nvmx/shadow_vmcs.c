@@ -125,6 +125,12 @@ bool nvmx_shadow_pull(struct nestor_vcpu *vcpu)
 	return true;
 }
 
+void nvmx_shadow_drop(struct nestor_vcpu *vcpu)
+{
+	if (nvmx_of(vcpu)->shadowed.on)
+		turn(vcpu, false);
+}
+
 void nvmx_shadow_off(struct nestor_vcpu *vcpu)
 {
 	int tries;

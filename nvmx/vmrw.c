@@ -7,6 +7,7 @@
  */
 #include "mmu/mmu.h"
 #include "nvmx/insn.h"
+#include "nvmx/insn_info.h"
 
 #define FIELD_OFFSET(i)		(offsetof(struct vmcs12, f) + (i) * sizeof(u64))
 
@@ -81,16 +82,77 @@ static void write_field(struct nestor_vcpu *vcpu, u64 vmcs, int i, bool high, u6
 		nvmx_shadow_on(vcpu);
 }
 
+/*
+ * What of the operands is in registers.
+ * @reg: the value's is @reg1; @reg2: the encoding's
+ */
+struct rw_operands {
+	bool reg;
+	u8 reg1, reg2;
+};
+
+static noinline enum nested_result decode_operands(struct nestor_vcpu *vcpu, struct rw_operands *rw)
+{
+	struct nvmx_operand op;
+	enum nested_result r = nvmx_operand(vcpu, &op);
+
+	if (r == NESTED_OK)
+		*rw = (struct rw_operands){ op.reg, op.reg1, op.reg2 };
+	return r;
+}
+
+static enum nested_result operands(struct nestor_vcpu *vcpu, struct rw_operands *rw)
+{
+	const struct guest_exit *x = &vcpu->run->exit;
+
+	if (unlikely(!x->has_qual))
+		return decode_operands(vcpu, rw);
+	rw->reg = x->insn_info & INFO_REGISTER;
+	rw->reg1 = info_reg1(x->insn_info);
+	rw->reg2 = info_reg2(x->insn_info);
+	return NESTED_OK;
+}
+
+static noinline enum nested_result put_anywhere(struct nestor_vcpu *vcpu, u64 val)
+{
+	struct nvmx_operand op;
+	enum nested_result r = nvmx_operand(vcpu, &op);
+
+	return r == NESTED_OK ? nvmx_operand_write(vcpu, &op, &val, width(vcpu->run)) : r;
+}
+
+static enum nested_result put_memory(struct nestor_vcpu *vcpu, u64 val)
+{
+	if (likely(nvmx_operand_put(vcpu, &val, sizeof(val))))
+		return NESTED_OK;
+	return vcpu->atomic ? NESTED_LATER : put_anywhere(vcpu, val);
+}
+
+static noinline enum nested_result get_anywhere(struct nestor_vcpu *vcpu, u64 *val)
+{
+	struct nvmx_operand op;
+	enum nested_result r = nvmx_operand(vcpu, &op);
+
+	return r == NESTED_OK ? nvmx_operand_read(vcpu, &op, val, width(vcpu->run)) : r;
+}
+
+static enum nested_result get_memory(struct nestor_vcpu *vcpu, u64 *val)
+{
+	if (likely(nvmx_operand_known(vcpu, val, sizeof(*val))))
+		return NESTED_OK;
+	return vcpu->atomic ? NESTED_LATER : get_anywhere(vcpu, val);
+}
+
 enum nested_result nvmx_do_vmread(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *run = vcpu->run;
 	u64 vmcs = accessed_vmcs(vcpu), encoding, val;
-	struct nvmx_operand op;
+	struct rw_operands op;
 	enum nested_result r;
 	bool high;
 	int i;
 
-	r = nvmx_operand(vcpu, &op);
+	r = operands(vcpu, &op);
 	if (r != NESTED_OK)
 		return r;
 	encoding = nvmx_reg(run, op.reg2);
@@ -105,19 +167,17 @@ enum nested_result nvmx_do_vmread(struct nestor_vcpu *vcpu)
 		nvmx_set_reg(run, op.reg1, val);
 		return nvmx_succeed(vcpu);
 	}
-	r = nvmx_operand_write(vcpu, &op, &val, width(run));
+	r = put_memory(vcpu, val);
 	return r == NESTED_OK ? nvmx_succeed(vcpu) : r;
 }
 
 /* The value to be written; a narrower operand clears the upper bits of the field. */
-static enum nested_result source(struct nestor_vcpu *vcpu, struct nvmx_operand *op, u64 *val)
+static enum nested_result source(struct nestor_vcpu *vcpu, const struct rw_operands *op, u64 *val)
 {
-	struct guest_run *run = vcpu->run;
-
 	*val = 0;
 	if (!op->reg)
-		return nvmx_operand_read(vcpu, op, val, width(run));
-	*val = nvmx_reg(run, op->reg1);
+		return get_memory(vcpu, val);
+	*val = nvmx_reg(vcpu->run, op->reg1);
 	return NESTED_OK;
 }
 
@@ -125,12 +185,12 @@ enum nested_result nvmx_do_vmwrite(struct nestor_vcpu *vcpu)
 {
 	const struct nvmx_caps *caps = &nvmx_of(vcpu)->caps;
 	u64 vmcs = accessed_vmcs(vcpu), encoding, val;
-	struct nvmx_operand op;
+	struct rw_operands op;
 	enum nested_result r;
 	bool high;
 	int i;
 
-	r = nvmx_operand(vcpu, &op);
+	r = operands(vcpu, &op);
 	if (r != NESTED_OK)
 		return r;
 	encoding = nvmx_reg(vcpu->run, op.reg2);

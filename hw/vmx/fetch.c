@@ -49,13 +49,18 @@ static void fetch_sys(struct guest_sys *s)
 	s->avail = true;
 }
 
+/* 64-bit mode; of the groups it is derived from the other one may have been fetched, not written. */
+static bool fetch_code64(struct guest_run *run)
+{
+	return (vmx_ctx(run)->entry & ENTRYCTL_IA32E) &&
+	       (vmx_seg_attrib(vmread(VMCS_GUEST_ES_AR + 2 * SEG_CS)) & SEG_ATTR_L);
+}
+
 void vmx_fetch_here(struct guest_run *run, u32 groups)
 {
 	struct vmx_ctx *ctx = vmx_ctx(run);
 	int i;
 
-	if (groups & GRP_CODE64)
-		groups |= (GRP_CR | GRP_SEG) & ~run->avail;
 	if (groups & GRP_SEG)
 		for (i = SEG_ES; i <= SEG_DS; i++)
 			run->seg[i] = fetch_seg(i);
@@ -87,7 +92,7 @@ void vmx_fetch_here(struct guest_run *run, u32 groups)
 	if (groups & GRP_SYS)
 		fetch_sys(run->sys);
 	if (groups & GRP_CODE64)
-		run->code64 = (run->efer & EFER_LMA) && (run->seg[SEG_CS].attrib & SEG_ATTR_L);
+		run->code64 = fetch_code64(run);
 	run->avail |= groups & ~GRP_SHARED;
 }
 

@@ -78,17 +78,38 @@ static void flat_seg(struct x86_emul *x, unsigned int seg, struct x86_seg *out)
 
 static const struct x86_emul_ops ops = { .seg = flat_seg };
 
+static void fill_registers(u64 *gpr)
+{
+	int i;
+
+	for (i = 0; i < 16; i++)
+		gpr[i] = 0x123456789ull * (i + 1);
+}
+
 static u64 address(const struct x86_insn *insn, u64 rip)
 {
 	struct x86_regs regs = { .rip = rip };
 	struct x86_emul x = { .ops = &ops, .regs = &regs, .insn = *insn };
 	u64 addr = 0;
-	int i;
 
-	for (i = 0; i < 16; i++)
-		regs.gpr[i] = 0x123456789ull * (i + 1);
+	fill_registers(regs.gpr);
 	return x86_emul_address(&x, 8, 0, &addr) == X86_EMUL_OK ? addr : ~0ull;
 }
+
+/* The short way of 64-bit code: the same address, or none. */
+static bool flat_differs(const struct x86_insn *insn, u64 rip, enum x86_mode mode, unsigned int *nr)
+{
+	u64 gpr[16], addr;
+
+	fill_registers(gpr);
+	if (mode != X86_MODE_64 ||
+	    !info_flat_address(nvmx_insn_info(insn), nvmx_insn_qual(insn, rip), gpr, &addr))
+		return false;
+	++*nr;
+	return addr != address(insn, rip) || insn->seg >= X86_SEG_FS;
+}
+
+static unsigned int nr_flat;
 
 static unsigned int differences(const u8 *bytes, unsigned int len, enum x86_mode mode)
 {
@@ -98,7 +119,22 @@ static unsigned int differences(const u8 *bytes, unsigned int len, enum x86_mode
 		return 0;
 	nvmx_insn_from_info(&again, nvmx_insn_info(&insn), nvmx_insn_qual(&insn, 0x7fff0000),
 			    mode);
-	return address(&insn, 0x7fff0000) != address(&again, 0x7fff0000);
+	return address(&insn, 0x7fff0000) != address(&again, 0x7fff0000) ||
+	       flat_differs(&insn, 0x7fff0000, mode, &nr_flat);
+}
+
+static void test_flat(void)
+{
+	const u32 rcx = 2 << 7 | 3 << 15 | 1 << 22 | 1 << 23;
+	u64 gpr[16] = { [1] = 0x7ffffffffff0ull }, addr;
+
+	tap_ok(info_flat_address(rcx, 0xf, gpr, &addr) && addr == 0x7fffffffffffull &&
+	       !info_flat_address(rcx, 0x10, gpr, &addr), "the short way ends where addresses do");
+	gpr[1] = ~0ull;
+	tap_ok(info_flat_address(rcx, 1, gpr, &addr) && !addr, "and wraps");
+	tap_ok(!info_flat_address((rcx & ~(7u << 7)) | 1 << 7, 0, gpr, &addr) &&
+	       !info_flat_address((rcx & ~(7u << 15)) | 5 << 15, 0, gpr, &addr),
+	       "not with 32-bit addresses, nor with FS and GS");
 }
 
 static void test_addresses(void)
@@ -132,6 +168,7 @@ static void test_addresses(void)
 			bad += differences(b, 15, modes[m]);
 		}
 	}
+	tap_ok(nr_flat > 100000, "%u of them by the short way", nr_flat);
 	tap_ok(n > 100000 && !bad, "addresses from information and from bytes agree (%u of %u do not)",
 	       bad, n);
 }
@@ -158,6 +195,7 @@ static void test_any_info(void)
 int main(void)
 {
 	test_figures();
+	test_flat();
 	test_addresses();
 	test_any_info();
 	return tap_done();
