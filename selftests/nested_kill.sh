@@ -5,11 +5,12 @@
 # The VMM is the benchmarks' small one, which has no firmware to wait for. Each round
 # waits for the guest-hypervisor image's first VMRUN, however long a slow machine
 # takes to get there, and lets it run a little longer or shorter, so that it dies in
-# different places. In the end one VM is left running.
+# different places. In the end one VM is left running, but not with LEAVE=no.
 #
-# usage: nested_kill.sh VMM IMAGE [ROUNDS]
+# usage: nested_kill.sh VMM IMAGE [ROUNDS [TESTS [VMM-OPTION...]]]
 
-vmm=${1:-./bench-vmm} image=${2:-l1.elf} rounds=${3:-200}
+vmm=${1:-./bench-vmm} image=${2:-l1.elf} rounds=${3:-200} tests=${4:-tlb,smp,npf}
+[ $# -gt 4 ] && shift 4 || set --
 
 echo "TAP version 13"
 skip() { echo "1..0 # SKIP $1"; exit 4; }
@@ -33,14 +34,14 @@ entries() { read -r count < /sys/kernel/debug/nestor/nested_entries; echo "$coun
 
 round() {
 	was=$(entries) tries=0
-	"$vmm" -s 2 -m 64 "$image" "tests=tlb,smp,npf cpus=2" < /dev/null > /dev/null 2>&1 &
+	"$vmm" -s 2 -m 64 "$@" "$image" "tests=$tests cpus=2" < /dev/null > /dev/null 2>&1 &
 	pid=$!
 	while [ "$(entries)" = "$was" ] && [ $tries -lt 3000 ] && kill -0 $pid 2>/dev/null; do
 		tries=$((tries + 1))
 		usleep 10000
 	done
 	[ "$(entries)" = "$was" ] || nested=$((nested + 1))
-	usleep $(($1 % 20 * 20000))
+	usleep $((delay * pause))
 	# It is killed, and has not ended by itself.
 	kill -9 $pid 2>/dev/null || early=$((early + 1))
 	wait $pid 2>/dev/null
@@ -48,10 +49,12 @@ round() {
 
 echo "1..4"
 # The first rounds fill caches that stay; they are not the measure.
+[ "$rounds" -lt 100 ] && pause=2000 || pause=20000
+delay=19
 n=0 nested=0 early=0
 while [ $n -lt 5 ]; do
 	n=$((n + 1))
-	round 19
+	round "$@"
 done
 echo 3 > /proc/sys/vm/drop_caches
 sleep 1
@@ -59,8 +62,8 @@ before=$(available)
 start=$(entries)
 n=0 nested=0 early=0
 while [ $n -lt "$rounds" ]; do
-	n=$((n + 1))
-	round $n
+	n=$((n + 1)) delay=$((n % 20))
+	round "$@"
 done
 tries=0
 while [ "$(cat /sys/module/nestor/refcnt)" != 0 ] && [ $tries -lt 50 ]; do
@@ -83,9 +86,10 @@ echo "# $lost KiB less memory"
 ok $? "free memory is back"
 ! dmesg | grep -E 'WARNING|BUG:|Oops|general protection'
 ok $? "no complaint in the kernel log"
+[ "$LEAVE" = no ] && exit $status
 # The lab sees whether its host powers off while L2s run.
 was=$(entries) tries=0
-"$vmm" -s 2 -m 64 "$image" "tests=tlb,smp,npf cpus=2" < /dev/null > /dev/null 2>&1 &
+"$vmm" -s 2 -m 64 "$@" "$image" "tests=$tests cpus=2" < /dev/null > /dev/null 2>&1 &
 while [ "$(entries)" = "$was" ] && [ $tries -lt 3000 ]; do
 	tries=$((tries + 1))
 	usleep 10000

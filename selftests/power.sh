@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # CPUs that go and come, and suspend, while L1 runs L2s on all of them: the guest's
-# tests go on and pass. Then the module is loaded where somebody has set EFER.SVME.
+# tests go on and pass. On AMD-V the module is loaded then where somebody has set EFER.SVME.
 #
-# usage: power.sh IMAGE RUN-L1 [NESTOR.KO]
+# usage: power.sh IMAGE RUN-L1 [NESTOR.KO [TESTS]]
 
-image=$1 run=$2 ko=${3:-/lab/nestor.ko}
+image=$1 run=$2 ko=${3:-/lab/nestor.ko} tests=${4:-tlb,smp,npf}
 
 echo "TAP version 13"
 skip() { echo "1..0 # SKIP $1"; exit 4; }
@@ -25,7 +25,7 @@ entries() { cat /sys/kernel/debug/nestor/nested_entries; }
 # start: the guest-hypervisor image in the background, once it runs L2s
 start() {
 	was=$(entries)
-	sh "$run" --accel kvm --smp 2 --image "$image" --timeout 300 tlb,smp,npf > /tmp/power.tap 2>&1 &
+	sh "$run" --accel kvm --smp 2 --image "$image" --timeout 300 "$tests" > /tmp/power.tap 2>&1 &
 	vmm=$!
 	tries=0
 	while [ "$(entries)" = "$was" ] && [ $tries -lt 3000 ]; do
@@ -67,7 +67,9 @@ else
 fi
 
 # Whoever has SVME set runs a hypervisor that we know nothing of.
-if rmmod nestor && modprobe msr 2> /dev/null && [ -w /dev/cpu/0/msr ]; then
+if ! grep -qw svm /proc/cpuinfo; then
+	skipped "EFER.SVME" "no AMD-V"
+elif rmmod nestor && modprobe msr 2> /dev/null && [ -w /dev/cpu/0/msr ]; then
 	efer=$((0xc0000080))
 	old=$(dd if=/dev/cpu/0/msr bs=8 count=1 skip=$efer iflag=skip_bytes 2> /dev/null |
 		od -An -tu8 | tr -d ' ')

@@ -35,7 +35,7 @@ initrd() {
 		cp "$file" /tmp/more/modules/
 		basename "$file"
 	done > /tmp/order
-	(cd /tmp && cpio -i modules/order < "/lab/initrd-$1" 2> /dev/null)
+	(cd /tmp && cpio -id modules/order < "/lab/initrd-$1" 2> /dev/null)
 	cat /tmp/order /tmp/modules/order | awk '!seen[$0]++' > /tmp/more/modules/order
 	cp "/lab/initrd-$1" /tmp/initrd
 	(cd /tmp/more && find . | cpio -o -H newc 2> /dev/null) >> /tmp/initrd

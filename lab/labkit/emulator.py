@@ -25,6 +25,7 @@ HOST_DIED = 125
 NOT_LOADED = 126
 
 PANIC = b"Kernel panic - not syncing"
+REBOOT = b"reboot: Restarting system"
 ACCELERATOR = {"svm": "svm", "svm-rich": "svm", "vmx": "vmx"}
 BOCHS_MODEL = {"svm-rich": "zambezi", "vmx": "corei7_skylake_x"}
 
@@ -133,7 +134,8 @@ def bochs_command(machine, work, log, out):
         "romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot",
         "vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest",
         f"memory: guest={machine.memory}, host={min(machine.memory, 2048)}",
-        f"cpu: model={model}, ips=100000000, reset_on_triple_fault=0, ignore_bad_msrs=1",
+        f"cpu: count={machine.cpus}, model={model}, ips=100000000, reset_on_triple_fault=0, "
+        "ignore_bad_msrs=1",
         "clock: sync=none",
         "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14",
         "ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15",
@@ -215,17 +217,21 @@ def _instructions(work):
     return int(found[-1]) if found else None
 
 
-def _log_has_panic(log):
+def _log_has(log, words):
     try:
         with open(log, "rb") as handle:
             handle.seek(max(0, os.path.getsize(log) - 16384))
-            return PANIC in handle.read()
+            return words in handle.read()
     except OSError:
         return False
 
 
-def _watch(process, reader, trailer, log, deadline, sink, outcome):
-    """Copy output until the trailer, a death or the deadline.
+def _log_has_panic(log):
+    return _log_has(log, PANIC)
+
+
+def _watch(process, reader, trailer, log, deadline, sink, outcome, goes_on):
+    """Copy output until the trailer, a death or the deadline.  GOES_ON: also after a reboot.
 
     The channel is a plain file and is polled: a pipe fills up when its reader
     is slow, and a virtio console then drops what does not fit.
@@ -252,6 +258,10 @@ def _watch(process, reader, trailer, log, deadline, sink, outcome):
             if _log_has_panic(log):
                 outcome.status, outcome.reason = HOST_DIED, "the host's kernel panicked"
                 return
+            # It would start the CD again, and the command with it.
+            if goes_on and _log_has(log, REBOOT):
+                outcome.status, outcome.reason = HOST_DIED, "the host rebooted"
+                return
         time.sleep(0.05)
     outcome.status, outcome.complaint = trailer.status, trailer.complaint
 
@@ -277,7 +287,8 @@ def run(machine, work, log, word, timeout, sink):
         # Debian's Bochs is the one with the debugger: tell it to continue.
         process.stdin.write(b"c\n")
         process.stdin.close()
-        _watch(process, reader, Trailer(word), log, time.monotonic() + timeout, sink, outcome)
+        _watch(process, reader, Trailer(word), log, time.monotonic() + timeout, sink, outcome,
+               is_bochs(machine.host))
         if outcome.reason is None:
             _let_power_off(process, log, outcome)
     except BrokenPipeError:
