@@ -21,6 +21,7 @@
 
 #include "core/compat.h"
 #include "core/irqchip.h"
+#include "mmu/mmu.h"
 
 /* @irqfds, @link: irqfd.lock; readers vm->srcu */
 struct resampler {
@@ -74,6 +75,8 @@ static void set_line(struct nestor_vm *vm, enum irq_source src, u32 gsi, bool le
 /* Any context. */
 static void inject(struct irqfd *irqfd)
 {
+	/* Whoever signals it has written what the interrupt tells of. */
+	mmu_outside(irqfd->vm);
 	if (irqfd->resampler) {
 		set_line(irqfd->vm, IRQ_SRC_RESAMPLE, irqfd->gsi, true);
 		return;

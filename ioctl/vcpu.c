@@ -9,6 +9,7 @@
 
 #include "core/iobus.h"
 #include "ioctl/ioctl.h"
+#include "mmu/mmu.h"
 
 static vm_fault_t vcpu_fault(struct vm_fault *vmf)
 {
@@ -139,6 +140,7 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	/* Another thread may be inside KVM_RUN for ever; a signal ends the wait. */
 	if (mutex_lock_interruptible(&vcpu->lock))
 		return -EINTR;
+	mmu_outside(vcpu->vm);
 	ret = locked_ioctl(vcpu, cmd, arg);
 	mutex_unlock(&vcpu->lock);
 	return ret;

@@ -230,6 +230,7 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	/* Slots name addresses of the creator's memory; nobody else's will do. */
 	if (vm->mm != current->mm)
 		return -EIO;
+	mmu_outside(vm);
 	switch (cmd) {
 	case KVM_CREATE_VCPU:
 		return create_vcpu(vm, arg);

@@ -176,7 +176,16 @@ void host_map_used(struct nestor_mmu_vm *mmu, const struct host_map *m)
 	slot_mark_dirty(m->slot, m->gfn);
 }
 
-/* The host's page at hand, as a 4K leaf; only while no invalidation is under way. */
+void host_map_watched(struct nestor_mmu_vm *mmu, struct host_map *m, bool write)
+{
+	m->level = watch_level(mmu, m->gfn, m->level);
+	if (write)
+		watch_opens(mmu, m->gfn);
+	else if (m->writable && watch_covers(mmu, m->gfn))
+		m->writable = false;
+}
+
+/* The host's page at hand; only while no invalidation is under way. */
 static bool host_page_known(struct nestor_mmu_vm *mmu, bool write, struct host_map *m)
 {
 	m->slot = slot_find(slots_get(mmu), m->gfn);
@@ -184,12 +193,16 @@ static bool host_page_known(struct nestor_mmu_vm *mmu, bool write, struct host_m
 		return false;
 	m->hva = slot_hva(m->slot, m->gfn);
 	m->writable = write && slot_writable(m->slot) && !m->slot->dirty;
-	m->level = LEVEL_4K;
 	if (get_user_pages_fast_only(m->hva, 1, m->writable ? FOLL_WRITE : 0, &m->page) != 1) {
 		m->page = NULL;
 		return false;
 	}
 	m->pfn = page_to_pfn(m->page);
+	m->level = slot_level(m->slot, m->gfn);
+	if (m->level > LEVEL_4K)
+		m->level = min(m->level, host_level(mmu->vm->mm, m->hva, m->pfn, m->writable));
+	/* This is no write. */
+	host_map_watched(mmu, m, false);
 	host_map_used(mmu, m);
 	host_map_put(m);
 	return true;
@@ -226,7 +239,7 @@ bool host_map_known(struct nestor_mmu_vm *mmu, u64 gfn, bool write, bool may_loo
 	return m->level || (may_look && host_page_known(mmu, write, m));
 }
 
-static enum mmu_result fault_map(struct nestor_vcpu *vcpu, const struct host_map *m)
+static enum mmu_result fault_map(struct nestor_vcpu *vcpu, struct host_map *m, bool write)
 {
 	struct nestor_mmu_vm *mmu = vcpu->mem;
 	enum table_change change = TABLE_ADDED;
@@ -237,6 +250,7 @@ static enum mmu_result fault_map(struct nestor_vcpu *vcpu, const struct host_map
 	/* Most faults need no new table, so ask before allocating. */
 	for (;;) {
 		spin_lock(&mmu->lock);
+		host_map_watched(mmu, m, write);
 		need = table_need(mmu, m->gfn, m->level);
 		if (need <= cache.nr)
 			break;
@@ -271,7 +285,7 @@ enum mmu_result mmu_fault(struct nestor_vcpu *vcpu, struct l1_gpa gpa, u32 acces
 		return MMU_MMIO;
 	res = host_map_get(vcpu, gfn, access & ACC_WRITE, &m);
 	if (res == MMU_MAPPED && m.page) {
-		res = fault_map(vcpu, &m);
+		res = fault_map(vcpu, &m, access & ACC_WRITE);
 		host_map_put(&m);
 	}
 	return res;

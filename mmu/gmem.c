@@ -105,9 +105,16 @@ bool gmem_window_kept(struct nestor_vcpu *vcpu, struct l1_gpa gpa, bool write,
 	return gmem_window(vcpu, gpa, write, w);
 }
 
+/* L0 wrote to the page: for the dirty log, and where L1's nested tables are watched. */
+static void gmem_wrote(struct nestor_mmu_vm *mem, const struct mem_slot *slot, u64 gfn)
+{
+	slot_mark_dirty(slot, gfn);
+	watch_wrote(mem, gfn);
+}
+
 void gmem_window_written(const struct gmem_window *w)
 {
-	slot_mark_dirty(w->slot, w->gfn);
+	gmem_wrote(w->mem, w->slot, w->gfn);
 }
 
 /* With page faults disabled a fault says nothing about the address. */
@@ -172,9 +179,12 @@ int gmem_write(struct nestor_vcpu *vcpu, struct l1_gpa gpa, const void *data, si
 
 		if (!p)
 			return -EFAULT;
-		if (copy_out(p, data, gpa.a, n))
+		if (copy_out(p, data, gpa.a, n)) {
+			/* Some of it may be there. */
+			watch_wrote(vcpu->mem, gpa.a >> PAGE_SHIFT);
 			return gmem_error(vcpu);
-		slot_mark_dirty(slot, gpa.a >> PAGE_SHIFT);
+		}
+		gmem_wrote(vcpu->mem, slot, gpa.a >> PAGE_SHIFT);
 		gpa.a += n;
 		data += n;
 		len -= n;
@@ -207,9 +217,11 @@ int gmem_write_atomic(struct nestor_vcpu *vcpu, struct l1_gpa gpa, const void *d
 	pagefault_disable();
 	left = __copy_to_user_inatomic(p, data, len);
 	pagefault_enable();
-	if (left)
+	if (left) {
+		watch_wrote(vcpu->mem, gpa.a >> PAGE_SHIFT);
 		return -EAGAIN;
-	slot_mark_dirty(slot, gpa.a >> PAGE_SHIFT);
+	}
+	gmem_wrote(vcpu->mem, slot, gpa.a >> PAGE_SHIFT);
 	return 0;
 }
 
@@ -226,16 +238,16 @@ USER_CMPXCHG(16)
 USER_CMPXCHG(32)
 USER_CMPXCHG(64)
 
-int gmem_cmpxchg(struct nestor_vcpu *vcpu, struct l1_gpa gpa, void *old, const void *new,
-		 size_t len)
+/* As gmem_cmpxchg(), and who else has to know of the write is the caller's matter. */
+static int cmpxchg_at(struct nestor_vcpu *vcpu, struct l1_gpa gpa, void *old, const void *new,
+		      size_t len, const struct mem_slot **slot)
 {
-	const struct mem_slot *slot;
 	void __user *p;
 	int r;
 
 	if (len == 0 || gpa.a & (len - 1))
 		return -EINVAL;
-	p = gmem_ptr(vcpu, gpa.a, true, &slot);
+	p = gmem_ptr(vcpu, gpa.a, true, slot);
 	if (!p || !access_ok(p, len))
 		return -EFAULT;
 	switch (len) {
@@ -256,7 +268,28 @@ int gmem_cmpxchg(struct nestor_vcpu *vcpu, struct l1_gpa gpa, void *old, const v
 	}
 	if (r < 0)
 		return -EFAULT;
-	/* A compare that fails writes the old value back: a write to the page all the same. */
-	slot_mark_dirty(slot, gpa.a >> PAGE_SHIFT);
 	return r ? -EAGAIN : 0;
+}
+
+int gmem_cmpxchg(struct nestor_vcpu *vcpu, struct l1_gpa gpa, void *old, const void *new,
+		 size_t len)
+{
+	const struct mem_slot *slot;
+	int r = cmpxchg_at(vcpu, gpa, old, new, len, &slot);
+
+	/* A compare that fails writes the old value back: a write to the page all the same. */
+	if (!r || r == -EAGAIN)
+		gmem_wrote(vcpu->mem, slot, gpa.a >> PAGE_SHIFT);
+	return r;
+}
+
+int gmem_mark_entry(struct nestor_vcpu *vcpu, struct l1_gpa gpa, u64 old, u64 new)
+{
+	const struct mem_slot *slot;
+	int r = cmpxchg_at(vcpu, gpa, &old, &new, sizeof(u64), &slot);
+
+	/* What was made of the entry holds with such a flag added (l1e_same()): nothing to compare. */
+	if (!r || r == -EAGAIN)
+		slot_mark_dirty(slot, gpa.a >> PAGE_SHIFT);
+	return r;
 }

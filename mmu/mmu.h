@@ -74,6 +74,12 @@ int gmem_cmpxchg(struct nestor_vcpu *vcpu, struct l1_gpa gpa, void *old, const v
 /* gmem_read_atomic() - as gmem_read within one page, never sleeps; -EAGAIN when it would have to */
 int gmem_read_atomic(struct nestor_vcpu *vcpu, struct l1_gpa gpa, void *data, size_t len);
 int gmem_write_atomic(struct nestor_vcpu *vcpu, struct l1_gpa gpa, const void *data, size_t len);
+/* gmem_mark_entry() - gmem_cmpxchg() that adds accessed or dirty flags to L1's nested tables, as its walker would */
+int gmem_mark_entry(struct nestor_vcpu *vcpu, struct l1_gpa gpa, u64 old, u64 new);
+/*
+ * mmu_outside() - the VMM, its devices or another process may have written to L1's memory before this; any context
+ */
+void mmu_outside(struct nestor_vm *vm);
 /* gmem_is_ram() - is there a slot at gpa? (*readonly: it cannot be written) */
 bool gmem_is_ram(struct nestor_vcpu *vcpu, struct l1_gpa gpa, bool *readonly);
 

@@ -85,6 +85,7 @@ struct slot_set {
 };
 
 struct sl_format;
+struct shadow_watch;
 
 /**
  * struct nestor_mmu_vm - guest memory of one VM
@@ -105,6 +106,10 @@ struct sl_format;
  * @shadow_tables: every vCPU's shadow tables; lock
  * @rmap: L1 frame -> shadow leaves; allocated once, on first use; lock
  * @nr_leaves: shadow leaves in it, by level; lock
+ * @watch: which pages of L1's nested tables are watched, see watch.c; allocated once, on first use
+ * @nr_watched: shadow tables that mirror one; lock
+ * @outside_seq: moves when somebody may have written to L1's memory whom watch.c does not see
+ * @nr_outside: vCPUs that see another memory, and write through it
  */
 struct nestor_mmu_vm {
 	struct nestor_vm *vm;
@@ -125,6 +130,10 @@ struct nestor_mmu_vm {
 	struct list_head shadow_tables;
 	struct hlist_head *rmap;
 	unsigned long nr_leaves[ROOT_LEVEL + 1];
+	struct shadow_watch *watch;
+	unsigned long nr_watched;
+	atomic64_t outside_seq;
+	atomic_t nr_outside;
 };
 
 /* slots.c */
@@ -193,6 +202,8 @@ bool host_map_known(struct nestor_mmu_vm *mmu, u64 gfn, bool write, bool may_loo
 /* host_map_get() - MMU_MAPPED with *@m filled in (m->page NULL: try again), or why not */
 enum mmu_result host_map_get(struct nestor_vcpu *vcpu, u64 gfn, bool write, struct host_map *m);
 bool host_map_stale(struct nestor_mmu_vm *mmu, const struct host_map *m, int level);
+/* host_map_watched() - what watch.c leaves of it for a fault that is a write or is not; under lock */
+void host_map_watched(struct nestor_mmu_vm *mmu, struct host_map *m, bool write);
 /* host_map_used() - a leaf was made of it: tell the host and the dirty log */
 void host_map_used(struct nestor_mmu_vm *mmu, const struct host_map *m);
 void host_map_put(struct host_map *m);
@@ -213,6 +224,22 @@ struct gmem_diff {
  * those that were 0.  0 or -EFAULT, as gmem_read().
  */
 int gmem_diff(struct nestor_vcpu *vcpu, struct l1_gpa gpa, const u64 *was, struct gmem_diff *diff);
+
+/* watch.c */
+void watch_free(struct nestor_mmu_vm *mmu);
+/* watch_wrote() - L0 has written to that page of L1's memory by itself; without lock */
+void watch_wrote(struct nestor_mmu_vm *mmu, u64 gfn);
+/*
+ * Under lock.
+ * watch_level() - the largest leaf around @gfn, @level at most, that covers no watched page but @gfn's own
+ * watch_covers() - is that very page watched?  Then a leaf of it may not be written, unless
+ * watch_opens() - it is to be written: what mirrors it is compared at the next invalidation
+ * watch_range() - the same for all pages of [start, end): their contents change by other means
+ */
+int watch_level(struct nestor_mmu_vm *mmu, u64 gfn, int level);
+bool watch_covers(struct nestor_mmu_vm *mmu, u64 gfn);
+void watch_opens(struct nestor_mmu_vm *mmu, u64 gfn);
+void watch_range(struct nestor_mmu_vm *mmu, u64 start, u64 end);
 
 /* zap.c: both kinds of table at once; lock held; true: TLBs have to be flushed */
 bool zap_gfns(struct nestor_mmu_vm *mmu, u64 start, u64 end, struct list_head *gone);

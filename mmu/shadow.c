@@ -4,8 +4,8 @@
  *
  * The shadow is a model of the processor's TLB, and an invalidation by L1 only
  * means that what L1 has changed must not be used any more.  So it marks the roots of
- * that tag stale, and what a stale root maps is compared with L1's tables before L2
- * uses it again (shadow_sync.c): what L1 did not touch stays.
+ * that tag stale, and what L1 may have written to (watch.c) of a stale root is compared with
+ * L1's tables before L2 uses it again (shadow_sync.c): what L1 did not touch stays.
  *
  * A guest hypervisor without flush-by-ASID flushes by taking the next ASID.  A
  * root of another tag over the same table is therefore taken over, as if stale,
@@ -75,6 +75,7 @@ static void root_free(struct nestor_vcpu *vcpu, struct shadow_root *sr)
 		return;
 	root_empty(vcpu, sr);
 	spin_lock(&mmu->lock);
+	watch_forget(mmu, sr->top);
 	list_move(&sr->top->all, &gone);
 	spin_unlock(&mmu->lock);
 	tables_free(&gone);
@@ -208,7 +209,7 @@ static struct shadow_root *root_make(struct nestor_vcpu *vcpu, u64 key,
 	int i;
 
 	/* What can fail comes before anything is evicted. */
-	if (rmap_init(mmu) || spare_fill(s, 1) || !shadow_make_room(vcpu, NULL))
+	if (rmap_init(mmu) || watch_init(mmu) || spare_fill(s, 1) || !shadow_make_room(vcpu, NULL))
 		return NULL;
 	for (i = 0; i < SHADOW_ROOTS && !sr; i++)
 		if (!s->roots[i].top)
@@ -221,13 +222,15 @@ static struct shadow_root *root_make(struct nestor_vcpu *vcpu, u64 key,
 	top = spare_take(s);
 	top->root = sr;
 	top->level = ROOT_LEVEL;
-	top->l1_table = fmt_matches(fmt) ? key : NO_TABLE;
 	*sr = (struct shadow_root){
 		.top = top, .key = key, .fmt = *fmt, .tag = tag, .nr_tables = 1,
+		.outside = atomic64_read(&mmu->outside_seq),
 	};
+	INIT_LIST_HEAD(&sr->open);
 	s->nr_tables++;
 	spin_lock(&mmu->lock);
 	list_add(&top->all, &mmu->shadow_tables);
+	watch_mirror(mmu, top, fmt_matches(fmt) ? key : NO_TABLE);
 	spin_unlock(&mmu->lock);
 	return sr;
 }

@@ -5,9 +5,9 @@
  * Walks every root and checks what the other files promise: each table is
  * reached once, from the parent it names, and counted; each leaf is in the
  * reverse map under the frame it maps; that frame has a slot; the leaf has no
- * right that the slot or the dirty log withholds, and no bit that its format does not
- * give it; and its page is the one the VMM has mapped there now.  The last holds at any time under mmu->lock outside an
- * invalidation, because the host announces a change before it makes it.
+ * right that the slot, the dirty log or watch.c withholds, and no bit that its format does not
+ * give it; and its page is the one the VMM has mapped there now.  The last holds at any time under
+ * mmu->lock outside an invalidation, because the host announces a change before it makes it.
  */
 #include <linux/bitops.h>
 #include <linux/hash.h>
@@ -15,12 +15,13 @@
 #include <linux/sched.h>
 
 #include "mmu/shadow_int.h"
+#include "mmu/table.h"
 
 struct audit {
 	struct nestor_vcpu *vcpu;
 	struct nestor_mmu_vm *mmu;
 	const struct slot_set *set;
-	unsigned int tables;	/* of the root under audit */
+	unsigned int tables, open;	/* of the root under audit */
 	int errors;
 };
 
@@ -93,6 +94,8 @@ static void audit_leaf(struct audit *a, struct shadow_table *t, unsigned int i)
 			bad(a, t, i, "read-only slot is writable");
 		if (slot->dirty && (pages > 1 || !test_bit(gfn - slot->base, slot->dirty)))
 			bad(a, t, i, "writable, and not in the dirty log");
+		if (watch_level(a->mmu, gfn, t->level) != t->level || watch_covers(a->mmu, gfn))
+			bad(a, t, i, "a table of L1 can be written unnoticed");
 	}
 	audit_format(a, t, i);
 	audit_page(a, t, i, slot);
@@ -109,6 +112,32 @@ static void audit_child(struct audit *a, struct shadow_table *t, unsigned int i)
 		bad(a, t, i, "child has another place");
 }
 
+static bool in_reach(const struct shadow_table *t)
+{
+	for (; t->parent; t = t->parent)
+		if (shadow_is_off(t->parent, t->index))
+			return false;
+	return true;
+}
+
+static void audit_watch(struct audit *a, struct shadow_table *t)
+{
+	if (t->l1_table == NO_TABLE) {
+		if (t->watched)
+			bad(a, t, 0, "watches nothing");
+		return;
+	}
+	a->open += !list_empty(&t->open);
+	if (t->watched != list_empty(&t->open) && in_reach(t))
+		bad(a, t, 0, "neither watched nor open");
+	if (!t->watched)
+		return;
+	if (!watch_covers(a->mmu, t->l1_table >> PAGE_SHIFT))
+		bad(a, t, 0, "is watched and cannot be found");
+	if (table_may_write(a->mmu, t->l1_table >> PAGE_SHIFT))
+		bad(a, t, 0, "its table of L1 can be written unnoticed");
+}
+
 /* Depth is bounded by the number of levels. */
 static void audit_table(struct audit *a, struct shadow_table *t)
 {
@@ -116,6 +145,7 @@ static void audit_table(struct audit *a, struct shadow_table *t)
 	unsigned int i, leaves = 0, on = 0;
 
 	a->tables++;
+	audit_watch(a, t);
 	for (i = 0; i < PT_ENTRIES; i++) {
 		if (shadow_is_leaf(f, t, i)) {
 			leaves++;
@@ -172,7 +202,10 @@ int shadow_audit(struct nestor_vcpu *vcpu)
 		if (!sr->top)
 			continue;
 		a.tables = 0;
+		a.open = 0;
 		audit_table(&a, sr->top);
+		if (a.open != sr->nr_open)
+			bad(&a, sr->top, 0, "number of open tables is wrong");
 		if (a.tables != sr->nr_tables || sr->top->root != sr || sr->top->parent)
 			bad(&a, sr->top, 0, "root's account is wrong");
 		tables += a.tables;

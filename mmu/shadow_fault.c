@@ -19,9 +19,20 @@ static int l1_set_bits(void *ctx, u64 addr, u64 old, u64 new, unsigned int size)
 	return gmem_cmpxchg(ctx, l1_gpa(addr), &old, &new, size) == -EAGAIN ? -EAGAIN : 0;
 }
 
+/* The same where the entry is of the size and the format of those that shadow tables keep. */
+static int l1_mark_bits(void *ctx, u64 addr, u64 old, u64 new, unsigned int size)
+{
+	return gmem_mark_entry(ctx, l1_gpa(addr), old, new) == -EAGAIN ? -EAGAIN : 0;
+}
+
 static const struct walk_ops l1_walk_ops = {
 	.read_entry = l1_read_entry,
 	.set_bits = l1_set_bits,
+};
+
+static const struct walk_ops l1_walk_ops_same = {
+	.read_entry = l1_read_entry,
+	.set_bits = l1_mark_bits,
 };
 
 enum walk_result shadow_walk(struct nestor_vcpu *vcpu, struct l1_gpa root,
@@ -40,7 +51,8 @@ enum walk_result shadow_walk(struct nestor_vcpu *vcpu, struct l1_gpa root,
 		walk->error = access & (ACC_WRITE | ACC_USER | (fmt->nx || fmt->ept ? ACC_FETCH : 0));
 		return WALK_FAULT;
 	}
-	return walk_table(fmt, key, from.a, access, &l1_walk_ops, vcpu, walk);
+	return walk_table(fmt, key, from.a, access,
+			  fmt_matches(fmt) ? &l1_walk_ops_same : &l1_walk_ops, vcpu, walk);
 }
 
 static enum shadow_result shadow_no_map(enum mmu_result res)

@@ -23,6 +23,10 @@
 /* Tables a vCPU may have: 2048 map 4 GiB of 4K pages and cost 40 MiB. */
 #define SHADOW_TABLES		2048
 #endif
+#ifndef SHADOW_OPEN
+/* More open tables than this are not compared at once, but as they are used. */
+#define SHADOW_OPEN		16u
+#endif
 #define SHADOW_SPARE		(ROOT_LEVEL - 1)
 #define NO_TABLE		(~0ull)
 #define RMAP_BITS		16
@@ -79,6 +83,12 @@ static_assert(sizeof(struct shadow_block) == PAGE_SIZE << BLOCK_ORDER);
  * @l1e: the same block's
  * @l1_table: L1-physical address of the table of L1 it mirrors entry by entry, or
  *	NO_TABLE: all of it lies below one leaf of L1, or formats do not match
+ * @watched: nobody writes to that table unnoticed.  This and the rest: see watch.c
+ * @skip: comparisons after which it is watched; @hot: how often it was written to soon after that, to
+ *	@since: shadow_root.nr_inval when it was last watched
+ * @outside: shadow_root.outside as of the last comparison
+ * @watch: in shadow_watch.block, while watched
+ * @open: in shadow_root.open, while open
  */
 struct shadow_table {
 	struct list_head all;
@@ -92,6 +102,12 @@ struct shadow_table {
 	struct shadow_slot *slot;
 	u64 *l1e;
 	u64 l1_table;
+	bool watched;
+	u8 skip, hot;
+	unsigned int since;
+	u64 outside;
+	struct hlist_node watch;
+	struct list_head open;
 };
 
 /**
@@ -103,6 +119,10 @@ struct shadow_table {
  * @old_tag: tag this root was taken over from; valid with @moved
  * @moved: see @old_tag
  * @stale: L1 invalidated it since it was last used
+ * @open: tables that have to be compared at the next invalidation; mmu->lock
+ * @nr_open: how many
+ * @nr_inval: counts invalidations
+ * @outside: nestor_mmu_vm.outside_seq when what it maps was last taken out of reach
  * @ahead: tables to compare beside the next one that is, see shadow_sync.c
  * @nr_tables: tables, the top included
  * @used: mmu_shadow.clock at the last use
@@ -113,9 +133,22 @@ struct shadow_root {
 	struct pt_format fmt;
 	u32 tag, old_tag;
 	bool moved, stale;
+	struct list_head open;
+	unsigned int nr_open, nr_inval;
+	u64 outside;
 	unsigned int ahead;
 	unsigned int nr_tables;
 	u64 used;
+};
+
+/**
+ * struct fill_window - entries filled in around a fault, see shadow_fill.c
+ * @size: how many
+ * @start: first page of L2 in them, in pages of their size; @end: the first one after them
+ */
+struct fill_window {
+	unsigned int size;
+	u64 start, end;
 };
 
 /**
@@ -127,9 +160,7 @@ struct shadow_root {
  * @spare: tables ready for use, SHADOW_SPARE of them before a fault is handled
  * @nr_spare: how many
  * @diff: what a table of L1 has that differs from what it had
- * @window: entries filled in around the last fault of a 4K page, see shadow_fill.c
- * @window_start: first frame of L2 in them
- * @window_end: the first one after them
+ * @window: what was filled in around the last fault of a 4K page, and of a 2M page
  * @faults: counts leaves filled in, for the audit of a debug build
  */
 struct mmu_shadow {
@@ -140,8 +171,7 @@ struct mmu_shadow {
 	struct list_head spare;
 	unsigned int nr_spare;
 	struct gmem_diff diff;
-	unsigned int window;
-	u64 window_start, window_end;
+	struct fill_window window[2];
 	unsigned int faults;
 };
 
@@ -165,6 +195,23 @@ void tables_free(struct list_head *gone);
 void root_empty(struct nestor_vcpu *vcpu, struct shadow_root *sr);
 bool shadow_make_room(struct nestor_vcpu *vcpu, struct shadow_root *keep);
 
+/* watch.c; all but watch_init() and watch_tables() under mmu->lock */
+#define WATCH_MAX	64u
+
+int watch_init(struct nestor_mmu_vm *mmu);
+/* watch_mirror() - @t, which mirrors nothing yet, mirrors @l1_table (NO_TABLE: nothing), and is open */
+void watch_mirror(struct nestor_mmu_vm *mmu, struct shadow_table *t, u64 l1_table);
+void watch_forget(struct nestor_mmu_vm *mmu, struct shadow_table *t);
+/* watch_reach() - the CPU is about to reach @t: it is open unless it is watched */
+void watch_reach(struct nestor_mmu_vm *mmu, struct shadow_table *t);
+/* watch_none() - no table of @sr is open any more, since the CPU reaches none */
+void watch_none(struct nestor_mmu_vm *mmu, struct shadow_root *sr);
+/*
+ * watch_tables() - watch those of the @nr open tables at @t, WATCH_MAX at most, that need not be skipped.  What they
+ * were made of has to be compared afterwards.  Owner's thread, sleepable, no lock.
+ */
+void watch_tables(struct nestor_mmu_vm *mmu, struct shadow_table **t, unsigned int nr);
+
 /* shadow_sync.c: compare with L1's tables, keep what still holds */
 void shadow_revalidate(struct nestor_vcpu *vcpu, struct shadow_root *sr);
 /* shadow_refresh() - bring back what is kept on the way to @gfn; true: that was all that was missing */
@@ -179,7 +226,7 @@ u64 l1e_at(const struct shadow_root *sr, const struct walk *walk, int level);
 u64 l1_table_at(const struct shadow_root *sr, const struct walk *walk, int level);
 
 /* shadow_fill.c */
-#define FILL_MAX	64u
+#define FILL_MAX	128u
 
 /**
  * struct shadow_fill - one fault being filled in
@@ -187,8 +234,12 @@ u64 l1_table_at(const struct shadow_root *sr, const struct walk *walk, int level
  * @walk: L1's, successful
  * @first: entry of the 4K table at which the window of neighbours begins
  * @nr: entries in it, 0 for none
+ * @large_first, @large_nr: the same of the 2M table, where L1's leaf is a 2M one
  * @above: see walk_above()
- * @l1e: L1's entries for the window, read once
+ * @l1e: L1's entries for the window, those of the 2M table if there is one; read once
+ * @block: first frame of a 2M block of L1 that is one page of the host; NO_GFN: none
+ * @block_pfn: its frame
+ * @block_writable: and whether it may be written
  */
 struct shadow_fill {
 	struct nestor_vcpu *vcpu;
@@ -196,8 +247,11 @@ struct shadow_fill {
 	u64 gfn, access;
 	const struct walk *walk;
 	unsigned int first, nr;
+	unsigned int large_first, large_nr;
 	struct walk above;
 	u64 l1e[FILL_MAX];
+	u64 block, block_pfn;
+	bool block_writable;
 };
 
 void fill_begin(struct shadow_fill *f, struct nestor_vcpu *vcpu, struct shadow_root *sr, u64 gfn,
@@ -205,7 +259,7 @@ void fill_begin(struct shadow_fill *f, struct nestor_vcpu *vcpu, struct shadow_r
 /* fill_known() - from L0's table; false: it does not map the frame, or not for writing */
 bool fill_known(struct shadow_fill *f);
 /* fill_page() - from the host's page, unless that is stale */
-void fill_page(struct shadow_fill *f, const struct host_map *m);
+void fill_page(struct shadow_fill *f, struct host_map *m);
 
 /* shadow_rmap.c */
 int rmap_init(struct nestor_mmu_vm *mmu);

@@ -143,6 +143,7 @@ void entry_clear(struct nestor_vcpu *vcpu, struct shadow_table *t, unsigned int 
 	t->slot[i].child = NULL;
 	t->l1e[i] = 0;
 	table_empty(vcpu, c, gone);
+	watch_forget(mmu, c);
 	c->root->nr_tables--;
 	vcpu->shadow->nr_tables--;
 	list_move(&c->all, gone);

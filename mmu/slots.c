@@ -284,6 +284,7 @@ static void mmu_free(struct nestor_mmu_vm *mmu)
 	kvfree(set);
 	table_destroy(mmu);
 	kvfree(mmu->rmap);
+	watch_free(mmu);
 	kfree(mmu);
 }
 
@@ -341,10 +342,22 @@ int mmu_select(struct nestor_vcpu *vcpu, bool smm)
 		return PTR_ERR(mmu);
 	if (vcpu->mem == mmu)
 		return 0;
+	/* What it writes there is memory of the other space as well, as a rule. */
+	if (smm) {
+		atomic_inc(&vcpu->vm->mmu->nr_outside);
+	} else {
+		mmu_outside(vcpu->vm);
+		atomic_dec(&vcpu->vm->mmu->nr_outside);
+	}
 	vcpu->mem = mmu;
 	vcpu->l1.root = root_of(mmu);
 	vcpu->l1.ctl_dirty |= CTL_ROOT;
 	return 0;
+}
+
+void mmu_outside(struct nestor_vm *vm)
+{
+	atomic64_inc(&vm->mmu->outside_seq);
 }
 
 int mmu_vm_create(struct nestor_vm *vm)

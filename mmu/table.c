@@ -186,6 +186,32 @@ int table_lookup(struct nestor_mmu_vm *mmu, u64 gfn, u64 *pfn, bool *writable)
 	return 0;
 }
 
+unsigned int table_split_need(struct nestor_mmu_vm *mmu, u64 gfn)
+{
+	bool writable;
+	u64 pfn;
+	int level = table_lookup(mmu, gfn, &pfn, &writable);
+
+	return level ? level - LEVEL_4K : 0;
+}
+
+void table_split_at(struct nestor_mmu_vm *mmu, u64 gfn, struct table_cache *c)
+{
+	u64 *pt = mmu->root;
+	int l;
+
+	lockdep_assert_held(&mmu->lock);
+	for (l = ROOT_LEVEL; l > LEVEL_4K; l--) {
+		u64 *e = &pt[level_index(gfn, l)];
+
+		if (!sl_present(mmu->fmt, *e))
+			return;
+		if (sl_is_leaf(*e, l))
+			table_split(mmu, e, l, c->pt[--c->nr]);
+		pt = sl_child(*e);
+	}
+}
+
 enum table_change table_map(struct nestor_mmu_vm *mmu, u64 gfn, u64 pfn, int level, bool write,
 			    struct table_cache *c, struct list_head *gone)
 {
@@ -288,6 +314,30 @@ bool table_protect(struct nestor_mmu_vm *mmu, u64 start, u64 end)
 	/* A CPU that keeps the log needs no fault for a write, but a dirty flag to set. */
 	return clear_level(mmu, mmu->root, ROOT_LEVEL, 0, start, end, mmu->fmt->write,
 			   hw_caps.pml ? mmu->fmt->dirty : mmu->fmt->write, false);
+}
+
+bool table_forbid(struct nestor_mmu_vm *mmu, u64 gfn)
+{
+	lockdep_assert_held(&mmu->lock);
+	return clear_level(mmu, mmu->root, ROOT_LEVEL, 0, gfn, gfn + 1, mmu->fmt->write,
+			   mmu->fmt->write, false);
+}
+
+bool table_may_write(struct nestor_mmu_vm *mmu, u64 gfn)
+{
+	u64 *pt = mmu->root;
+	int l;
+
+	lockdep_assert_held(&mmu->lock);
+	for (l = ROOT_LEVEL;; l--) {
+		u64 e = READ_ONCE(pt[level_index(gfn, l)]);
+
+		if (!sl_present(mmu->fmt, e))
+			return false;
+		if (sl_is_leaf(e, l))
+			return sl_writable(mmu->fmt, e);
+		pt = sl_child(e);
+	}
 }
 
 bool table_young(struct nestor_mmu_vm *mmu, u64 start, u64 end, bool clear)

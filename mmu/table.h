@@ -35,12 +35,24 @@ unsigned int table_need(struct nestor_mmu_vm *mmu, u64 gfn, int level);
 enum table_change table_map(struct nestor_mmu_vm *mmu, u64 gfn, u64 pfn, int level, bool write,
 			    struct table_cache *c, struct list_head *gone);
 
+/*
+ * table_split_need() - how many pages table_split_at() takes
+ * table_split_at() - a large leaf around @gfn becomes leaves of 4K that map the same; TLBs need a flush
+ */
+unsigned int table_split_need(struct nestor_mmu_vm *mmu, u64 gfn);
+void table_split_at(struct nestor_mmu_vm *mmu, u64 gfn, struct table_cache *c);
+
+/* table_may_write() - is there a leaf that lets @gfn be written, be it logged or not? */
+bool table_may_write(struct nestor_mmu_vm *mmu, u64 gfn);
+
 /* table_lookup() - the leaf around @gfn: its level, *pfn the frame of @gfn itself; 0: none */
 int table_lookup(struct nestor_mmu_vm *mmu, u64 gfn, u64 *pfn, bool *writable);
 
 /* [start, end) in guest frames; true: a TLB may hold more rights than the table now */
 bool table_zap(struct nestor_mmu_vm *mmu, u64 start, u64 end, struct list_head *gone);
 bool table_protect(struct nestor_mmu_vm *mmu, u64 start, u64 end);
+/* table_forbid() - the next write to @gfn faults, whoever keeps the dirty log */
+bool table_forbid(struct nestor_mmu_vm *mmu, u64 gfn);
 /* table_young() - was anything accessed?  @clear: forget it */
 bool table_young(struct nestor_mmu_vm *mmu, u64 start, u64 end, bool clear);
 

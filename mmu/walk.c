@@ -285,7 +285,7 @@ void walk_above(const struct pt_format *fmt, const struct walk *w, struct walk *
 
 	*above = *w;
 	above->readable = above->writable = above->user = above->exec = true;
-	for (level = fmt->levels; level > 1; level--) {
+	for (level = fmt->levels; level > w->level; level--) {
 		struct entry d = entry_decode(fmt, level, w->used[level]);
 
 		rights_and(above, &d);
@@ -295,17 +295,18 @@ void walk_above(const struct pt_format *fmt, const struct walk *w, struct walk *
 bool walk_sibling(const struct pt_format *fmt, const struct walk *above, u64 entry,
 		  struct walk *out)
 {
-	struct entry d = entry_decode(fmt, 1, entry);
+	struct entry d = entry_decode(fmt, above->level, entry);
 
-	if (!d.present || d.bad || (fmt->ad && !(entry & (fmt->ept ? EPT_A : PTE_A))))
+	if (!d.present || d.bad || !d.leaf || (fmt->ad && !(entry & (fmt->ept ? EPT_A : PTE_A))))
 		return false;
-	out->level = 1;
+	out->level = above->level;
 	out->readable = above->readable;
 	out->writable = above->writable;
 	out->user = above->user;
 	out->exec = above->exec;
 	rights_and(out, &d);
-	out->addr = d.next;
+	/* Bit 12 of a large leaf is PAT, no address. */
+	out->addr = d.next & ~(BIT_ULL(walk_leaf_shift(fmt, above->level)) - 1);
 	out->entry = entry;
 	out->dirty = !fmt->ad || (entry & (fmt->ept ? EPT_D : PTE_D));
 	return fmt->ept ? out->readable || out->exec : out->user;

@@ -138,10 +138,11 @@ enum walk_result walk_table(const struct pt_format *fmt, u64 root, u64 va, u32 a
 			    const struct walk_ops *ops, void *ctx, struct walk *out);
 
 /*
- * walk_above() - @w, a successful walk that ended at level 1, with the rights of the levels
- * above that alone: what walk_sibling() starts from.
+ * walk_above() - @w, a successful walk, with the rights of the levels above the one it ended
+ * at alone: what walk_sibling() starts from.
  * walk_sibling() - what a user read (EPT: any access) through @entry in the leaf's place would
- * give, by the address of the page; false when it would fault or had to set the accessed flag.
+ * give, by the address of the page; false when it would fault, had to set the accessed flag or went on to
+ * another table.
  */
 void walk_above(const struct pt_format *fmt, const struct walk *w, struct walk *above);
 bool walk_sibling(const struct pt_format *fmt, const struct walk *above, u64 entry,

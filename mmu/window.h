@@ -31,7 +31,7 @@ struct gmem_window {
 	void __user *at;
 	const struct mem_slot *slot;
 	u64 gfn;
-	const struct nestor_mmu_vm *mem;
+	struct nestor_mmu_vm *mem;
 	u64 seq;
 	bool write;
 };

@@ -9,6 +9,7 @@ bool zap_gfns(struct nestor_mmu_vm *mmu, u64 start, u64 end, struct list_head *g
 {
 	bool l0 = table_zap(mmu, start, end, gone);
 
+	watch_range(mmu, start, end);
 	return rmap_zap(mmu, start, end) || l0;
 }
 

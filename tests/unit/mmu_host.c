@@ -229,6 +229,20 @@ int host_frame_owner(u64 pfn)
 	return frame < 0 || frame >= (long)FRAMES ? -1 : READ_ONCE(owner[frame]);
 }
 
+/* A huge page has one flag for all of it. */
+void SetPageDirty(struct page *page)
+{
+	unsigned int first = page - page_array, n = 1;
+	int at = host_frame_owner(page_to_pfn(page));
+
+	if (at >= 0 && READ_ONCE(host_huge[at / 512])) {
+		first &= ~511u;
+		n = 512;
+	}
+	while (n--)
+		page_array[first + n].dirty = true;
+}
+
 static void frame_set(unsigned int page, unsigned int frame)
 {
 	owner[frame] = page;

@@ -453,3 +453,19 @@ void l1_access(int v, u64 gfn, bool write)
 	}
 	FAIL_UNLESS(false, "L1 makes no progress");
 }
+
+/* An entry of a table changes: by a processor of L1, by L0 for it, or by the VMM, which tells. */
+void l1_store(int v, u64 gfn, unsigned int i, u64 e)
+{
+	int how = random() % 32;
+
+	if (!how) {
+		*l1_entry(gfn, i) = e;
+		mmu_outside(&vm);
+	} else if (how < 8) {
+		gmem_write(&vcpus[v], l1_gpa(gfn << 12 | i * 8), &e, 8);
+	} else {
+		l1_access(v, gfn, true);
+		*l1_entry(gfn, i) = e;
+	}
+}

@@ -90,5 +90,6 @@ struct shadow_root *use_root(int v, unsigned int root, unsigned int tag);
 u64 model_leaf(u64 gfn, unsigned int rights);
 void l2_access(int v, unsigned int page, unsigned int acc);
 void l1_access(int v, u64 gfn, bool write);
+void l1_store(int v, u64 gfn, unsigned int i, u64 e);
 
 #endif

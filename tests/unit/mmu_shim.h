@@ -23,6 +23,7 @@
 #define __weak		__attribute__((weak))
 #define READ_ONCE(x)	(*(const volatile typeof(x) *)&(x))
 #define WRITE_ONCE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELEASE)
+#define smp_mb()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define smp_rmb()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define xchg(p, v)	__atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
 #define try_cmpxchg(p, old, new) \
@@ -76,7 +77,7 @@ u64 page_to_pfn(const struct page *page);
 #define __pa(p)		((u64)(unsigned long)(p))
 #define __va(a)		((void *)(unsigned long)(a))
 #define PageReserved(p)	false
-#define SetPageDirty(p)	((p)->dirty = true)
+void SetPageDirty(struct page *page);
 #define put_page(p)	((void)(p))
 
 /* Lists */
@@ -99,6 +100,12 @@ static inline void list_del(struct list_head *n)
 	n->prev->next = n->next;
 	n->next->prev = n->prev;
 	n->next = n->prev = NULL;
+}
+
+static inline void list_del_init(struct list_head *n)
+{
+	list_del(n);
+	INIT_LIST_HEAD(n);
 }
 
 static inline void list_move(struct list_head *n, struct list_head *h)
@@ -185,6 +192,14 @@ int srcu_read_lock(struct srcu_struct *s);
 void srcu_read_unlock(struct srcu_struct *s, int idx);
 #define local_irq_save(f)	((f) = 0)
 #define local_irq_restore(f)	((void)(f))
+
+/* Counters */
+typedef struct { long v; } atomic_t, atomic64_t;
+#define atomic_inc(a)	((void)__atomic_add_fetch(&(a)->v, 1, __ATOMIC_SEQ_CST))
+#define atomic_dec(a)	((void)__atomic_sub_fetch(&(a)->v, 1, __ATOMIC_SEQ_CST))
+#define atomic_read(a)	READ_ONCE((a)->v)
+#define atomic64_inc	atomic_inc
+#define atomic64_read	atomic_read
 
 /* Bits */
 #define test_bit(n, p)	((READ_ONCE((p)[(n) / 64]) >> ((n) % 64)) & 1)

@@ -5,6 +5,7 @@
  * L1 finds set, and what has broken other hypervisors here.  With NPT and EPT.
  */
 #include "mmu/ept.h"
+#include "mmu/window.h"
 #include "mmu_model.h"
 #include "tap.h"
 
@@ -60,6 +61,19 @@ static enum shadow_result fault(unsigned int r, u64 page, u64 access)
 	return shadow_fault(&vcpus[0], root_of(r), l2_gpa(page << 12), access, &last, &last_gpa);
 }
 
+/* The tests write to L1's tables as a VMM does, and tell so; but for those of watched tables. */
+static void drop_all(void)
+{
+	mmu_outside(&vm);
+	shadow_drop_all(&vcpus[0]);
+}
+
+static void drop_root(struct l1_gpa root)
+{
+	mmu_outside(&vm);
+	shadow_drop_root(&vcpus[0], root);
+}
+
 static u64 bits_of(unsigned int acc)
 {
 	return acc == WR ? ACC_WRITE : acc == EX ? ACC_FETCH : 0;
@@ -105,7 +119,7 @@ static void test_lattice(void)
 
 				*l1_entry(table_gfn(0, 2, 0), 0) = table_rights(table_gfn(0, 1, 0), up);
 				leaf(0, 3, model_leaf(DATA_GFN + 3, low));
-				shadow_drop_root(&vcpus[0], l1_gpa(table_gfn(0, 4, 0) << 12));
+				drop_root(l1_gpa(table_gfn(0, 4, 0) << 12));
 				m = l1_translate(0, 3);
 				res = fault(0, 3, bits_of(acc));
 				if (!m.ok || !(m.rights & acc)) {
@@ -183,25 +197,25 @@ static void test_drop(void)
 		leaf(r, 0, model_leaf(DATA_GFN, 7) | mf->a | mf->d);
 		fault(r, 0, ACC_WRITE);
 	}
-	shadow_drop_root(&vcpus[0], l1_gpa(0));
+	drop_root(l1_gpa(0));
 	tap_ok(cpu_rights(0, 0) == 7 && cpu_rights(1, 0) == 7, "%s: INVEPT of EPTP 0 drops no other",
 	       mf->pt.name);
 	vcpus[0].flush = false;
-	shadow_drop_root(&vcpus[0], l1_gpa(table_gfn(0, 4, 0) << 12 | 0x5e));
+	drop_root(l1_gpa(table_gfn(0, 4, 0) << 12 | 0x5e));
 	tap_ok(vcpus[0].flush, "%s: it makes the CPU flush", mf->pt.name);
 	tap_ok(!cpu_rights(0, 0) && cpu_rights(1, 0) == 7,
 	       "%s: one root's mappings, by the address alone", mf->pt.name);
 	fault(0, 0, 0);
 	tap_ok(cpu_rights(0, 0) == 7, "%s: what L1 did not change comes back, all rights", mf->pt.name);
 	leaf(0, 0, model_leaf(DATA_GFN, RD | EX) | mf->a | mf->d);
-	shadow_drop_all(&vcpus[0]);
+	drop_all();
 	fault(0, 0, 0);
 	fault(1, 0, 0);
 	tap_ok(cpu_rights(0, 0) == (RD | EX) && cpu_rights(1, 0) == 7, "%s: of all, what changed",
 	       mf->pt.name);
 	/* A table's own entry changes, and none in it. */
 	*l1_entry(table_gfn(1, 2, 0), 0) = table_rights(table_gfn(1, 1, 0), RD);
-	shadow_drop_all(&vcpus[0]);
+	drop_all();
 	fault(1, 0, 0);
 	tap_ok(cpu_rights(1, 0) == RD, "%s: a right that the table above lost", mf->pt.name);
 	*l1_entry(table_gfn(1, 2, 0), 0) = table_gfn(1, 1, 0) << 12 | mf->table;
@@ -214,7 +228,7 @@ static void test_drop(void)
 	fault(1, 512, 0);
 	fault(1, 1024, 0);
 	*l1_entry(table_gfn(1, 2, 0), 2) = table_rights(table_gfn(1, 1, 2), RD);
-	shadow_drop_all(&vcpus[0]);
+	drop_all();
 	fault(1, 0, 0);
 	fault(1, 512, 0);
 	tap_ok(cpu_rights(1, 0) == 7 && cpu_rights(1, 512) == 7 && !(cpu_rights(1, 1024) & WR),
@@ -227,7 +241,7 @@ static void test_drop(void)
 	       "%s: another A/D mode is another root", mf->pt.name);
 	sr = shadow_get(&vcpus[0], l1_gpa(table_gfn(1, 4, 0) << 12), &other, 0, &fresh);
 	shadow_fault(&vcpus[0], sr, l2_gpa(0), 0, &last, &last_gpa);
-	shadow_drop_root(&vcpus[0], l1_gpa(table_gfn(1, 4, 0) << 12));
+	drop_root(l1_gpa(table_gfn(1, 4, 0) << 12));
 	tap_ok(!cpu_rights(1, 0), "%s: dropped in both modes: one", mf->pt.name);
 	sr = shadow_get(&vcpus[0], l1_gpa(table_gfn(1, 4, 0) << 12), &other, 0, &fresh);
 	tap_ok(!sr->top->nr_on && !fresh, "%s: and the other", mf->pt.name);
@@ -244,12 +258,12 @@ static void test_flags_change(void)
 	leaf(0, 0, model_leaf(DATA_GFN, 7));
 	fault(0, 0, 0);
 	leaf(0, 0, leaf_now(0, 0) | mf->a | mf->d);
-	shadow_drop_all(&vcpus[0]);
+	drop_all();
 	fault(0, 100, 0);	/* something else, which brings the table back */
 	tap_ok(cpu_rights(0, 0), "%s: a flag that was set meanwhile costs nothing", mf->pt.name);
 	fault(0, 0, ACC_WRITE);
 	leaf(0, 0, leaf_now(0, 0) & ~mf->d);
-	shadow_drop_all(&vcpus[0]);
+	drop_all();
 	fault(0, 100, 0);
 	tap_ok(!!cpu_rights(0, 0) == !mf->pt.ad, "%s: one that L1 cleared is to be set again",
 	       mf->pt.name);
@@ -304,7 +318,7 @@ static void test_neighbours(void)
 	}
 	if (mf->pt.exec_only) {
 		*l1_entry(table_gfn(1, 2, 0), 0) = table_rights(table_gfn(1, 1, 0), EX);
-		shadow_drop_all(&vcpus[0]);
+		drop_all();
 		fault(1, 0, ACC_FETCH);
 		tap_ok(cpu_rights(1, 1) == EX, "%s: a table above that is execute-only", mf->pt.name);
 	}
@@ -341,7 +355,7 @@ static void test_rewritten(void)
 	leaf(0, 0, model_leaf(DATA_GFN, 7) | mf->a | mf->d);
 	fault(0, 0, ACC_WRITE);
 	leaf(0, 0, model_leaf(6000, 7) | mf->a | mf->d);
-	shadow_drop_all(&vcpus[0]);
+	drop_all();
 	tap_ok(fault(0, 0, 0) == SHADOW_MMIO && last_gpa.a == 6000ull << 12 && !cpu_rights(0, 0),
 	       "%s: an entry rewritten to no memory", mf->pt.name);
 	leaf(0, 0, model_leaf(DATA_GFN + 9, 7) | mf->a | mf->d);
@@ -361,7 +375,7 @@ static void test_rewritten(void)
 	       hw_walk(shadow_root_hpa(root_of(0)), 512 + 6, RD, &pfn, &rights) &&
 	       host_frame_owner(pfn) == DATA_GFN + 601, "%s: that becomes a table", mf->pt.name);
 	/* Out of reach, the leaves still obey the host. */
-	shadow_drop_all(&vcpus[0]);
+	drop_all();
 	tap_ok(set_slot(1, 1024, 0, 0, 0) && !vm.mmu->nr_leaves[LEVEL_4K] &&
 	       fault(0, 512 + 6, ACC_WRITE) == SHADOW_MMIO,
 	       "%s: the slot goes while the tables are out of reach", mf->pt.name);
@@ -510,13 +524,13 @@ static void test_cost(void)
 	big_setup();
 	big_touch(0, all, 1);
 	tap_ok(big_faults <= all / 40, "%s: %u pages in turn: %u faults", mf->pt.name, all, big_faults);
-	shadow_drop_all(&vcpus[0]);
+	drop_all();
 	big_touch(0, all, 1);
 	tap_ok(big_faults <= 16 && host_words < all + all / 64, "%s: after an invalidation: %u faults, %lu words of L1 read",
 	       mf->pt.name, big_faults, host_words);
 	*l1_entry(BIG_GFN + 3 + 77, 9) = model_leaf(DATA_GFN + 1000, 7) | mf->a | mf->d;
 	host_words = 0;
-	shadow_drop_root(&vcpus[0], l1_gpa((u64)BIG_GFN << 12));
+	drop_root(l1_gpa((u64)BIG_GFN << 12));
 	tap_ok(!host_words, "%s: the invalidation itself reads nothing",
 	       mf->pt.name);
 	big_touch(77 * 512 + 9, 1, 1);
@@ -527,6 +541,215 @@ static void test_cost(void)
 	big_touch(0, all, 1);
 	tap_ok(!big_faults, "%s: and nothing was lost", mf->pt.name);
 	teardown(before, "cost");
+}
+
+/* ---- tables that are watched ---- */
+
+/* Pages below entry @t of the page directory are those of page table @is. */
+static void fault_of_table(unsigned int t, unsigned int is)
+{
+	bool fresh;
+	struct shadow_root *sr = shadow_get(&vcpus[0], l1_gpa((u64)BIG_GFN << 12), &mf->pt, 0, &fresh);
+	unsigned int rights;
+	u64 pfn;
+
+	for (unsigned int i = 0; i < 16; i++) {
+		if (!hw_walk(shadow_root_hpa(sr), t * 512 + i, RD, &pfn, &rights))
+			shadow_fault(&vcpus[0], sr, l2_gpa((u64)(t * 512 + i) << 12), 0, &last, &last_gpa);
+		FAIL_UNLESS(hw_walk(shadow_root_hpa(sr), t * 512 + i, RD, &pfn, &rights) &&
+			    host_frame_owner(pfn) ==
+			    (int)((*l1_entry(BIG_GFN + 3 + is, i) & GENMASK_ULL(51, 12)) >> 12),
+			    "L2 is in another table");
+	}
+}
+
+#define LEAF(i)	(model_leaf(DATA_GFN + 1000 + (i), 7) | mf->a | mf->d)
+
+static void smm_write(u64 gfn, unsigned int i, u64 e)
+{
+	struct kvm_userspace_memory_region r = {
+		.slot = 1 << 16, .memory_size = 1024 << 12, .userspace_addr = HOST_HVA,
+	};
+
+	assert(!mmu_set_region(&vm, &r) && !mmu_select(&vcpus[0], true));
+	for (int tries = 0; tries < 2; tries++)
+		mmu_fault(&vcpus[0], l1_gpa(gfn << 12), ACC_WRITE);
+	*l1_entry(gfn, i) = e;
+	assert(!mmu_select(&vcpus[0], false));
+}
+
+/* The host takes the page away, and another comes. */
+static void replaced(u64 gfn, unsigned int i, u64 e)
+{
+	struct mmu_notifier_range r = {
+		.start = HOST_HVA + gfn * PAGE_SIZE, .end = HOST_HVA + (gfn + 1) * PAGE_SIZE,
+	};
+
+	vm.mmu->mn.ops->invalidate_range_start(&vm.mmu->mn, &r);
+	*l1_entry(gfn, i) = e;
+	vm.mmu->mn.ops->invalidate_range_end(&vm.mmu->mn, &r);
+}
+
+/* L1 has the page in L2's memory, and L2 writes to it. */
+static void l2_write(u64 gfn, unsigned int i, u64 e)
+{
+	unsigned int rights;
+	bool ok;
+	u64 pfn;
+
+	leaf(1, 7, model_leaf(gfn, 7) | mf->a | mf->d);
+	fault(1, 7, 0);
+	FAIL_UNLESS(!hw_walk(shadow_root_hpa(root_of(1)), 7, WR, &pfn, &rights),
+		    "L2 may write to a watched page");
+	ok = fault(1, 7, ACC_WRITE) == SHADOW_MAPPED &&
+	     hw_walk(shadow_root_hpa(root_of(1)), 7, WR, &pfn, &rights);
+	FAIL_UNLESS(ok, "L2's write is not let through");
+	*l1_entry(gfn, i) = e;
+}
+
+static void cpu_write(u64 gfn, unsigned int i, u64 e)
+{
+	l1_access(0, gfn, true);
+	*l1_entry(gfn, i) = e;
+}
+
+static void window_write(u64 gfn, unsigned int i, u64 e)
+{
+	struct gmem_window w;
+
+	assert(gmem_window(&vcpus[0], l1_gpa(gfn << 12), true, &w));
+	*l1_entry(gfn, i) = e;
+	gmem_window_written(&w);
+}
+
+static void plain_write(u64 gfn, unsigned int i, u64 e)
+{
+	gmem_write(&vcpus[0], l1_gpa(gfn << 12 | i * 8), &e, 8);
+}
+
+static void atomic_write(u64 gfn, unsigned int i, u64 e)
+{
+	gmem_write_atomic(&vcpus[0], l1_gpa(gfn << 12 | i * 8), &e, 8);
+}
+
+static void locked_write(u64 gfn, unsigned int i, u64 e)
+{
+	u64 old = *l1_entry(gfn, i);
+
+	assert(!gmem_cmpxchg(&vcpus[0], l1_gpa(gfn << 12 | i * 8), &old, &e, 8));
+}
+
+static void vmm_write(u64 gfn, unsigned int i, u64 e)
+{
+	*l1_entry(gfn, i) = e;
+	mmu_outside(&vm);
+}
+
+static const struct {
+	const char *name;
+	void (*write)(u64 gfn, unsigned int i, u64 e);
+	bool outside;	/* all has to be compared */
+} writers[] = {
+	{ "a processor of L1", cpu_write, false },
+	{ "L0, by copying", plain_write, false },
+	{ "L0, without sleeping", atomic_write, false },
+	{ "L0, by a locked instruction", locked_write, false },
+	{ "L0, through a window", window_write, false },
+	{ "L2", l2_write, false },
+	{ "nobody: the host replaced the page", replaced, false },
+	{ "a processor in SMM", smm_write, true },
+	{ "the VMM", vmm_write, true },
+};
+
+static void big_watched(void)
+{
+	const unsigned int all = BIG_TABLES * 512;
+
+	big_setup();
+	for (unsigned int g = 0; g < 512; g++)
+		l1_access(0, g, true);
+	big_touch(0, all, 1);
+	for (int i = 0; i < 2; i++) {
+		shadow_drop_all(&vcpus[0]);
+		big_touch(0, all, 1);
+	}
+}
+
+static void test_watched(void)
+{
+	const unsigned int all = BIG_TABLES * 512;
+	unsigned long before = pages_in_use;
+	unsigned int rights, p;
+	u64 pfn;
+
+	/* A CPU that keeps the dirty log of L0's table makes no difference. */
+	hw_caps.pml = !mf->sl_npt;
+	big_watched();
+	shadow_drop_all(&vcpus[0]);
+	host_words = 0;
+	vcpus[0].flush = false;
+	shadow_drop_all(&vcpus[0]);
+	tap_ok(!host_words && vcpus[0].flush, "%s: an invalidation of what nobody wrote reads nothing, and flushes",
+	       mf->pt.name);
+	big_touch(0, all, 1);
+	tap_ok(!big_faults, "%s: and nothing is lost", mf->pt.name);
+	tap_ok(!hw_walk(mmu_root(&vm), BIG_GFN + 3, WR, &pfn, &rights) &&
+	       hw_walk(mmu_root(&vm), BIG_GFN - 1, WR, &pfn, &rights),
+	       "%s: L1's tables are read-only, and no other page", mf->pt.name);
+	for (unsigned int w = 0; w < ARRAY_SIZE(writers); w++) {
+		unsigned long words;
+
+		/* A page table's entry, and then the entry of a page table. */
+		p = 77 * 512 + 9 * w;
+		writers[w].write(BIG_GFN + 3 + 77, 9 * w, LEAF(w));
+		host_words = 0;
+		shadow_drop_all(&vcpus[0]);
+		words = host_words;
+		big_touch(p, 1, 1);
+		words += host_words;
+		big_touch(0, all, 1);
+		tap_ok(!failed && words && (writers[w].outside || (words < 6 * 512 && !big_faults)),
+		       "%s: written by %s: %lu words read%s%s", mf->pt.name, writers[w].name, words,
+		       failed ? ", " : "", failed ? failed : "");
+		writers[w].write(BIG_GFN + 2, 40 + w, (BIG_GFN + 3ull + 20) << 12 | mf->table);
+		shadow_drop_all(&vcpus[0]);
+		fault_of_table(40 + w, 20);
+		writers[w].write(BIG_GFN + 2, 40 + w, (BIG_GFN + 3ull + 40 + w) << 12 | mf->table);
+		shadow_drop_all(&vcpus[0]);
+		big_touch(0, all, 1);
+		tap_ok(!failed, "%s: the entry of a table, too%s%s", mf->pt.name, failed ? ": " : "",
+		       failed ? failed : "");
+		tap_ok(!shadow_audit(&vcpus[0]), "%s: the audit is clean", mf->pt.name);
+		for (int i = 0; i < 3; i++) {
+			shadow_drop_all(&vcpus[0]);
+			big_touch(0, all, 1);
+		}
+		tap_ok(!hw_walk(mmu_root(&vm), BIG_GFN + 3 + 77, WR, &pfn, &rights),
+		       "%s: and it is watched again", mf->pt.name);
+	}
+	teardown(before, "watched tables");
+	/* Out of reach, and written before they come back along with others. */
+	big_setup();
+	big_touch(0, all, 1);
+	shadow_drop_all(&vcpus[0]);
+	for (unsigned int t = 0; t < BIG_TABLES; t++)
+		cpu_write(BIG_GFN + 3 + t, 5, LEAF(t % 20));
+	big_touch(0, all, 1);
+	tap_ok(!failed, "%s: written while they are out of reach%s%s", mf->pt.name,
+	       failed ? ": " : "", failed ? failed : "");
+	teardown(before, "tables out of reach");
+	big_watched();
+	/* A flag that the walk for L2 adds is no change. */
+	cpu_write(BIG_GFN + 3 + 5, 5, model_leaf(DATA_GFN + 5, 7));
+	for (int i = 0; i < 4; i++) {
+		shadow_drop_all(&vcpus[0]);
+		big_touch(0, all, 1);
+	}
+	host_words = 0;
+	shadow_drop_all(&vcpus[0]);
+	tap_ok(!host_words, "%s: flags set for L2 open nothing", mf->pt.name);
+	teardown(before, "watched tables");
+	hw_caps.pml = false;
 }
 
 int main(void)
@@ -549,6 +772,7 @@ int main(void)
 		test_many_roots();
 		test_wide();
 		test_cost();
+		test_watched();
 	}
 	test_no_exec_only();
 	free(history);

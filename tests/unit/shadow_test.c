@@ -20,7 +20,7 @@
 #include "tap.h"
 
 static unsigned int steps, audits;
-static unsigned long most_large;
+static unsigned long most_large, most_watched;
 
 static u64 random_leaf(u64 gfn)
 {
@@ -62,41 +62,40 @@ static unsigned int pick_page(void)
 static void l1_edit(void)
 {
 	unsigned int root = random() % NR_ROOTS, block = pick_block(), i = pick_index();
-	u64 *e;
+	int v = random() % NR_VCPUS;
 
 	switch (random() % 16) {
 	case 0:		/* a 2M leaf */
 	case 5:
 	case 6:
-		*l1_entry(table_gfn(root, 2, 0), block) =
-			random_leaf((random() % 9) * 512) | E_PS;
+		l1_store(v, table_gfn(root, 2, 0), block, random_leaf((random() % 9) * 512) | E_PS);
 		l1_edited(root, block * 512, 512);
 		break;
 	case 1:		/* a table where a leaf was */
-		*l1_entry(table_gfn(root, 2, 0), block) =
-			table_gfn(root, 1, block) << 12 | (random() % 4 ? mf->table : mf->table & ~2ull);
+		l1_store(v, table_gfn(root, 2, 0), block, table_gfn(root, 1, block) << 12 |
+			 (random() % 4 ? mf->table : mf->table & ~2ull));
 		l1_edited(root, block * 512, 512);
 		break;
 	case 2:		/* another block's table: the same table in two places */
-		*l1_entry(table_gfn(root, 2, 0), block) =
-			table_gfn(root, 1, random() % 8) << 12 | mf->table;
+		l1_store(v, table_gfn(root, 2, 0), block,
+			 table_gfn(root, 1, random() % 8) << 12 | mf->table);
 		l1_edited(root, block * 512, 512);
 		break;
 	case 3:		/* 1G, rarely */
 		if (random() % 8)
 			break;
-		*l1_entry(table_gfn(root, 3, 0), 0) =
-			random() % 2 ? mf->all | E_PS : table_gfn(root, 2, 0) << 12 | mf->table;
+		l1_store(v, table_gfn(root, 3, 0), 0, random() % 2 ? mf->all | E_PS :
+			 table_gfn(root, 2, 0) << 12 | mf->table);
 		l1_edited(root, 0, L2_PAGES);
 		break;
 	case 4:		/* forget accessed and dirty */
-		e = l1_entry(table_gfn(root, 1, block), i);
-		*e &= ~(mf->a | mf->d);
+		l1_store(v, table_gfn(root, 1, block), i,
+			 *l1_entry(table_gfn(root, 1, block), i) & ~(mf->a | mf->d));
 		for (unsigned int b = 0; b < 8; b++)
 			l1_edited(root, b * 512 + i, 1);
 		break;
 	default:
-		*l1_entry(table_gfn(root, 1, block), i) = random_leaf(random() % (HOST_PAGES + 64));
+		l1_store(v, table_gfn(root, 1, block), i, random_leaf(random() % (HOST_PAGES + 64)));
 		/* The table may be in several places. */
 		for (unsigned int b = 0; b < 8; b++)
 			l1_edited(root, b * 512 + i, 1);
@@ -228,6 +227,33 @@ static void invalidate_some(void)
 		invalidate(first, n);
 }
 
+/* Nobody can write to a watched page: neither through a table nor through what a TLB kept of it. */
+static void check_watched(void)
+{
+	struct shadow_table *t;
+	unsigned int rights;
+	u64 pfn;
+
+	list_for_each_entry(t, &vm.mmu->shadow_tables, all) {
+		int page = t->watched ? gfn_host_page(t->l1_table >> 12) : -1;
+
+		if (page < 0)
+			continue;
+		most_watched = max(most_watched, vm.mmu->nr_watched);
+		FAIL_UNLESS(!hw_walk(mmu_root(&vm), t->l1_table >> 12, WR, &pfn, &rights),
+			    "L1 may write to a watched page");
+		for (int v = 0; v < NR_VCPUS; v++)
+			for (int i = 0; i < TLB_SIZE; i++) {
+				const struct tlb_entry *e = &vcpus[v].tlb[i];
+
+				FAIL_UNLESS(!e->valid || !(e->rights & WR) ||
+					    host_frame_owner(e->pfn) != page ||
+					    (vcpus[v].flush && e->tag == 0),
+					    "a TLB lets a watched page be written");
+			}
+	}
+}
+
 static void step(void)
 {
 	int v = random() % NR_VCPUS, r = random() % 1000;
@@ -257,6 +283,8 @@ static void step(void)
 		change_slot();
 	most_large = max(most_large, vm.mmu->nr_leaves[LEVEL_2M]);
 	steps++;
+	if (steps % 16 == 0)
+		check_watched();
 	if (steps % 512 == 0) {
 		audits++;
 		FAIL_UNLESS(!shadow_audit(&vcpus[v]), "the audit found errors");
@@ -314,14 +342,14 @@ static void test_random(unsigned int seed, unsigned int n)
 
 	srandom(seed);
 	failed = NULL;
-	steps = faults = maps = audits = most_large = 0;
+	steps = faults = maps = audits = most_large = most_watched = 0;
 	setup();
 	while (steps < n && !failed)
 		step();
-	tap_diag("%u faults, %u mapped, %u audits, up to %lu large leaves, %u tables", faults, maps,
-		 audits, most_large, vcpus[0].shadow->nr_tables);
+	tap_diag("%u faults, %u mapped, %u audits, up to %lu large leaves, %lu watched, %u tables",
+		 faults, maps, audits, most_large, most_watched, vcpus[0].shadow->nr_tables);
 	teardown();
-	tap_ok(!failed && maps > n / 20 && most_large, "%s, seed %u: %u steps%s%s", mf->pt.name,
+	tap_ok(!failed && maps > n / 20 && most_large && most_watched > 2, "%s, seed %u: %u steps%s%s", mf->pt.name,
 	       seed, steps, failed ? ": " : "", failed ? failed : "");
 	tap_ok(pages_in_use == before, "%s, seed %u: no page is left", mf->pt.name, seed);
 }
