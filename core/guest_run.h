@@ -458,6 +458,18 @@ struct guest_run {
 	void *hw;
 };
 
+/** tsc_scale() - @val TSC ticks at @ratio (guest_run.tsc_ratio: 16.48 fixed point, 0 for 1) */
+static inline u64 tsc_scale(u64 val, u64 ratio)
+{
+	return ratio ? (u64)((unsigned __int128)val * ratio >> 48) : val;
+}
+
+/** tsc_scale_signed() - tsc_scale() of a difference or an offset */
+static inline u64 tsc_scale_signed(u64 val, u64 ratio)
+{
+	return (s64)val < 0 ? -tsc_scale(-val, ratio) : tsc_scale(val, ratio);
+}
+
 /* Fetches groups from the hardware context; hw_ops.h routes it to the backend. */
 void hw_fetch(struct guest_run *run, u32 groups);
 

@@ -41,9 +41,9 @@ void tsc_adjust_l1(struct nestor_vcpu *vcpu, s64 delta)
 	vcpu->l1_tsc_offset += delta;
 	vcpu->l1.tsc_offset = vcpu->l1_tsc_offset;
 	vcpu->l1.ctl_dirty |= CTL_TSC;
-	/* L2's offset counts from L1's TSC. */
+	/* L2's offset counts from L1's TSC, and goes at L2's rate. */
 	if (vcpu_in_l2(vcpu)) {
-		vcpu->run->tsc_offset += delta;
+		vcpu->run->tsc_offset += tsc_scale_signed(delta, vcpu->run->tsc_ratio);
 		vcpu->run->ctl_dirty |= CTL_TSC;
 	}
 	if (vcpu->apic)

@@ -133,16 +133,6 @@ static void merge_pause(const struct vmcs12 *v, const struct nvmx_policy *l0,
 		out->ple_window = 1;
 }
 
-static u64 scale(u64 val, u64 ratio)
-{
-	return ratio ? (u64)((unsigned __int128)val * ratio >> 48) : val;
-}
-
-static u64 scale_signed(u64 val, u64 ratio)
-{
-	return (s64)val < 0 ? -scale(-val, ratio) : scale(val, ratio);
-}
-
 /*
  * L2's TSC is (host * r0 + o0) * r1 + o1, with r1 only under both controls (SDM vol. 3,
  * "Changes to Instruction Behavior in VMX Non-Root Operation", RDTSC).
@@ -152,8 +142,8 @@ static void merge_tsc(const struct vmcs12 *v, const struct nvmx_policy *l0, stru
 	bool offset = v->cpu_ctls & CPU_TSC_OFFSET;
 	u64 ratio = offset && (cpu2(v) & CPU2_TSC_SCALING) ? v->tsc_multiplier : 0;
 
-	out->tsc_offset = scale_signed(l0->tsc_offset, ratio) + (offset ? v->tsc_offset : 0);
-	out->tsc_ratio = ratio ? scale(l0->tsc_ratio ? l0->tsc_ratio : 1ull << 48, ratio) :
+	out->tsc_offset = tsc_scale_signed(l0->tsc_offset, ratio) + (offset ? v->tsc_offset : 0);
+	out->tsc_ratio = ratio ? tsc_scale(l0->tsc_ratio ? l0->tsc_ratio : 1ull << 48, ratio) :
 				 l0->tsc_ratio;
 }
 

@@ -51,7 +51,8 @@ case $(cat /proc/cmdline) in
 	s=$?
 	[ $s = 0 ] || grep -E '^not ok|^#' /tmp/tests.tap | sed 's/^/# /'
 	ok 4 $s "a guest hypervisor runs there: $tests"
-	! dmesg | grep -E 'WARNING|BUG:|Oops|general protection'
+	# The kernel complains of Bochs's XSAVE sizes at boot, with no module loaded.
+	! dmesg | grep -E 'WARNING|BUG:|Oops|general protection' | grep -v fpu__init_system_xstate
 	ok 5 $? "no complaint in the kernel log"
 	start
 	ok 6 $? "L2s run again"
