@@ -84,7 +84,8 @@ echo "# $lost KiB less memory"
 # The counter itself wavers by some hundred KiB.
 [ $lost -lt 2048 ]
 ok $? "free memory is back"
-! dmesg | grep -E 'WARNING|BUG:|Oops|general protection'
+# The kernel complains of Bochs's XSAVE sizes at boot, with no module loaded.
+! dmesg | grep -E 'WARNING|BUG:|Oops|general protection' | grep -v fpu__init_system_xstate
 ok $? "no complaint in the kernel log"
 [ "$LEAVE" = no ] && exit $status
 # The lab sees whether its host powers off while L2s run.

@@ -97,7 +97,8 @@ elif rmmod nestor && modprobe msr 2> /dev/null && [ -w /dev/cpu/0/msr ]; then
 else
 	skipped "EFER.SVME" "no msr driver"
 fi
-! dmesg | grep -E 'WARNING|BUG:|Oops|general protection'
+# The kernel complains of Bochs's XSAVE sizes at boot, with no module loaded.
+! dmesg | grep -E 'WARNING|BUG:|Oops|general protection' | grep -v fpu__init_system_xstate
 ok $? "no complaint in the kernel log"
 echo "1..$nr"
 exit $status

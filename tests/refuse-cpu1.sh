@@ -8,7 +8,8 @@ modprobe msr || { echo "Bail out! no msr driver"; exit 1; }
 # VM_CR: SVMDIS and LOCK
 wrmsr -p 1 0xc0010114 0x18
 [ "$(rdmsr -p 1 0xc0010114)" = 18 ] || { echo "Bail out! VM_CR of CPU 1 was not written"; exit 1; }
-PLAN=6 sh refuse.sh 'Permission denied' 'disabled.*on one of the CPUs'
+# On CPU 0 throughout: the second CPU would tell of itself.
+PLAN=6 taskset 1 sh refuse.sh 'Permission denied' 'disabled.*on one of the CPUs'
 status=$?
 # EFER: SVME is bit 12
 [ $((0x$(rdmsr -p 0 0xc0000080) & 0x1000)) = 0 ]
