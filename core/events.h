@@ -43,6 +43,21 @@ static inline void clear_injected(struct nestor_vcpu *vcpu)
 	vcpu->ev.nmi_injected = false;
 	vcpu->ev.intr.injected = false;
 }
+/** l2_soft_given() - L1 injects the software event @ev into L2, at the next entry */
+void l2_soft_given(struct nestor_vcpu *vcpu, const struct guest_event *ev);
+/** l2_soft_none() - it injects none */
+static inline void l2_soft_none(struct nestor_vcpu *vcpu)
+{
+	vcpu->ev.l2_soft.valid = false;
+}
+
+/** l2_soft_waits() - is it still to be given to the CPU? */
+bool l2_soft_waits(struct nestor_vcpu *vcpu);
+/**
+ * l2_soft_injected() - was @ev, a software event whose delivery to the current run an exit
+ * interrupted, injected by L1 (and not an instruction of L2)?
+ */
+bool l2_soft_injected(struct nestor_vcpu *vcpu, const struct guest_event *ev);
 /** queue_nmi() - an NMI for L1; any context */
 void queue_nmi(struct nestor_vcpu *vcpu);
 

@@ -72,8 +72,6 @@ enum nested_smm {
  * @blocked: does the frontend hold events of type @what (enum guest_event_type) back
  *	from L1 itself (GIF = 0; INIT in VMX root operation)?  SIPI counts as INIT.
  * @flush: this vCPU's hardware TLB entries of L2 must go before L2 runs again
- * @soft_event_injected: was @ev, a software interrupt or exception whose delivery to the
- *	current run an exit interrupted, injected by L1 (and not an instruction of L2)?
  * @get_msr: MSR of the extension; false if the MSR is not this frontend's
  * @set_msr: the same, @host: written by the VMM. *fault is set for #GP.  It is also
  *	told of L1's new EFER before that is written, may refuse it with *fault, and
@@ -114,7 +112,6 @@ struct nested_ops {
 	int (*l2_virq)(struct nestor_vcpu *vcpu, bool deliver);
 	bool (*blocked)(struct nestor_vcpu *vcpu, enum guest_event_type what);
 	void (*flush)(struct nestor_vcpu *vcpu);
-	bool (*soft_event_injected)(struct nestor_vcpu *vcpu, const struct guest_event *ev);
 	bool (*get_msr)(struct nestor_vcpu *vcpu, u32 msr, u64 *val, bool host, bool *fault);
 	bool (*set_msr)(struct nestor_vcpu *vcpu, u32 msr, u64 val, bool host, bool *fault);
 	bool (*feature_msr)(u32 msr, u64 *val);

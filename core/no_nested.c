@@ -90,11 +90,6 @@ static void none_flush(struct nestor_vcpu *vcpu)
 {
 }
 
-static bool none_soft_event_injected(struct nestor_vcpu *vcpu, const struct guest_event *ev)
-{
-	return false;
-}
-
 static bool none_get_msr(struct nestor_vcpu *vcpu, u32 msr, u64 *val, bool host, bool *fault)
 {
 	return false;
@@ -167,7 +162,6 @@ const struct nested_ops no_nested_ops = {
 	.l2_virq = none_l2_virq,
 	.blocked = none_blocked,
 	.flush = none_flush,
-	.soft_event_injected = none_soft_event_injected,
 	.get_msr = none_get_msr,
 	.set_msr = none_set_msr,
 	.feature_msr = none_feature_msr,

@@ -167,7 +167,7 @@ static void after_exit(struct nestor_vcpu *vcpu)
 			(ev->type == EVENT_EXCEPTION && (ev->vector == 3 || ev->vector == 4));
 
 		/* RIP is still at a software event's instruction: it runs again. */
-		if (!soft || nested->soft_event_injected(vcpu, ev))
+		if (!soft || l2_soft_injected(vcpu, ev))
 			requeue_event(vcpu, ev);
 		/* An NMI for L2 may be L1's own injection, which masks none of L1's. */
 		if (ev->type == EVENT_NMI && !vcpu_in_l2(vcpu) && !hw_caps.nmi_window)

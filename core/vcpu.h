@@ -60,6 +60,8 @@ struct vcpu_exception {
  * @nmi_injected: one is being delivered
  * @nmi_masked: an NMI handler runs (until IRET)
  * @nmi_iret: IRET of the NMI handler is under way; nmi_iret_rip is where
+ * @l2_soft: software event that L1 injected into L2, not known yet to be delivered
+ * @l2_soft_at: the vCPU's count of world switches when it was given to the CPU
  */
 struct vcpu_events {
 	struct vcpu_exception excp;
@@ -70,6 +72,8 @@ struct vcpu_events {
 	u8 nmi_pending;
 	bool nmi_injected, nmi_masked, nmi_iret;
 	u64 nmi_iret_rip;
+	struct guest_event l2_soft;
+	u64 l2_soft_at;
 };
 
 /**

@@ -159,14 +159,12 @@ static void commit_event(struct nestor_vcpu *vcpu, struct guest_run *run)
 
 	n->l2.next_rip = run->next_rip;
 	n->l2.inject.valid = false;
-	n->soft.valid = false;
+	l2_soft_none(vcpu);
 	if (!run->inject.valid)
 		return;
 	requeue_event(vcpu, &run->inject);
-	if (!is_soft(&run->inject))
-		return;
-	n->soft = run->inject;
-	n->soft_at = vcpu->stats.world_switches;
+	if (is_soft(&run->inject))
+		l2_soft_given(vcpu, &run->inject);
 }
 
 static void commit(struct nestor_vcpu *vcpu, struct guest_run *merged)
@@ -316,7 +314,7 @@ static void commit_short(struct nestor_vcpu *vcpu)
 	commit_gprs(l2, &vcpu->l1, s->rax, s->rsp);
 	l2->next_rip = n->snap.ctl.nrip;
 	l2->inject.valid = false;
-	n->soft.valid = false;
+	l2_soft_none(vcpu);
 	if (likely(!(n->snap.ctl.event_inj & EVENTINJ_V)))
 		return;
 	n->merged.rip = s->rip;

@@ -71,19 +71,6 @@ enum nested_who nsvm_l2_event(struct nestor_vcpu *vcpu, const struct guest_event
 	}
 }
 
-/* Only the first exit after it was given to the CPU can have interrupted it. */
-bool nsvm_soft_event_injected(struct nestor_vcpu *vcpu, const struct guest_event *ev)
-{
-	struct nsvm *n = nsvm_of(vcpu);
-
-	if (!vcpu_in_l2(vcpu) || !n->soft.valid || n->soft.type != ev->type ||
-	    n->soft.vector != ev->vector)
-		return false;
-	n->soft.valid = vcpu->stats.world_switches == n->soft_at + 1;
-	n->soft_at = vcpu->stats.world_switches;
-	return n->soft.valid;
-}
-
 bool nsvm_l2_nmi_open(struct nestor_vcpu *vcpu)
 {
 	return !nmi_masked(vcpu) && !vcpu->run->int_shadow;

@@ -85,7 +85,6 @@ const struct nested_ops nsvm_ops = {
 	.l2_virq = nsvm_l2_virq,
 	.blocked = nsvm_blocked,
 	.flush = nsvm_flush,
-	.soft_event_injected = nsvm_soft_event_injected,
 	.get_msr = nsvm_get_msr,
 	.set_msr = nsvm_set_msr,
 	.feature_msr = nsvm_feature_msr,

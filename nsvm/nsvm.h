@@ -53,8 +53,6 @@ struct parked_l1 {
  * @window: pages of L1 that rAX named, by frame
  * @operand: rAX of the instruction that is being executed, in its effective address size
  * @map: the page of L1's MSR map
- * @soft: software event that L1 injected, not known yet to be delivered
- * @soft_at: the vCPU's count of world switches when it was given to the CPU
  * @smm_l2: an SMI came while L2 ran: RSM goes back to it
  * @smm_l1: L1's state meanwhile; meaningful with @smm_l2
  * @last_asid: ASID that the hardware's tag of @l2 was last used for
@@ -86,8 +84,6 @@ struct nsvm {
 	} last;
 	struct gmem_window window[NR_VMCB_WINDOWS], map;
 	u64 operand;
-	struct guest_event soft;
-	u64 soft_at;
 	bool smm_l2;
 	struct parked_l1 smm_l1;
 	u32 last_asid;
@@ -188,7 +184,6 @@ bool nsvm_l2_wake(struct nestor_vcpu *vcpu);
 enum nested_who nsvm_l2_due(struct nestor_vcpu *vcpu);
 void nsvm_l2_ready(struct nestor_vcpu *vcpu, bool enter);
 int nsvm_l2_virq(struct nestor_vcpu *vcpu, bool deliver);
-bool nsvm_soft_event_injected(struct nestor_vcpu *vcpu, const struct guest_event *ev);
 enum nested_who nsvm_l2_fault(struct nestor_vcpu *vcpu, struct l1_gpa *gpa, bool *mmio);
 enum nested_result nsvm_translate(struct nestor_vcpu *vcpu, struct l2_gpa from, u64 access,
 				  struct l1_gpa *to);

@@ -113,16 +113,6 @@ static void take_parked(const struct vmcb12_save *s, struct parked_l1 *p)
 	};
 }
 
-/* An event of L1's EVENTINJ that is given to the CPU at the next entry, and needs more than its vector. */
-static bool soft_waits(struct nestor_vcpu *vcpu)
-{
-	const struct nsvm *n = nsvm_of(vcpu);
-	struct guest_event ev = injected_event(vcpu);
-
-	return n->soft.valid && n->soft_at == vcpu->stats.world_switches && ev.valid &&
-	       ev.vector == n->soft.vector;
-}
-
 static void get_l2(struct nestor_vcpu *vcpu, struct kvm_nested_state *s)
 {
 	struct nsvm *n = nsvm_of(vcpu);
@@ -137,9 +127,9 @@ static void get_l2(struct nestor_vcpu *vcpu, struct kvm_nested_state *s)
 	*c = n->snap.ctl;
 	c->event_inj = 0;
 	c->int_state = n->l2.int_shadow ? INT_SHADOW : 0;
-	if (soft_waits(vcpu)) {
+	if (l2_soft_waits(vcpu)) {
 		s->flags |= KVM_STATE_NESTED_RUN_PENDING;
-		c->event_inj = nsvm_event_encode(&n->soft);
+		c->event_inj = nsvm_event_encode(&vcpu->ev.l2_soft);
 		c->nrip = n->l2.next_rip;
 	}
 	if (n->smm_l2)
@@ -220,7 +210,7 @@ static void back_to_l1(struct nestor_vcpu *vcpu)
 	run_copy(&vcpu->l1, &n->l2);
 	n->last.good = false;
 	n->l2.inject.valid = false;
-	n->soft.valid = false;
+	l2_soft_none(vcpu);
 	vcpu->run = &vcpu->l1;
 }
 

@@ -228,15 +228,14 @@ static void inject(struct nestor_vcpu *vcpu)
 	const struct vmcs12 *v = n->vmcs12;
 	struct guest_event ev;
 
-	n->soft.valid = false;
+	l2_soft_none(vcpu);
 	n->l2.inject.valid = false;
 	if (!(v->entry_intr_info & INTR_INFO_VALID))
 		return;
 	ev = nvmx_event_decode(v->entry_intr_info, v->entry_error_code);
 	if (is_soft(&ev)) {
 		n->l2.next_rip = v->guest_rip + v->entry_insn_len;
-		n->soft = ev;
-		n->soft_at = vcpu->stats.world_switches;
+		l2_soft_given(vcpu, &ev);
 	}
 	requeue_event(vcpu, &ev);
 }
@@ -364,7 +363,7 @@ void nvmx_resume_l2(struct nestor_vcpu *vcpu, u32 flags)
 	merge_controls(vcpu, CONTROL_CLASSES);
 	nvmx_merge_msrs(vcpu);
 	vcpu->run = &n->l2;
-	n->soft.valid = false;
+	l2_soft_none(vcpu);
 	n->l2.inject.valid = false;
 	if (flags & KVM_STATE_NESTED_RUN_PENDING)
 		inject(vcpu);

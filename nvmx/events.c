@@ -132,19 +132,6 @@ enum nested_who nvmx_l2_event(struct nestor_vcpu *vcpu, const struct guest_event
 	}
 }
 
-/* Only the first exit after it was given to the CPU can have interrupted it. */
-bool nvmx_soft_event_injected(struct nestor_vcpu *vcpu, const struct guest_event *ev)
-{
-	struct nvmx *n = nvmx_of(vcpu);
-
-	if (!vcpu_in_l2(vcpu) || !n->soft.valid || n->soft.type != ev->type ||
-	    n->soft.vector != ev->vector)
-		return false;
-	n->soft.valid = vcpu->stats.world_switches == n->soft_at + 1;
-	n->soft_at = vcpu->stats.world_switches;
-	return n->soft.valid;
-}
-
 /*
  * Virtual NMIs leave the processor's own unblocked in L2; without them an exit is held
  * up by an NMI handler but not by an interrupt shadow, and a delivery by both.

@@ -116,7 +116,6 @@ const struct nested_ops nvmx_ops = {
 	.l2_virq = nvmx_l2_virq,
 	.blocked = nvmx_blocked,
 	.flush = nvmx_flush,
-	.soft_event_injected = nvmx_soft_event_injected,
 	.get_msr = nvmx_get_msr,
 	.set_msr = nvmx_set_msr,
 	.feature_msr = nvmx_feature_msr,

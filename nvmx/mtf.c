@@ -200,8 +200,7 @@ static void inject_soft(struct nestor_vcpu *vcpu, u8 type, u8 vector, unsigned i
 	struct guest_event ev = { .valid = true, .type = type, .vector = vector };
 
 	n->l2.next_rip = n->l2.rip + len;
-	n->soft = ev;
-	n->soft_at = vcpu->stats.world_switches;
+	l2_soft_given(vcpu, &ev);
 	requeue_event(vcpu, &ev);
 	n->l2.inject = injected_event(vcpu);
 	n->mtf.event = true;

@@ -29,15 +29,6 @@
 static_assert(NO_ADDRESS == NO_VMCS, "one value for no VMCS");
 static_assert(VMCS12_SIZE == KVM_STATE_NESTED_VMX_VMCS_SIZE, "the image holds a VMCS");
 
-static bool soft_waits(struct nestor_vcpu *vcpu)
-{
-	const struct nvmx *n = nvmx_of(vcpu);
-	struct guest_event ev = injected_event(vcpu);
-
-	return n->soft.valid && n->soft_at == vcpu->stats.world_switches && ev.valid &&
-	       ev.vector == n->soft.vector;
-}
-
 /* @v: a copy of the current VMCS.  What an exit would save now goes there. */
 static void show_l2(struct nestor_vcpu *vcpu, struct vmcs12 *v)
 {
@@ -72,7 +63,7 @@ static void get_vmcs12(struct nestor_vcpu *vcpu, struct kvm_nested_state *s)
 	if (!l2)
 		return;
 	show_l2(vcpu, v);
-	if (vcpu_in_l2(vcpu) && soft_waits(vcpu))
+	if (vcpu_in_l2(vcpu) && l2_soft_waits(vcpu))
 		s->flags |= KVM_STATE_NESTED_RUN_PENDING;
 	else
 		v->entry_intr_info &= ~(u64)INTR_INFO_VALID;
@@ -243,7 +234,7 @@ static void forget(struct nestor_vcpu *vcpu)
 	if (vcpu_in_l2(vcpu)) {
 		run_copy(&vcpu->l1, &n->l2);
 		n->l2.inject.valid = false;
-		n->soft.valid = false;
+		l2_soft_none(vcpu);
 		vcpu->run = &vcpu->l1;
 	}
 	nvmx_shadow_off(vcpu);

@@ -165,8 +165,6 @@ struct nvmx_mtf {
  * @probing: software reads L2's memory on its own account: an EPT violation is not L1's
  *	business
  * @at_exit: an exit of L2 is being decided: run->exit is news
- * @soft: software event that L1 injected, not known yet to be delivered
- * @soft_at: the vCPU's count of world switches when it was given to the CPU
  *
  * @smm: what an SMI interrupted
  * @shadowed: fields that L1 accesses without an exit
@@ -200,8 +198,6 @@ struct nvmx {
 	u16 vpid;
 	bool probing;
 	bool at_exit;
-	struct guest_event soft;
-	u64 soft_at;
 };
 
 static inline struct nvmx *nvmx_of(struct nestor_vcpu *vcpu)
@@ -292,7 +288,6 @@ bool nvmx_l2_irq_open(struct nestor_vcpu *vcpu);
 bool nvmx_l2_nmi_open(struct nestor_vcpu *vcpu);
 /** nvmx_window_open() - is a window open that L1 asked for?  Never sleeps once L2 was put to sleep */
 bool nvmx_window_open(struct nestor_vcpu *vcpu);
-bool nvmx_soft_event_injected(struct nestor_vcpu *vcpu, const struct guest_event *ev);
 enum nested_who nvmx_l2_fault(struct nestor_vcpu *vcpu, struct l1_gpa *gpa, bool *mmio);
 enum nested_result nvmx_translate(struct nestor_vcpu *vcpu, struct l2_gpa from, u64 access,
 				  struct l1_gpa *to);
