@@ -59,12 +59,10 @@ fi
 [ -f "$image" ] || { echo "1..0 # SKIP no image: run make -C selftests first"; exit 4; }
 [ "$accel" = bochs ] || command -v "$qemu" >/dev/null 2>&1 || { echo "1..0 # SKIP no $qemu"; exit 4; }
 if [ "$accel" = bochs ]; then
-	command -v bochs >/dev/null 2>&1 || { echo "1..0 # SKIP no bochs"; exit 4; }
-	command -v grub-mkrescue >/dev/null 2>&1 || { echo "1..0 # SKIP no grub-mkrescue"; exit 4; }
-	case "$cpu" in
-	''|svm) cpu=zambezi ;;
-	vmx) cpu=corei7_skylake_x ;;
-	esac
+	. "$dir/bochs.sh"
+	missing=$(bochs_missing)
+	[ -z "$missing" ] || { echo "1..0 # SKIP no $missing"; exit 4; }
+	cpu=$(bochs_model "$cpu")
 elif [ "$accel" = kvm ]; then
 	[ -c /dev/kvm ] || { echo "1..0 # SKIP no /dev/kvm"; exit 4; }
 	: "${cpu:=host}"
@@ -94,36 +92,10 @@ run_qemu()
 		-append "tests=$tests cpus=$smp seed=$seed $extra" </dev/null 2>&1
 }
 
-# A GRUB ISO; Bochs writes the serial port to a file, shown when it has ended.
 run_bochs()
 {
-	mkdir -p "$tmp/iso/boot/grub"
-	cp "$image" "$tmp/iso/boot/l1.elf"
-	cat >"$tmp/iso/boot/grub/grub.cfg" <<GRUB
-set timeout=0
-multiboot /boot/l1.elf tests=$tests seed=$seed host=bochs
-boot
-GRUB
-	cat >"$tmp/rc" <<RC
-cpu: model=$cpu, ips=100000000, reset_on_triple_fault=0, ignore_bad_msrs=1
-memory: guest=256, host=256
-romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
-vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
-display_library: rfb, options="timeout=0"
-clock: sync=none
-com1: enabled=1, mode=file, dev=$tmp/serial
-ata1-master: type=cdrom, path=$tmp/l1.iso, status=inserted
-boot: cdrom
-panic: action=fatal
-error: action=ignore
-info: action=ignore
-sound: driver=dummy
-log: $tmp/log
-RC
-	grub-mkrescue -o "$tmp/l1.iso" "$tmp/iso" >/dev/null 2>&1 ||
+	bochs_boot "$tmp" "$cpu" "$timeout" "$image" "tests=$tests seed=$seed host=bochs" ||
 		{ echo "# run-l1: grub-mkrescue failed"; return; }
-	: >"$tmp/serial"
-	echo c | timeout "$timeout" bochs -q -f "$tmp/rc" >/dev/null 2>&1
 	cat "$tmp/serial"
 	# The last byte may still have been on its way when the power went.
 	echo

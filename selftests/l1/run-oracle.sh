@@ -44,6 +44,11 @@ fi
 if [ "$accel" = kvm ]; then
 	[ -c /dev/kvm ] || { echo "# no /dev/kvm"; exit 4; }
 	: "${cpu:=host}"
+elif [ "$accel" = bochs ]; then
+	. "$dir/bochs.sh"
+	missing=$(bochs_missing)
+	[ -z "$missing" ] || { echo "# no $missing"; exit 4; }
+	cpu=$(bochs_model "$cpu")
 fi
 : "${cpu:=max}"
 first=$from
@@ -102,38 +107,11 @@ run_qemu()
 	ended=$4
 }
 
-# A GRUB ISO; Bochs writes the serial port to a file, shown when it has ended.
 run_bochs()
 {
-	mkdir -p "$tmp/iso/boot/grub"
-	cp "$image" "$tmp/iso/boot/l1.elf"
-	[ -n "$list" ] && cp "$list" "$tmp/iso/boot/list"
-	cat >"$tmp/iso/boot/grub/grub.cfg" <<GRUB
-set timeout=0
-multiboot /boot/l1.elf oracle=1 from=$from cases=$((first + cases - from)) host=bochs $*
-${list:+module /boot/list}
-boot
-GRUB
-	cat >"$tmp/rc" <<RC
-cpu: model=$cpu, ips=100000000, reset_on_triple_fault=0, ignore_bad_msrs=1
-memory: guest=256, host=256
-romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
-vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
-display_library: rfb, options="timeout=0"
-clock: sync=none
-com1: enabled=1, mode=file, dev=$tmp/serial
-ata1-master: type=cdrom, path=$tmp/l1.iso, status=inserted
-boot: cdrom
-panic: action=fatal
-error: action=ignore
-info: action=ignore
-sound: driver=dummy
-log: $tmp/log
-RC
-	grub-mkrescue -o "$tmp/l1.iso" "$tmp/iso" >/dev/null 2>&1 ||
+	bochs_boot "$tmp" "$cpu" "$timeout" "$image" \
+		"oracle=1 from=$from cases=$((first + cases - from)) host=bochs $*" "$list" ||
 		{ echo "# grub-mkrescue failed"; return 1; }
-	: >"$tmp/serial"
-	echo c | timeout "$timeout" bochs -q -f "$tmp/rc" >/dev/null 2>&1
 	tr -d '\r' < "$tmp/serial"
 	ended=$(grep -c '^T ' "$tmp/serial")
 	current=$(grep '^P ' "$tmp/serial" | tail -n 1 | cut -d ' ' -f 2)
