@@ -4,6 +4,7 @@
 #define NESTOR_CORE_MSR_IMPL_H
 
 #include "core/msr.h"
+#include "core/x86.h"
 
 /**
  * struct msr_desc - a range of MSRs that are treated alike
@@ -55,7 +56,7 @@ int osvw_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host);
 /* 48-bit canonical; there is no LA57 here */
 static inline bool canonical(u64 addr)
 {
-	return (u64)((s64)(addr << 16) >> 16) == addr;
+	return x_canonical(addr, 48);
 }
 
 #endif

@@ -37,4 +37,12 @@
 #define X_DEBUGCTL_LBR		BIT_ULL(0)
 #define X_DEBUGCTL_BTF		BIT_ULL(1)
 
+/** x_canonical() - do the bits above @va_bits, the linear-address width, equal the highest bit within? */
+static inline bool x_canonical(u64 addr, unsigned int va_bits)
+{
+	unsigned int shift = 64 - va_bits;
+
+	return (u64)((s64)(addr << shift) >> shift) == addr;
+}
+
 #endif

@@ -148,12 +148,9 @@ static inline bool inject_length_valid(const struct vmcs12 *v, const struct nvmx
 	return len <= 15 && (len || (e->caps->misc & MISC_ZERO_LEN_INJECT));
 }
 
-/* Bits above the linear-address width equal the highest bit within. */
 static inline bool canonical(u64 addr, const struct nvmx_check_env *e)
 {
-	unsigned int shift = 64 - e->va_bits;
-
-	return (u64)((s64)(addr << shift) >> shift) == addr;
+	return x_canonical(addr, e->va_bits);
 }
 
 /* RIP need not be canonical: the bits above the width only have to be alike. */

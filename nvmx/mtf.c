@@ -269,18 +269,13 @@ static bool emulate_syscall(struct guest_run *run, unsigned int len)
 	return true;
 }
 
-static bool canonical(u64 addr)
-{
-	return (u64)((s64)(addr << 16) >> 16) == addr;
-}
-
 static bool emulate_sysret(struct guest_run *run, bool wide)
 {
 	u64 to = run->gpr[REG_RCX];
 	u16 sel;
 
 	/* What faults may do so by itself. */
-	if (!syscall_runs(run) || run->cpl || (wide && !canonical(to)))
+	if (!syscall_runs(run) || run->cpl || (wide && !x_canonical(to, 48)))
 		return false;
 	sel = run->msrs->star >> 48;
 	run->rip = wide ? to : (u32)to;

@@ -4,13 +4,12 @@
  * registers at once, the other groups when somebody asks (svm_fetch).
  */
 #include "core/vcpu.h"
+#include "core/x86.h"
 #include "hw/svm/svm.h"
 
 #define CR0_CD_NW	0x60000000ull
-#define EFER_SVME_BIT	(1ull << 12)
 #define EFER_LME_SHIFT	8
 #define EFER_LMA_SHIFT	10
-#define EFER_LMA_BIT	(1ull << EFER_LMA_SHIFT)
 #define CR0_PG_SHIFT	31
 #define SEG_L_SHIFT	9
 
@@ -21,7 +20,7 @@
 static u64 efer_lma(const struct vmcb_save *s)
 {
 	return (s->efer << (EFER_LMA_SHIFT - EFER_LME_SHIFT)) &
-	       (s->cr0 >> (CR0_PG_SHIFT - EFER_LMA_SHIFT)) & EFER_LMA_BIT;
+	       (s->cr0 >> (CR0_PG_SHIFT - EFER_LMA_SHIFT)) & X_EFER_LMA;
 }
 
 static void fetch_cr(struct guest_run *run, const struct vmcb_save *s)
@@ -31,8 +30,8 @@ static void fetch_cr(struct guest_run *run, const struct vmcb_save *s)
 	run->cr3 = s->cr3;
 	run->cr4 = s->cr4;
 	/* SVME is forced in hardware; what the guest set is in the old copy. */
-	run->efer = (s->efer & ~(EFER_SVME_BIT | EFER_LMA_BIT)) | efer_lma(s) |
-		    (run->efer & EFER_SVME_BIT);
+	run->efer = (s->efer & ~(X_EFER_SVME | X_EFER_LMA)) | efer_lma(s) |
+		    (run->efer & X_EFER_SVME);
 }
 
 static void fetch_lbr(struct guest_run *run, const struct vmcb_save *s)

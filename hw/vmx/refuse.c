@@ -4,13 +4,10 @@
  * Guest State Area", for an unrestricted guest and for the access rights that commit.c makes of
  * @image.  What an instruction, an exit or a VM entry left in the registers passes.
  */
+#include "core/x86.h"
 #include "hw/vmx/refuse.h"
 #include "hw/vmx/translate.h"
 
-#define CR0_PE		BIT(0)
-#define EFER_LMA_BIT	BIT(10)
-#define RFLAGS_IF	BIT(9)
-#define RFLAGS_VM	BIT(17)
 #define SEL_TI		BIT(2)
 
 /* Access rights (SDM: "Format of Access Rights") */
@@ -23,14 +20,7 @@
 
 static bool is_long(const struct guest_image *g)
 {
-	return g->efer & EFER_LMA_BIT;
-}
-
-static bool canonical(u64 addr, unsigned int va_bits)
-{
-	unsigned int shift = 64 - va_bits;
-
-	return (u64)((s64)(addr << shift) >> shift) == addr;
+	return g->efer & X_EFER_LMA;
 }
 
 static u32 ar_of(const struct guest_image *g, enum guest_sreg n)
@@ -72,7 +62,7 @@ static bool bad_v8086(const struct guest_image *g)
 {
 	unsigned int n;
 
-	if (is_long(g) || !(g->cr0 & CR0_PE))
+	if (is_long(g) || !(g->cr0 & X_CR0_PE))
 		return true;
 	for (n = SEG_ES; n <= SEG_GS; n++) {
 		const struct guest_seg *s = &g->seg[n];
@@ -110,7 +100,7 @@ static bool bad_ss(const struct guest_image *g)
 {
 	u32 ar = ar_of(g, SEG_SS);
 
-	if (!(g->cr0 & CR0_PE) && g->cpl)
+	if (!(g->cr0 & X_CR0_PE) && g->cpl)
 		return true;
 	if (!usable(g, SEG_SS))
 		return false;
@@ -148,11 +138,11 @@ static bool bad_base(const struct guest_image *g, unsigned int va_bits)
 	for (n = SEG_ES; n <= SEG_DS; n++)
 		if (usable(g, n) && g->seg[n].base >> 32)
 			return true;
-	return !canonical(g->seg[SEG_FS].base, va_bits) ||
-	       !canonical(g->seg[SEG_GS].base, va_bits) ||
-	       !canonical(g->seg[SEG_TR].base, va_bits) ||
-	       (usable(g, SEG_LDTR) && !canonical(g->seg[SEG_LDTR].base, va_bits)) ||
-	       !canonical(g->gdtr.base, va_bits) || !canonical(g->idtr.base, va_bits);
+	return !x_canonical(g->seg[SEG_FS].base, va_bits) ||
+	       !x_canonical(g->seg[SEG_GS].base, va_bits) ||
+	       !x_canonical(g->seg[SEG_TR].base, va_bits) ||
+	       (usable(g, SEG_LDTR) && !x_canonical(g->seg[SEG_LDTR].base, va_bits)) ||
+	       !x_canonical(g->gdtr.base, va_bits) || !x_canonical(g->idtr.base, va_bits);
 }
 
 /* In 64-bit mode the bits above the width need only be alike, not canonical. */
@@ -167,9 +157,9 @@ bool vmx_refuses(const struct guest_image *g, unsigned int va_bits)
 {
 	if (bad_base(g, va_bits) || bad_rip(g, va_bits) || bad_system(g))
 		return true;
-	if (g->intr && !(g->rflags & RFLAGS_IF))
+	if (g->intr && !(g->rflags & X_RFLAGS_IF))
 		return true;
-	if (g->rflags & RFLAGS_VM)
+	if (g->rflags & X_RFLAGS_VM)
 		return bad_v8086(g);
 	return bad_cs(g) || bad_ss(g) || bad_data(g, SEG_DS) || bad_data(g, SEG_ES) ||
 	       bad_data(g, SEG_FS) || bad_data(g, SEG_GS);
