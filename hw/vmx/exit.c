@@ -66,15 +66,30 @@ static bool iret_undone(const struct vmx_raw *raw)
 	       (raw->intr & INTR_VECTOR_MASK) != VECTOR_DF;
 }
 
+/*
+ * With virtual NMIs blocking begins with the NMI that an entry injects, or was there before.  A CPU that
+ * tells of it without either, Bochs's, keeps what another guest has left behind.
+ */
+static void drop_nmi_blocking(struct vmx_ctx *ctx)
+{
+	if (ctx->given.valid && ctx->given.type == EVENT_NMI)
+		return;
+	ctx->interruptibility &= ~INTR_STATE_NMI;
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, ctx->interruptibility);
+}
+
 static void read_hot(struct guest_run *run)
 {
 	struct vmx_ctx *ctx = vmx_ctx(run);
+	u32 entered = ctx->interruptibility;
 
 	ctx->rip = vmread(VMCS_GUEST_RIP);
 	ctx->rsp = vmread(VMCS_GUEST_RSP);
 	ctx->rflags = vmread(VMCS_GUEST_RFLAGS);
 	ctx->ss_ar = vmread(VMCS_GUEST_SS_AR);
 	ctx->interruptibility = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+	if (unlikely(ctx->interruptibility & ~entered & INTR_STATE_NMI))
+		drop_nmi_blocking(ctx);
 	run->rip = ctx->rip;
 	run->gpr[REG_RSP] = ctx->rsp;
 	run->rflags = ctx->rflags;
