@@ -86,6 +86,7 @@ static const struct msr_desc table[] = {
 	RN(0x1c8, 0x1c9, intel_zero_get, intel_zero_set),	/* LBR_SELECT, LASTBRANCH_TOS */
 	RN(0x680, 0x69f, intel_zero_get, intel_zero_set),	/* branch records */
 	RN(0x6c0, 0x6df, intel_zero_get, intel_zero_set),
+	RN(0xdc0, 0xddf, intel_zero_get, intel_zero_set),
 };
 
 static const struct msr_desc *find_desc(u32 index)
