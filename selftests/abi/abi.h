@@ -82,6 +82,34 @@ static inline void works(long ret, const char *name)
 		printf("# errno %d (%s)\n", err, strerror(err));
 }
 
+/* cpu_has() - the host's CPU, by /proc/cpuinfo's name for a feature */
+static inline bool cpu_has(const char *flag)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "grep -qw %s /proc/cpuinfo", flag);
+	return !system(command);
+}
+
+/*
+ * on_bochs() - the CPU below is Bochs's: its firmware says so
+ *
+ * What that CPU does wrong no hypervisor on it can mend: "Known limits" in Documentation/lab.rst.
+ */
+static inline bool on_bochs(void)
+{
+	return !system("grep -qi bochs /sys/class/dmi/id/*vendor 2> /dev/null");
+}
+
+/* ok_but_bochs() - as ok(); @why is what the CPU of Bochs does instead */
+static inline void ok_but_bochs(bool good, const char *name, const char *why)
+{
+	if (on_bochs())
+		skip(name, why);
+	else
+		ok(good, name);
+}
+
 static inline void *bad_address(void)
 {
 	static void *p;

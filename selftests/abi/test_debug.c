@@ -5,6 +5,8 @@
 #define DR6_BS	(1u << 14)
 #define DR6_BD	(1u << 13)
 
+static bool on_vmx;	/* the host is */
+
 static int run(struct vm *v)
 {
 	return ioctl(v->vcpu, KVM_RUN, 0);
@@ -106,23 +108,42 @@ static void general_detect(int dev)
 	drop_vm(&v);
 }
 
-/* nop; cpuid; mov [0x2000], al; hlt: the second one exits and is emulated */
-static void single_step(int dev)
+/*
+ * nop; cpuid; mov [0x2000], al; hlt: the second one exits and is emulated.  @warm: the guest has used
+ * both pages before, so that the first step has no nested page fault.
+ *
+ * Bochs saves a pending single step with the exit of an instruction that has not run.  The next entry
+ * traps there: before the first instruction when its page has to be brought, and before the one
+ * that follows CPUID.
+ */
+static void single_step(int dev, bool warm)
 {
 	static const uint8_t code[] = { 0x90, 0x0f, 0xa2, 0xa2, 0x00, 0x20, 0xf4 };
 	static const uint8_t len[] = { 1, 2, 3 };
+	static const char why[] = "Bochs steps before an instruction that exited for another reason";
 	struct vm v = make_vm(dev, false);
 	uint64_t pc = CODE_AT;
 	struct kvm_regs r;
 	unsigned int i;
 
 	load_code(&v, code, sizeof(code));
+	if (warm) {
+		works(run(&v), "run before the step");
+		load_code(&v, code, sizeof(code));
+	}
 	works(debug(&v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, 0, 0), "single step");
 	for (i = 0; i < sizeof(len); i++) {
+		const char *name = i == 1 ? "an emulated instruction is one step" :
+				   "an instruction is one step";
+		bool good;
+
 		works(run(&v), "step");
 		pc += len[i];
-		ok(stopped(&v, pc, 1, DR6_BS), i == 1 ? "an emulated instruction is one step" :
-		   "an instruction is one step");
+		good = stopped(&v, pc, 1, DR6_BS);
+		if (on_vmx && (!warm || i == 2))
+			ok_but_bochs(good, name, why);
+		else
+			ok(good, name);
 		ok(!ioctl(v.vcpu, KVM_GET_REGS, &r) && !(r.rflags & 0x100), "TF is not the guest's");
 	}
 	works(debug(&v, 0, 0, 0), "debugger off");
@@ -165,17 +186,18 @@ static void branch_step(int dev)
 		struct kvm_msrs m;
 		struct kvm_msr_entry e;
 	} m = { .m.nmsrs = 1, .e.index = 0x1d9 };
-	bool vmx = !system("grep -qw vmx /proc/cpuinfo");
 	struct vm v;
 
 	ok(traps_at(dev, 0) == cpuid_end, "an emulated instruction is a step");
 	if (stock)
 		skip("and none with DEBUGCTL.BTF", "KVM does not heed it there");
+	else if (on_vmx && on_bochs())
+		skip("and none with DEBUGCTL.BTF", "Bochs has no DEBUGCTL, and see single_step()");
 	else
 		ok(traps_at(dev, 2) != cpuid_end, "and none with DEBUGCTL.BTF");
 	v = make_vm(dev, false);
 	m.e.data = 4;
-	ok(stock || ioctl(v.vcpu, KVM_SET_MSRS, &m) == !vmx, "DEBUGCTL.PB0 is AMD's alone");
+	ok(stock || ioctl(v.vcpu, KVM_SET_MSRS, &m) == !on_vmx, "DEBUGCTL.PB0 is AMD's alone");
 	m.e.data = 2;
 	ok(stock || ioctl(v.vcpu, KVM_SET_MSRS, &m) == 1, "DEBUGCTL.BTF");
 	drop_vm(&v);
@@ -186,14 +208,16 @@ int main(int argc, char **argv)
 	int dev = start(argc, argv);
 	struct vm v = make_vm(dev, false);
 
-	fails(debug(&v, 1u << 31, 0, 0), EINVAL, "unknown flag");
+	on_vmx = cpu_has("vmx");
+	stricter(debug(&v, 1u << 31, 0, 0), EINVAL, "unknown flag");
 	ok(ioctl(dev, KVM_CHECK_EXTENSION, KVM_CAP_SET_GUEST_DEBUG2) & KVM_GUESTDBG_SINGLESTEP,
 	   "the flags are told");
 	drop_vm(&v);
 	software_breakpoint(dev);
 	hardware_breakpoint(dev);
 	general_detect(dev);
-	single_step(dev);
+	single_step(dev, false);
+	single_step(dev, true);
 	branch_step(dev);
 	return finish();
 }

@@ -15,9 +15,14 @@
 
 #define VCPUS		2
 #define GUEST_MEM	(8ul << 20)
+#define IRET_AT		0x800
+#define DATA_AT		0x10000
 
-/* Touch one page after another, for ever: mov [bx], al; add bx, 16; jmp back */
-static const uint8_t code[] = { 0x88, 0x07, 0x83, 0xc3, 0x10, 0xeb, 0xf9 };
+/*
+ * Touch one page after another, for ever: sti; 1: mov [bx], al; add bx, 16; jmp 1b.  See "Known
+ * limits" in Documentation/lab.rst for the STI.
+ */
+static const uint8_t code[] = { 0xfb, 0x88, 0x07, 0x83, 0xc3, 0x10, 0xeb, 0xf9 };
 
 static void *vcpu_thread(void *arg)
 {
@@ -44,6 +49,10 @@ static void vmm(int dev)
 	if (vm < 0 || mem == MAP_FAILED)
 		_exit(1);
 	memcpy(mem + CODE_AT, code, sizeof(code));
+	/* An interrupt may come: all of them end at an IRET. */
+	for (i = 0; i < 256; i++)
+		memcpy(mem + 4 * i, &(uint32_t){ IRET_AT }, 4);
+	mem[IRET_AT] = 0xcf;
 	irq.fd = eventfd(0, 0);
 	io.fd = eventfd(0, 0);
 	if (ioctl(vm, KVM_CREATE_IRQCHIP, 0) || ioctl(vm, KVM_CREATE_PIT2, &pit) ||
@@ -52,7 +61,7 @@ static void vmm(int dev)
 		_exit(1);
 	for (i = 0; i < VCPUS; i++) {
 		struct kvm_mp_state mp = { .mp_state = KVM_MP_STATE_RUNNABLE };
-		struct kvm_regs r = { .rip = CODE_AT, .rbx = 0x2000, .rflags = 2 };
+		struct kvm_regs r = { .rip = CODE_AT, .rsp = CODE_AT, .rflags = 2 };
 		struct kvm_sregs s;
 
 		fds[i] = ioctl(vm, KVM_CREATE_VCPU, i);
@@ -60,6 +69,8 @@ static void vmm(int dev)
 			_exit(1);
 		s.cs.base = 0;
 		s.cs.selector = 0;
+		s.ds.base = DATA_AT;
+		s.ds.selector = DATA_AT >> 4;
 		if (ioctl(fds[i], KVM_SET_SREGS, &s) || ioctl(fds[i], KVM_SET_REGS, &r) ||
 		    ioctl(fds[i], KVM_SET_MP_STATE, &mp))
 			_exit(1);

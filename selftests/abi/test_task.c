@@ -297,7 +297,7 @@ static void others(int dev)
 }
 
 /* Does the host CPU's line @key of /proc/cpuinfo have @text? */
-static bool cpu_has(const char *key, const char *text)
+static bool cpu_says(const char *key, const char *text)
 {
 	FILE *f = fopen("/proc/cpuinfo", "r");
 	static char line[8192];
@@ -316,12 +316,12 @@ int main(int argc, char **argv)
 
 	jumps(dev);
 	calls(dev, call_b, 0xbb, "CALL");
-	if (cpu_has("vendor_id", "AuthenticAMD") && !cpu_has("model name", "TCG"))
+	if (cpu_says("vendor_id", "AuthenticAMD") && !cpu_says("model name", "TCG"))
 		skip("INT through a task gate", "Bochs reports another event for an interrupted INT");
 	else
 		calls(dev, int_30, 0xcc, "INT");
 	narrow(dev);
-	if (cpu_has("model name", "TCG")) {
+	if (cpu_says("model name", "TCG")) {
 		skip("exceptions", "the CPU ignores the task switch intercept");
 		return finish();
 	}

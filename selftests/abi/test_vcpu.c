@@ -4,15 +4,6 @@
 
 #include "abi.h"
 
-/* cpu_has() - the host's CPU, by /proc/cpuinfo's name for a feature */
-static bool cpu_has(const char *flag)
-{
-	char command[64];
-
-	snprintf(command, sizeof(command), "grep -qw %s /proc/cpuinfo", flag);
-	return !system(command);
-}
-
 static void wrong_state(struct vm *v)
 {
 	static const struct { unsigned long cmd; const char *name; } all[] = {

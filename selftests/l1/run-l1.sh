@@ -12,12 +12,13 @@ usage()
 {
 	cat <<USAGE
 usage: run-l1.sh [--accel kvm|tcg|bochs] [--smp N] [--mem MB] [--cpu MODEL] [--timeout S]
-                 [--expect-reset] [--machine TYPE] [--host NAME] [--image FILE] [--qemu FILE]
+                 [--expect-reset] [--goes-on] [--machine TYPE] [--host NAME] [--image FILE] [--qemu FILE]
                  [--seed N] [TESTS]
 TESTS: group or group/test, comma-separated, all (default), or list. --host names the home
 whose known departures are skipped (kvm, tcg); by default that is tcg on bare TCG
 and kvm where kvm_amd or kvm_intel holds /dev/kvm, else none are. --expect-reset is for
-the tests of group fatal, one at a time: the machine must reset in the test. --accel
+the tests of group fatal, one at a time: the machine must reset in the test. --goes-on is for those of
+group vmx_fatal: it must reset, and the image that comes up again judges. --accel
 bochs boots it by GRUB on Bochs (one CPU, whatever --smp says), whose --cpu is svm (the
 default: AMD-V, zambezi), vmx (VT-x, corei7_skylake_x) or a model of Bochs.
 USAGE
@@ -29,13 +30,14 @@ dir=$(dirname "$0")
 image=
 tests=all
 extra=
-reset=
+reset= goes_on= noreboot=-no-reboot
 seed=1
 
 while [ $# -gt 0 ]; do
 	case "$1" in
 	--accel) accel=$2; shift ;;
 	--expect-reset) reset=1 ;;
+	--goes-on) goes_on=1 noreboot= ;;
 	--smp) smp=$2; shift ;;
 	--mem) mem=$2; shift ;;
 	--cpu) cpu=$2; shift ;;
@@ -87,7 +89,7 @@ trap 'rm -rf "$tmp"' EXIT INT TERM
 run_qemu()
 {
 	timeout "$timeout" "$qemu" -accel "$accel" -cpu "$cpu" -M "$machine" -m "$mem" \
-		-smp "$smp" -nodefaults -display none -serial stdio -no-reboot \
+		-smp "$smp" -nodefaults -display none -serial stdio $noreboot \
 		-kernel "$image" -device isa-debug-exit,iobase=0xf4 \
 		-append "tests=$tests cpus=$smp seed=$seed $extra" </dev/null 2>&1
 }
@@ -124,6 +126,10 @@ if [ -n "$reset" ]; then
 fi
 if [ "$done" -ne "$plan" ]; then
 	echo "# run-l1: only $done of $plan tests ended: the machine stopped"
+	exit 1
+fi
+if [ -n "$goes_on" ] && ! grep -q '^# expecting a reset' "$out"; then
+	echo "# run-l1: the machine did not reset"
 	exit 1
 fi
 [ "$bad" -eq 0 ]

@@ -152,6 +152,46 @@ static void feature_control(const void *arg)
 	CHECK_EQ(rdmsr(MSR_FEATURE_CONTROL) & FC_LOCK, FC_LOCK);
 }
 
+static bool reads(u32 msr)
+{
+	return try_call(do_rdmsr, (void *)(u64)msr, NULL) == -1;
+}
+
+/* A performance monitor and last-branch records are there with all that belongs to them, or not at all. */
+static void monitoring(const void *arg)
+{
+	u32 leaf1[4], pmu[4];
+	bool global;
+
+	cpuid(1, 0, leaf1);
+	cpuid(0xa, 0, pmu);
+	global = (pmu[0] & 0xff) >= 2;
+	CHECK_EQ(reads(MSR_PERF_GLOBAL), global);
+	CHECK_EQ(caps_may_set(CTRL_ENTRY, ENTRY_LOAD_PERF), global);
+	CHECK_EQ(caps_may_set(CTRL_EXIT, EXIT_LOAD_PERF), global);
+	CHECK_EQ(reads(MSR_PERF_CAPABILITIES), !!(leaf1[2] & BIT(15)));
+	/* The first record of the stack; where there is one, so is its top. */
+	if (reads(MSR_LBR_FROM_0))
+		CHECK(reads(MSR_LBR_TO_0) && reads(MSR_LBR_TOS));
+	else
+		CHECK(!reads(MSR_LBR_TO_0));
+}
+
+/* DEBUGCTL keeps LBR and BTF, and refuses what no CPU has. */
+static void debugctl(const void *arg)
+{
+	struct write w = { MSR_DEBUGCTL, 1ull << 32 };
+
+	wrmsr(MSR_DEBUGCTL, 3);
+	CHECK_EQ(rdmsr(MSR_DEBUGCTL), 3);
+	wrmsr(MSR_DEBUGCTL, 0);
+	CHECK_EQ(rdmsr(MSR_DEBUGCTL), 0);
+	CHECK_EQ(try_call(do_wrmsr, &w, NULL), V_GP);
+	w.v = BIT(5);
+	CHECK_EQ(try_call(do_wrmsr, &w, NULL), V_GP);
+	CHECK_EQ(rdmsr(MSR_DEBUGCTL), 0);
+}
+
 static const struct l1_test tests[] = {
 	{ "read_only", 0, read_only, NULL },
 	{ "basic", 0, basic, NULL },
@@ -159,6 +199,8 @@ static const struct l1_test tests[] = {
 	{ "fixed_bits", 0, fixed, NULL },
 	{ "pairs", 0, pairs, NULL },
 	{ "feature_control", 0, feature_control, NULL },
+	{ "monitoring", 0, monitoring, NULL },
+	{ "debugctl", 0, debugctl, NULL },
 };
 
 const struct test_group group_vmx_caps = { "vmx_caps", tests, ARRAY_SIZE(tests), false };

@@ -158,6 +158,11 @@ static void single_step(const void *arg)
 	struct l2_frame fr;
 	struct vl2 l2;
 
+	/* Nothing of the step is used for the first time: that is step_cold(). */
+	vl2_init_at(&l2, e_step);
+	vl2_expect_done(&l2);
+	vl2_init_at(&l2, e_icebp);
+	vl2_expect_trap(&l2, V_DB, NULL);
 	vl2_init_at(&l2, e_step);
 	vw_set(GUEST_RFLAGS, FL_TF);
 	vw(CTRL_EXCEPTIONS, 1u << V_DB);
@@ -175,6 +180,22 @@ static void single_step(const void *arg)
 		CHECK(read_dr6() & BIT(14));
 	}
 	write_dr6(0xffff0ff0);
+}
+
+/* The stepped instruction is the first of its page: whoever is below L1 may have to see to the page. */
+static void single_step_cold(const void *arg)
+{
+	u8 *code = alloc_page();
+	struct vl2 l2;
+
+	memset(code, 0x90, 16);
+	vl2_init_at(&l2, code);
+	vw_set(GUEST_RFLAGS, FL_TF);
+	vw(CTRL_EXCEPTIONS, 1u << V_DB);
+	if (vl2_expect(&l2, R_EXCEPTION)) {
+		CHECK_EQ(vr(EXIT_QUAL), BIT(14));
+		CHECK_EQ(vr(GUEST_RIP), code + 1);
+	}
 }
 
 static void breakpoint(const void *arg)
@@ -317,6 +338,7 @@ static const struct l1_test tests[] = {
 	{ "xm", 0, exception, &x_xm },
 	{ "pf_mask_match", 0, pfec, NULL },
 	{ "db_step", 0, single_step, NULL },
+	{ "db_step_cold", VF_EPT, single_step_cold, NULL },
 	{ "db_breakpoint", 0, breakpoint, NULL },
 	{ "db_int1", 0, icebp, NULL },
 	{ "df", 0, double_fault, NULL },

@@ -197,6 +197,10 @@ enum {
 #define EVC_INVVPID_GLOB BIT(43)
 
 #define MSR_PERF_GLOBAL		0x38f
+#define MSR_PERF_CAPABILITIES	0x345
+#define MSR_LBR_TOS		0x1c9
+#define MSR_LBR_FROM_0		0x680
+#define MSR_LBR_TO_0		0x6c0
 #define MSR_XSS			0xda0
 #define MSR_X2APIC		0x800
 #define MSR_TSC_AUX		0xc0000103
