@@ -146,7 +146,10 @@ int gmem_diff(struct nestor_vcpu *vcpu, struct l1_gpa gpa, const u64 *was, struc
 {
 	const struct mem_slot *slot;
 	const u64 __user *p = gmem_ptr(vcpu, gpa.a, false, &slot);
-	unsigned int i, nr = 0;
+	/* No index that grows: UBSAN may not complain of one while user memory is open. */
+	u16 *index = diff->index;
+	u64 *value = diff->now;
+	unsigned int i;
 
 	if (!p || !user_read_access_begin(p, PAGE_SIZE))
 		return -EFAULT;
@@ -158,11 +161,11 @@ int gmem_diff(struct nestor_vcpu *vcpu, struct l1_gpa gpa, const u64 *was, struc
 			continue;
 		if (!old)
 			continue;
-		diff->index[nr] = i;
-		diff->now[nr++] = now;
+		*index++ = i;
+		*value++ = now;
 	}
 	user_read_access_end();
-	diff->nr = nr;
+	diff->nr = index - diff->index;
 	return 0;
 fault:
 	user_read_access_end();

@@ -31,7 +31,8 @@ static const unsigned long vm_ioctls[] = {
 	KVM_SET_IRQCHIP, KVM_CREATE_PIT2, KVM_GET_PIT2, KVM_SET_PIT2, KVM_REINJECT_CONTROL,
 	KVM_IRQ_LINE, KVM_IRQ_LINE_STATUS, KVM_SET_GSI_ROUTING, KVM_SIGNAL_MSI, KVM_IRQFD,
 	KVM_IOEVENTFD, KVM_REGISTER_COALESCED_MMIO, KVM_UNREGISTER_COALESCED_MMIO,
-	KVM_SET_TSC_KHZ, KVM_SET_USER_MEMORY_REGION2, KVM_GET_TSC_KHZ,
+	KVM_SET_TSC_KHZ, KVM_SET_USER_MEMORY_REGION2, KVM_GET_TSC_KHZ, KVM_SET_NR_MMU_PAGES,
+	KVM_X86_SET_MSR_FILTER, KVM_GET_STATS_FD, KVM_CREATE_DEVICE, KVM_HAS_DEVICE_ATTR,
 };
 
 static const unsigned long vcpu_ioctls[] = {
@@ -43,13 +44,14 @@ static const unsigned long vcpu_ioctls[] = {
 	KVM_SET_DEBUGREGS, KVM_SET_GUEST_DEBUG, KVM_X86_SETUP_MCE, KVM_X86_SET_MCE,
 	KVM_SET_VAPIC_ADDR, KVM_TPR_ACCESS_REPORTING, KVM_INTERRUPT, KVM_NMI, KVM_SMI,
 	KVM_SET_SIGNAL_MASK, NESTOR_GET_VERDICTS, KVM_GET_XSAVE2, KVM_GET_NESTED_STATE,
-	KVM_SET_NESTED_STATE,
+	KVM_SET_NESTED_STATE, KVM_GET_STATS_FD, KVM_HAS_DEVICE_ATTR,
 };
 
 static const unsigned long device_ioctls[] = {
 	KVM_GET_API_VERSION, KVM_CREATE_VM, KVM_CHECK_EXTENSION, KVM_GET_VCPU_MMAP_SIZE,
 	KVM_GET_SUPPORTED_CPUID, KVM_GET_EMULATED_CPUID, KVM_GET_MSR_INDEX_LIST,
 	KVM_GET_MSR_FEATURE_INDEX_LIST, KVM_GET_MSRS, KVM_X86_GET_MCE_CAP_SUPPORTED,
+	KVM_HAS_DEVICE_ATTR, KVM_GET_DEVICE_ATTR,
 };
 
 /* What a GET filled in, changed a little, is the best argument for a SET. */
@@ -70,7 +72,7 @@ static int efd;
 
 /* One page that all processes share: how often the CPU was asked, and how often it refused. */
 static struct {
-	unsigned int entries, refused;
+	unsigned int entries, refused, nested;
 } *tally;
 static struct kvm_run *vcpu_run;
 /* QEMU's emulated AMD-V, see fatal() */
@@ -326,6 +328,116 @@ static void file_call(int fd)
 	}
 }
 
+/* The counters: a descriptor of another kind, read here and there; some stay open. */
+static void counters(int fd)
+{
+	static __thread uint8_t buf[2 * PAGE];
+	int i, n = ioctl(fd, KVM_GET_STATS_FD, 0);
+
+	if (n < 0)
+		return;
+	for (i = rnd() % 4; i; i--)
+		(void)!pread(n, buf, rnd() % sizeof(buf), rnd() % 4 ? rnd() % 4096 : (uint64_t)rnd() << rnd() % 40);
+	if (rnd() % 2)
+		one(n, KVM_GET_STATS_FD);
+	if (rnd() % 8)
+		close(n);
+}
+
+static void capabilities(int fd)
+{
+	static const uint32_t caps[] = {
+		KVM_CAP_DISABLE_QUIRKS, KVM_CAP_DISABLE_QUIRKS2, KVM_CAP_EXCEPTION_PAYLOAD, KVM_CAP_MAX_VCPU_ID,
+		KVM_CAP_SPLIT_IRQCHIP, KVM_CAP_X2APIC_API, KVM_CAP_X86_DISABLE_EXITS,
+		KVM_CAP_X86_TRIPLE_FAULT_EVENT, KVM_CAP_X86_USER_SPACE_MSR, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
+	};
+	struct kvm_enable_cap c = { .cap = caps[rnd() % (sizeof(caps) / sizeof(*caps))] };
+
+	c.args[0] = rnd() % 4 ? rnd() % 32 : (uint64_t)rnd() << rnd() % 40;
+	c.args[1] = rnd() % 8 ? 0 : rnd();
+	c.flags = rnd() % 16 ? 0 : rnd();
+	ioctl(fd, KVM_ENABLE_CAP, &c);
+}
+
+static void msr_filter(int fd)
+{
+	struct kvm_msr_filter f = { .flags = rnd() % 3 };
+	unsigned int i;
+
+	for (i = 0; i < KVM_MSR_FILTER_MAX_RANGES; i++) {
+		if (rnd() % 4 == 0)
+			continue;
+		f.ranges[i].flags = 1 + rnd() % 3;
+		f.ranges[i].base = (const uint32_t[]){ 0, 0xc0000000, 0xc0010000, 0x800, 0xffffffff }[rnd() % 5];
+		f.ranges[i].nmsrs = rnd() % 8 ? 1 + rnd() % 0x2000 : rnd() % 2 ? 0 : rnd();
+		f.ranges[i].bitmap = memory + rnd() % 64 * PAGE;
+		if (rnd() % 32 == 0)
+			f.ranges[i].bitmap = bad_address();
+	}
+	ioctl(fd, KVM_X86_SET_MSR_FILTER, &f);
+}
+
+/* Registers in the page that is shared with the kernel, which reads them at the next KVM_RUN. */
+static void shared_regs(int fd)
+{
+	struct kvm_sync_regs *r = &vcpu_run->s.regs;
+
+	vcpu_run->kvm_valid_regs = rnd() % 16 ? rnd() % 8 : rnd();
+	if (rnd() % 2 || ioctl(fd, KVM_GET_REGS, &r->regs) || ioctl(fd, KVM_GET_SREGS, &r->sregs) ||
+	    ioctl(fd, KVM_GET_VCPU_EVENTS, &r->events))
+		return;
+	mutate((uint8_t *)r, rnd() % 2 ? sizeof(*r) : sizeof(r->regs));
+	/* See fatal(). */
+	if (amd_v)
+		r->sregs.efer &= ~0x100ull;
+	vcpu_run->kvm_dirty_regs = rnd() % 16 ? rnd() % 8 : rnd();
+}
+
+/* An L2 out of nothing: the vCPU's registers are its own, and L1 is what "save" says. */
+static void nested_state(int fd)
+{
+	static __thread union {
+		struct kvm_nested_state s;
+		uint8_t bytes[sizeof(struct kvm_nested_state) + PAGE];
+	} st;
+	static const struct { uint16_t at; uint64_t val; } good[] = {
+		{ 0x10, 1 }, { 0x58, 1 }, { 0x410, 0xc9bull << 16 | 8 }, { 0x4d0, 1 << 12 }, { 0x558, 0x11 },
+		{ 0x560, 0x400 }, { 0x568, 0xffff0ff0 }, { 0x570, 2 },
+	};
+	struct kvm_sregs s;
+	uint64_t efer, cr0;
+	unsigned int i;
+
+	if (!amd_v || ioctl(fd, KVM_GET_SREGS, &s))
+		return;
+	s.efer |= 1 << 12;
+	s.cr0 |= 1;
+	ioctl(fd, KVM_SET_SREGS, &s);
+	memset(&st, 0, sizeof(st));
+	st.s.format = KVM_STATE_NESTED_FORMAT_SVM;
+	st.s.flags = rnd() % 4 ? KVM_STATE_NESTED_GUEST_MODE | KVM_STATE_NESTED_GIF_SET : rnd() % 16;
+	st.s.flags |= rnd() % 4 ? 0 : KVM_STATE_NESTED_RUN_PENDING;
+	st.s.size = sizeof(st);
+	st.s.hdr.svm.vmcb_pa = rnd() % 32 * PAGE;
+	for (i = 0; i < sizeof(good) / sizeof(*good); i++)
+		memcpy(st.bytes + sizeof(st.s) + good[i].at, &good[i].val, 8);
+	/* Intercepts, and what the VMCB has beside them. */
+	for (i = rnd() % 8; i; i--)
+		st.bytes[sizeof(st.s) + rnd() % 0x14] |= 1u << rnd() % 8;
+	if (rnd() % 2)
+		mutate(st.bytes + sizeof(st.s), rnd() % 2 ? 0xd0 : PAGE);
+	if (rnd() % 4 == 0)
+		mutate(st.bytes, sizeof(st.s));
+	/* See fatal(). */
+	memcpy(&efer, st.bytes + sizeof(st.s) + 0x4d0, 8);
+	memcpy(&cr0, st.bytes + sizeof(st.s) + 0x558, 8);
+	if (!(cr0 >> 31 & 1))
+		efer &= ~0x100ull;
+	memcpy(st.bytes + sizeof(st.s) + 0x4d0, &efer, 8);
+	if (!ioctl(fd, KVM_SET_NESTED_STATE, &st))
+		__atomic_add_fetch(&tally->nested, 1, __ATOMIC_RELAXED);
+}
+
 /*
  * EFER.LME without CR0.PG, which every processor takes: QEMU's TCG stops the host at #VMEXIT if
  * CR4.PAE is clear, too ("Known limits" in Documentation/lab.rst).
@@ -476,6 +588,16 @@ static void vm_round(int dev, uint64_t s)
 		if (rnd() % 16 == 0)
 			vm_pair(vm);
 		if (rnd() % 16 == 0)
+			nested_state(vcpu);
+		if (rnd() % 16 == 0)
+			shared_regs(vcpu);
+		if (rnd() % 32 == 0)
+			counters(rnd() % 2 ? vm : vcpu);
+		if (rnd() % 32 == 0)
+			capabilities(vm);
+		if (rnd() % 32 == 0)
+			msr_filter(vm);
+		if (rnd() % 16 == 0)
 			one(dev, device_ioctls[rnd() % (sizeof(device_ioctls) / sizeof(*device_ioctls))]);
 	}
 	other.stop = true;
@@ -508,7 +630,7 @@ int main(int argc, char **argv)
 		}
 	}
 	ok(ended, "every VMM came to its end");
-	printf("# KVM_RUN %u times\n", tally->entries);
+	printf("# KVM_RUN %u times, %u nested states taken\n", tally->entries, tally->nested);
 	if (stock)
 		skip("the CPU refused no state that was accepted", "KVM lets the CPU refuse it");
 	else
