@@ -5,6 +5,8 @@
 # checkout serves several kernels and stays clean.
 
 SERIES	:= 6.1 6.12
+# Kernels that lab/kernel builds.
+MADE	:= debug kcsan gcov
 HOST	?= svm
 MODULE	?= nestor
 KERNEL	?= 6.1
@@ -21,8 +23,9 @@ help:
 	@echo '  make demo [HOST=svm|svm-rich|vmx] [MODULE=nestor|kvm] [KERNEL=6.1|6.12]'
 	@echo '                    three Linux kernels stacked, on an emulated CPU'
 	@echo '  make check        all tests'
+	@echo '  make check-debug  tests on kernels with sanitizers (QUICK=1: the shortest)'
 	@echo '  make fuzz TIME=60 libFuzzer on the pure files, that many seconds each'
-	@echo '  make coverage     lines of nvmx/, nsvm/ and mmu/ that the unit tests reach'
+	@echo '  make coverage     lines of nvmx/, nsvm/ and mmu/ that tests reach, in the lab as well'
 	@echo '  make check-upstream  the kernel'"'"'s own KVM selftests on nestor and on stock KVM'
 	@echo '                    (HOST=svm|vmx for one of the two; half an hour)'
 	@echo '  make oracle       the same random cases on the bare CPU, on nestor and on stock KVM'
@@ -35,11 +38,11 @@ help:
 	@echo
 	@echo 'Documentation/lab.rst describes the emulated host; lab/run --help its options.'
 
-.PHONY: modules $(SERIES:%=module-%)
+.PHONY: modules $(SERIES:%=module-%) $(MADE:%=module-%)
 modules: $(SERIES:%=module-%)
 
 # Copy what changed and drop what is gone, then let kbuild decide what to do.
-$(SERIES:%=module-%): module-%:
+$(SERIES:%=module-%) $(MADE:%=module-%): module-%:
 	@test -f Kbuild || { echo 'make: there is no Kbuild file here: run this in the top directory' >&2; exit 1; }
 	@lab/kernels --path headers $* > /dev/null
 	@mkdir -p build/$*
@@ -50,7 +53,7 @@ $(SERIES:%=module-%): module-%:
 	@cd build/$*/src && find . -type f \( -name '*.[chS]' -o -name '*.def' \) ! -name '*.mod.c' -print | \
 		LC_ALL=C sort | LC_ALL=C comm -23 - ../sources | xargs -r rm -f
 	$(MAKE) -C "$$(lab/kernels --path headers $*)" M=$(CURDIR)/build/$*/src \
-		CONFIG_DEBUG_INFO_BTF_MODULES= modules
+		CONFIG_DEBUG_INFO_BTF_MODULES= $(if $(filter $*,$(MADE)),CC=gcc-12) $(if $(filter gcov,$*),GCOV_PROFILE=y KCSAN_SANITIZE=n) modules
 	@cmp -s build/$*/src/nestor.ko build/$*/nestor.ko || cp build/$*/src/nestor.ko build/$*/nestor.ko
 
 .PHONY: deps
@@ -74,6 +77,12 @@ bench:
 clean:
 	rm -rf build
 
+.PHONY: check-debug
+check-debug:
+	@lab/deps
+	@lab/deps debug
+	@tests/check-debug $(if $(QUICK),--quick)
+
 TIME ?= 60
 .PHONY: fuzz
 fuzz:
@@ -82,7 +91,8 @@ fuzz:
 
 .PHONY: coverage
 coverage:
-	@lab/deps build
+	@lab/deps
+	@lab/deps debug
 	@tests/coverage
 
 .PHONY: check

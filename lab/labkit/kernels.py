@@ -13,10 +13,12 @@ import re
 import shutil
 import tempfile
 
-from . import apt, store
+from . import apt, made, store
 from .ui import LabError, say, step
 
 SERIES = ("6.1", "6.12")
+# What the host can boot: Debian's kernels, and those that are built (lab/kernel).
+CHOICES = SERIES + made.NAMES
 
 _META = {"6.1": "linux-image-cloud-amd64"}
 _PATTERN = {
@@ -144,8 +146,10 @@ def get(series, update=False):
     A kernel that is there is used without asking apt, so that results stay
     comparable and work goes on without a network; update asks again.
     """
+    if series in made.NAMES:
+        return Kernel(series, made.root(series))
     if series not in SERIES:
-        raise LabError(f"no kernel series {series}", f"choose one of: {', '.join(SERIES)}")
+        raise LabError(f"no kernel series {series}", f"choose one of: {', '.join(CHOICES)}")
     base = store.sub("kernels", series)
     release = _cached(series)
     if release is None or update:
