@@ -95,9 +95,10 @@ static void vm_free(struct kref *ref)
 	mutex_unlock(&vms_lock);
 	/*
 	 * From the outside in: first what can call on vCPUs (eventfds, the PIT's
-	 * timer), then the vCPUs, then what they use.
+	 * timer, the host's memory management), then the vCPUs, then what they use.
 	 */
 	irqchip_destroy(vm);
+	mmu_vm_stop(vm);
 	for (i = 0; i < vm->nr_vcpus; i++)
 		vcpu_destroy(vm->vcpus[i]);
 	io_bus_destroy(vm);

@@ -31,9 +31,10 @@ struct stats_head {
 	char id[NAME_SIZE];
 };
 
+/* The kernel's own headers may give the name a length: only where it begins is the ABI. */
 static size_t desc_size(void)
 {
-	return sizeof(struct kvm_stats_desc) + NAME_SIZE;
+	return offsetof(struct kvm_stats_desc, name) + NAME_SIZE;
 }
 
 static size_t file_size(void)
@@ -79,7 +80,7 @@ static void fill(const struct stats_owner *o, u8 *buf)
 		d->flags = KVM_STATS_TYPE_CUMULATIVE | KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10;
 		d->size = 1;
 		d->offset = i * sizeof(u64);
-		strscpy((char *)desc + sizeof(*d), vcpu_stat_name(i), NAME_SIZE);
+		strscpy((char *)desc + offsetof(struct kvm_stats_desc, name), vcpu_stat_name(i), NAME_SIZE);
 		val[i] = value(o, i);
 	}
 }

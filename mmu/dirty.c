@@ -160,7 +160,8 @@ int mmu_get_dirty_log(struct nestor_vm *vm, const struct kvm_dirty_log *log)
 	bytes = dirty_bytes(slot->npages);
 	words = bytes / sizeof(long);
 	mmu_log_settle(vm);
-	if (mmu->manual_dirty) {
+	/* The flag is of the VM: space 0 has it for both. */
+	if (READ_ONCE(mmu->vm->mmu->manual_dirty)) {
 		err = copy_to_user(log->dirty_bitmap, slot->dirty, bytes) ? -EFAULT : 0;
 		goto out;
 	}
@@ -229,13 +230,7 @@ int mmu_set_manual_dirty(struct nestor_vm *vm, u64 flags)
 	if (flags & ~(u64)KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE)
 		return -EINVAL;
 	mutex_lock(&vm->mmu->slots_lock);
-	vm->mmu->manual_dirty = flags & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE;
-	/* Space 1 takes it over when it is made, under the same lock. */
-	if (vm->mmu_smm) {
-		mutex_lock_nested(&vm->mmu_smm->slots_lock, SINGLE_DEPTH_NESTING);
-		vm->mmu_smm->manual_dirty = vm->mmu->manual_dirty;
-		mutex_unlock(&vm->mmu_smm->slots_lock);
-	}
+	WRITE_ONCE(vm->mmu->manual_dirty, flags & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE);
 	mutex_unlock(&vm->mmu->slots_lock);
 	return 0;
 }

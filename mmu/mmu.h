@@ -21,6 +21,11 @@
 
 /* vm->mmu; vm->mm and vm->srcu are set up; current->mm == vm->mm (registers the notifier) */
 int mmu_vm_create(struct nestor_vm *vm);
+/*
+ * After the last reference, vCPUs still there: the host's memory management calls no more, which it
+ * does to have every vCPU flush its TLB. Nothing is mapped then.
+ */
+void mmu_vm_stop(struct nestor_vm *vm);
 /* After the last reference: no vCPU and no reader of vm->srcu is left; vm->mm still held */
 void mmu_vm_destroy(struct nestor_vm *vm);
 

@@ -5,8 +5,11 @@
  * Locks, outermost first:
  *
  *   vcpu->lock > slots_lock > (host: mmap_lock, page locks, page-table locks) > lock
+ *   vcpu->lock > vm->srcu > smm_lock > (host: mmap_lock ...)
  *
- * - slots_lock (mutex): writers of the slot set and the dirty log's ioctls.
+ * - slots_lock (mutex): writers of the slot set and the dirty log's ioctls. They wait for
+ *   vm->srcu, so no reader of that takes it.
+ * - smm_lock (mutex): making space 1.
  * - lock (spinlock, interrupts on): L0's table, every shadow table, the reverse
  *   map, the invalidation counters, and the *publication* of a slot set.  MMU
  *   notifiers take it below the host's page-table locks, so nothing that may
@@ -90,9 +93,10 @@ struct shadow_watch;
 /**
  * struct nestor_mmu_vm - guest memory of one VM
  * @vm: its VM
- * @slots_lock: see the head of this file
+ * @slots_lock, @smm_lock: see the head of this file
  * @slots: current set
- * @manual_dirty: KVM_GET_DIRTY_LOG only reports, KVM_CLEAR_DIRTY_LOG clears; slots_lock
+ * @manual_dirty: KVM_GET_DIRTY_LOG only reports, KVM_CLEAR_DIRTY_LOG clears; space 0's is the VM's;
+ *	written under its slots_lock
  * @lock: see the head of this file
  * @mn: notifier on vm->mm
  * @mn_on: it is registered
@@ -114,6 +118,7 @@ struct shadow_watch;
 struct nestor_mmu_vm {
 	struct nestor_vm *vm;
 	struct mutex slots_lock;
+	struct mutex smm_lock;
 	struct slot_set __rcu *slots;
 	bool manual_dirty;
 

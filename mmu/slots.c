@@ -299,6 +299,7 @@ static struct nestor_mmu_vm *mmu_new(struct nestor_vm *vm)
 		return ERR_PTR(-ENOMEM);
 	mmu->vm = vm;
 	mutex_init(&mmu->slots_lock);
+	mutex_init(&mmu->smm_lock);
 	spin_lock_init(&mmu->lock);
 	INIT_LIST_HEAD(&mmu->shadow_tables);
 	set = kvzalloc(struct_size(set, slot, 0), GFP_KERNEL_ACCOUNT);
@@ -320,17 +321,16 @@ struct nestor_mmu_vm *mmu_smm(struct nestor_vm *vm)
 
 	if (mmu)
 		return mmu;
-	mutex_lock(&vm->mmu->slots_lock);
+	/* A vCPU comes here with vm->srcu held, whose readers the holder of slots_lock waits for. */
+	mutex_lock(&vm->mmu->smm_lock);
 	mmu = vm->mmu_smm;
 	if (!mmu) {
 		mmu = mmu_new(vm);
-		if (!IS_ERR(mmu)) {
-			mmu->manual_dirty = vm->mmu->manual_dirty;
-			/* Pairs with the load above: who sees it sees it whole. */
+		/* Pairs with the load above: who sees it sees it whole. */
+		if (!IS_ERR(mmu))
 			smp_store_release(&vm->mmu_smm, mmu);
-		}
 	}
-	mutex_unlock(&vm->mmu->slots_lock);
+	mutex_unlock(&vm->mmu->smm_lock);
 	return mmu;
 }
 
@@ -368,6 +368,13 @@ int mmu_vm_create(struct nestor_vm *vm)
 		return PTR_ERR(mmu);
 	vm->mmu = mmu;
 	return 0;
+}
+
+void mmu_vm_stop(struct nestor_vm *vm)
+{
+	if (vm->mmu_smm)
+		notifier_unregister(vm->mmu_smm);
+	notifier_unregister(vm->mmu);
 }
 
 void mmu_vm_destroy(struct nestor_vm *vm)
