@@ -188,6 +188,8 @@ static void stats(struct vm *v)
 	pread(fd, &d, sizeof(d), h.desc_offset);
 	pread(fd, id, h.name_size, h.desc_offset + sizeof(d));
 	ok(!strcmp(id, "exits") && d.size == 1, "the first descriptor");
+	if (strcmp(id, "exits") || d.size != 1)
+		printf("# name '%.48s', size %u, at %u of %u\n", id, d.size, h.desc_offset, h.name_size);
 	pread(fd, &exits, 8, h.data_offset + d.offset);
 	pread(vm, &sum, 8, h.data_offset + d.offset);
 	ok(exits && exits == sum, "the only vCPU's exits are the VM's");

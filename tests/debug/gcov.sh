@@ -3,7 +3,7 @@
 #
 # usage: gcov.sh COMMAND...
 #
-# In a host with the gcov kernel: run COMMAND, then print the module's counters, a tar archive in
+# In a host whose kernel has gcov, with a module that is built for it: run COMMAND, then print the module's counters, a tar archive in
 # base64, after a line "gcov:".
 "$@"
 status=$?
