@@ -91,6 +91,18 @@ static enum run_action handle_bp(struct nestor_vcpu *vcpu)
 	return RESUME_GUEST;
 }
 
+/* INT1 is an instruction that is done: it returns behind itself, with DR6 and RF as they were. */
+static enum run_action deliver_int1(struct nestor_vcpu *vcpu)
+{
+	const struct guest_event ev = {
+		.valid = true, .type = EVENT_PRIV_EXCEPTION, .vector = X86_TRAP_DB,
+	};
+
+	vcpu->run->next_rip = vcpu->run->exit.next_rip;
+	requeue_event(vcpu, &ev);
+	return RESUME_GUEST;
+}
+
 static enum run_action handle_db(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *run = vcpu->run;
@@ -110,6 +122,9 @@ static enum run_action handle_db(struct nestor_vcpu *vcpu)
 	}
 	if (vcpu->guest_debug & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP))
 		return guest_debug_exit(vcpu, dr6, X86_TRAP_DB);
+	/* A CPU that reports the bits apart gives a length to INT1 alone. */
+	if (run->exit.has_qual && run->exit.next_rip)
+		return deliver_int1(vcpu);
 	queue_debug(vcpu, dr6);
 	return RESUME_GUEST;
 }

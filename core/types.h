@@ -6,7 +6,8 @@
  * Segment attributes are kept in the packed 12-bit form of the VMCB (APM
  * vol. 2, "Segment State in the VMCB"): bits 3:0 type, 4 S, 6:5 DPL, 7 P,
  * 8 AVL, 9 L, 10 D/B, 11 G.  It is the narrower of the two vendors' forms and
- * loses nothing; "unusable" is P = 0.
+ * loses nothing; "unusable" is P = 0.  CS alone can be called unusable on VT-x and be
+ * present all the same, which changes nothing but what is saved: SEG_ATTR_MARKED.
  */
 #ifndef NESTOR_CORE_TYPES_H
 #define NESTOR_CORE_TYPES_H
@@ -64,6 +65,7 @@ enum guest_sreg {
 #define SEG_ATTR_L	0x200
 #define SEG_ATTR_DB	0x400
 #define SEG_ATTR_G	0x800
+#define SEG_ATTR_MARKED	0x1000
 
 /**
  * struct guest_seg - a segment register with its hidden part

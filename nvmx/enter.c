@@ -339,8 +339,10 @@ enum nested_result nvmx_launch(struct nestor_vcpu *vcpu, bool launch, u64 next_r
 		nvmx_fail_entry(vcpu, VMEXIT_BAD_MSR, bad);
 		return NESTED_EXITED;
 	}
-	if (launch)
+	if (launch) {
 		v->launched = true;
+		n->launch_exits = vcpu->stats.exits;
+	}
 	inject(vcpu);
 	if (uses_apic(v) || n->l2.vapic.tpr_shadow || n->l2.vapic.access)
 		nvmx_apic_enter(vcpu);

@@ -6,6 +6,7 @@
 #include "core/events.h"
 #include "mmu/mmu.h"
 #include "nvmx/bitmaps.h"
+#include "nvmx/checks.h"
 #include "nvmx/exit_table.h"
 #include "nvmx/nvmx.h"
 #include "nvmx/qual.h"
@@ -237,6 +238,8 @@ static enum nested_who decide(struct nestor_vcpu *vcpu)
 
 	if (x->reason >= NR_EXIT_REASONS)
 		return NESTED_BY_L0;
+	if (unlikely(x->reason == EXIT_INVALID) && x->raw == EXIT_REASON_INVALID_GUEST_STATE)
+		return nvmx_refused(vcpu);
 	/*
 	 * Without the CPU's qualification the instruction has to be read; software's timer is
 	 * looked at between the entries of the outer loop.

@@ -79,7 +79,7 @@ const struct exit_row nvmx_exit_table[NR_EXIT_REASONS] = {
 	[EXIT_MCOMMIT] = UD,
 	[EXIT_TLBSYNC] = UD,
 	[EXIT_SECOND_LEVEL] = BY(EPT_VIOLATION, FAULT, X_QUAL | X_GLA),
-	/* Refusals by the CPU are about L0's state: vmcs12 has passed its checks. */
+	/* Other refusals than of L2's state (nvmx_refused) are about L0's own. */
 	[EXIT_INVALID] = OURS,
 	[EXIT_BUSY] = OURS,
 	[EXIT_UNKNOWN] = OURS,

@@ -156,6 +156,7 @@ struct nvmx_mtf {
  * @msr_write_used: the same for writing
  * @env: what the checks of the entry under way look at beside the VMCS
  * @checked: when the current VMCS last passed its checks
+ * @launch_exits: exits of the processor when L1 last launched a VMCS
  * @activity: activity state in which L2 is or was entered, enum guest_activity
  * @apic: APIC virtualisation
  * @timer: preemption timer
@@ -190,6 +191,7 @@ struct nvmx {
 	u32 msr_read_used, msr_write_used;
 	struct nvmx_check_env env;
 	struct nvmx_checked checked;
+	u64 launch_exits;
 	u8 activity;
 	struct nvmx_apic apic;
 	struct nvmx_timer timer;
@@ -280,6 +282,12 @@ enum nested_who nvmx_reflect(struct nestor_vcpu *vcpu, u32 reason, u64 qual, u32
  * @reason: basic exit reason, 33 or 34; bit 31 is added
  */
 void nvmx_fail_entry(struct nestor_vcpu *vcpu, u32 reason, u64 qual);
+
+/**
+ * nvmx_refused() - the CPU refused L2's state, which had passed the checks
+ * Return: NESTED_BY_L1; with vcpu->atomic NESTED_NOT_YET.
+ */
+enum nested_who nvmx_refused(struct nestor_vcpu *vcpu);
 
 /* exit.c, events.c, fault.c */
 enum nested_who nvmx_l2_exit(struct nestor_vcpu *vcpu);

@@ -106,6 +106,26 @@ static u32 note_unblocking(struct nestor_vcpu *vcpu, u32 intr_info)
 }
 
 /*
+ * Where NMIs exit and are not virtual, L2's IRET leaves blocking by NMI as the entry, or the
+ * NMI that it injected, had made it (SDM: "Changes to Instruction Behavior in VMX Non-Root
+ * Operation").  L0 has virtual NMIs on the CPU, with which IRET ends it.
+ */
+static void keep_blocking(struct nestor_vcpu *vcpu, bool injected)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+	const struct vmcs12 *v = n->vmcs12;
+
+	if (likely((v->pin_ctls & (PIN_NMI | PIN_VIRTUAL_NMI)) != PIN_NMI) ||
+	    !(injected || (v->guest_interruptibility & INTERRUPTIBILITY_NMI)))
+		return;
+	run_need(&n->l2, GRP_ACTIVITY);
+	if (n->l2.nmi_blocked)
+		return;
+	n->l2.nmi_blocked = true;
+	run_dirty(&n->l2, GRP_ACTIVITY);
+}
+
+/*
  * An exception that L2 raised and that nobody has delivered goes with its instruction, which
  * runs again; the trap of one that is done stays pending.
  */
@@ -134,9 +154,15 @@ static void record_instruction(struct nestor_vcpu *vcpu, struct vmcs12 *v)
 		v->guest_linear_addr = x->gla;
 }
 
+static bool is_nmi(u64 info)
+{
+	return (info & INTR_INFO_VALID) && nvmx_event_decode(info, 0).type == EVENT_NMI;
+}
+
 static void record_exit(struct nestor_vcpu *vcpu, u32 reason, u64 qual, u32 intr_info, u32 error)
 {
 	struct vmcs12 *v = nvmx_of(vcpu)->vmcs12;
+	bool nmi = is_nmi(v->entry_intr_info);
 
 	v->exit_reason = reason;
 	v->exit_qual = qual;
@@ -144,6 +170,7 @@ static void record_exit(struct nestor_vcpu *vcpu, u32 reason, u64 qual, u32 intr
 	v->exit_error_code = error;
 	record_instruction(vcpu, v);
 	record_vectoring(vcpu, v);
+	keep_blocking(vcpu, nmi && !is_nmi(v->idt_vectoring_info));
 	/* The entry's event was taken or is in the vectoring information. */
 	v->entry_intr_info &= ~(u64)INTR_INFO_VALID;
 }
@@ -299,4 +326,33 @@ void nvmx_fail_entry(struct nestor_vcpu *vcpu, u32 reason, u64 qual)
 	clear_injected(vcpu);
 	nvmx_apic_leave(vcpu);
 	enter_host(vcpu);
+}
+
+/*
+ * vmcs12 has passed the manual's checks, and this CPU has others: an L1 on it alone would see the
+ * entry fail, and so does this one.  Its VM goes on, and guest state is what L1 wrote.
+ */
+enum nested_who nvmx_refused(struct nestor_vcpu *vcpu)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+	struct vmcs12 *v = n->vmcs12;
+	const struct guest_run *l2 = &n->l2;
+	u64 timer = v->preemption_timer;
+
+	if (vcpu->atomic)
+		return NESTED_NOT_YET;
+	pr_warn_ratelimited("vcpu %u: the CPU refused an L2: rip 0x%llx, cr0 0x%llx, cr3 0x%llx, cr4 0x%llx, efer 0x%llx, event 0x%llx\n",
+			    vcpu->id, l2->rip, l2->cr0, l2->cr3, l2->cr4, l2->efer,
+			    (u64)v->entry_intr_info);
+	end_nmi_step(vcpu);
+	nvmx_mtf_drop(vcpu);
+	n->l2.inject.valid = false;
+	nvmx_timer_exit(vcpu, false);
+	v->preemption_timer = timer;
+	/* An L2 that never ran was not launched. */
+	if (vcpu->stats.exits - n->launch_exits <= 1)
+		v->launched = false;
+	share_back(vcpu);
+	nvmx_fail_entry(vcpu, VMEXIT_BAD_GUEST_STATE, 0);
+	return NESTED_BY_L1;
 }

@@ -10,7 +10,8 @@
 #include "nvmx/merge.h"
 
 /* Bits of CR0 that neither entry nor exit loads. */
-#define CR0_KEPT	(X_CR0_ET | X_CR0_NW | X_CR0_CD)
+/* Besides those three what is reserved: bits 15:6, 17 and 28:19 */
+#define CR0_KEPT	(X_CR0_ET | X_CR0_NW | X_CR0_CD | 0x1ffaffc0)
 #define DR7_LOADED	0xffff27ffull
 #define RFLAGS_FIXED	X_RFLAGS_FIXED
 
@@ -46,17 +47,22 @@ u32 nvmx_ar_encode(u16 attrib)
 {
 	u32 ar = (attrib & AR_LOW) | (u32)(attrib & ATTR_HIGH) << AR_HIGH_SHIFT;
 
-	return attrib & SEG_ATTR_P ? ar : ar | VMCS_AR_UNUSABLE;
+	return (attrib & (SEG_ATTR_P | SEG_ATTR_MARKED)) == SEG_ATTR_P ? ar : ar | VMCS_AR_UNUSABLE;
 }
 
 static struct guest_seg load_seg(const struct vmcs12 *v, enum guest_sreg n)
 {
-	return (struct guest_seg){
+	struct guest_seg seg = {
 		.sel = v->f[VMCS12_guest_es_sel + n],
 		.attrib = nvmx_ar_decode(v->f[VMCS12_guest_es_ar + n]),
 		.limit = v->f[VMCS12_guest_es_limit + n],
 		.base = v->f[VMCS12_guest_es_base + n],
 	};
+
+	/* The checks want CS present, marked as unusable or not. */
+	if (n == SEG_CS && !(seg.attrib & SEG_ATTR_P))
+		seg.attrib |= SEG_ATTR_P | SEG_ATTR_MARKED;
+	return seg;
 }
 
 static void save_seg(struct vmcs12 *v, enum guest_sreg n, const struct guest_seg *s)

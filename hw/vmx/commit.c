@@ -33,7 +33,7 @@ static void commit_segs(struct guest_run *run)
 	struct vmx_ctx *ctx = vmx_ctx(run);
 
 	commit_seg(SEG_ES, &run->seg[SEG_ES], vmx_data_ar(run->seg[SEG_ES].attrib));
-	commit_seg(SEG_CS, &run->seg[SEG_CS], vmx_data_ar(run->seg[SEG_CS].attrib));
+	commit_seg(SEG_CS, &run->seg[SEG_CS], vmx_cs_ar(run->seg[SEG_CS].attrib));
 	commit_seg(SEG_DS, &run->seg[SEG_DS], vmx_data_ar(run->seg[SEG_DS].attrib));
 	ctx->ss_ar = vmx_ss_ar(run->seg[SEG_SS].attrib, run->cpl);
 	commit_seg(SEG_SS, &run->seg[SEG_SS], ctx->ss_ar);
@@ -295,11 +295,19 @@ static void commit_hot(struct guest_run *run)
 	ctx->interruptibility = state;
 }
 
+/* From RIP to what a software event pushes; where nobody knows, what the last one had. */
+static u32 event_len(struct guest_run *run)
+{
+	u64 len = run->next_rip - run->rip;
+
+	if (len - 1 < MAX_INSN_LEN || (!len && vmx_caps.zero_len))
+		return len;
+	return vmx_ctx(run)->soft_len ?: 1;
+}
+
 static void commit_event(struct guest_run *run)
 {
 	const struct guest_event *ev = &run->inject;
-	struct vmx_ctx *ctx = vmx_ctx(run);
-	u64 len = run->next_rip - run->rip;
 	u32 info;
 
 	if (!ev->valid)
@@ -309,8 +317,7 @@ static void commit_event(struct guest_run *run)
 	if (info & INTR_ERROR_VALID)
 		vmwrite(VMCS_ENTRY_ERROR_CODE, ev->has_error ? ev->error & 0xffff : 0);
 	if (((info >> INTR_TYPE_SHIFT) & INTR_TYPE_MASK) >= EVENT_SOFT_INT)
-		vmwrite(VMCS_ENTRY_INSN_LEN,
-			len - 1 < MAX_INSN_LEN ? len : ctx->soft_len ?: 1);
+		vmwrite(VMCS_ENTRY_INSN_LEN, event_len(run));
 	vmwrite(VMCS_ENTRY_INTR_INFO, info);
 	run->inject.valid = false;
 }

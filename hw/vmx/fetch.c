@@ -16,12 +16,17 @@
 
 static struct guest_seg fetch_seg(unsigned int n)
 {
-	return (struct guest_seg){
+	u32 ar = vmread(VMCS_GUEST_ES_AR + 2 * n);
+	struct guest_seg seg = {
 		.sel = vmread(VMCS_GUEST_ES_SEL + 2 * n),
-		.attrib = vmx_seg_attrib(vmread(VMCS_GUEST_ES_AR + 2 * n)),
+		.attrib = vmx_seg_attrib(ar),
 		.limit = vmread(VMCS_GUEST_ES_LIMIT + 2 * n),
 		.base = vmread(VMCS_GUEST_ES_BASE + 2 * n),
 	};
+
+	if (n == SEG_CS && (ar & SEG_AR_UNUSABLE))
+		seg.attrib |= SEG_ATTR_P | SEG_ATTR_MARKED;
+	return seg;
 }
 
 /* Masked bits the guest cannot have changed; the old copy has them as it sees them. */

@@ -83,6 +83,8 @@ static const char *read_controls(u64 basic)
 
 /* IA32_VMX_MISC: VMWRITE to exit information fields */
 #define MISC_VMWRITE_ANY	BIT_ULL(29)
+/* IA32_VMX_MISC: software events of length 0 */
+#define MISC_ZERO_LEN		BIT_ULL(30)
 
 static void read_fixed_bits(void)
 {
@@ -116,6 +118,7 @@ static void fill_optional(struct hw_caps *caps)
 	caps->timer = vmx_caps.ctl[CTLW_PIN].may & PIN_PREEMPTION_TIMER &&
 		      vmx_caps.ctl[CTLW_EXIT].may & EXITCTL_SAVE_TIMER;
 	caps->timer_rate = cap_msr(MSR_IA32_VMX_MISC) & 0x1f;
+	vmx_caps.zero_len = cap_msr(MSR_IA32_VMX_MISC) & MISC_ZERO_LEN;
 	caps->mtf = may1(PROC_MTF);
 	caps->ple = may2(PROC2_PLE);
 	caps->icpt_dtable = may2(PROC2_DESC_TABLE);

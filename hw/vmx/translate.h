@@ -82,6 +82,12 @@ static inline u32 vmx_data_ar(u16 attrib)
 	return vmx_seg_ar(attrib) | (attrib & SEG_ATTR_P ? 1 : 0);
 }
 
+/* CS is always present. */
+static inline u32 vmx_cs_ar(u16 attrib)
+{
+	return vmx_data_ar(attrib) | (attrib & SEG_ATTR_MARKED ? SEG_AR_UNUSABLE : 0);
+}
+
 /* TR is never unusable, and busy. */
 static inline u32 vmx_tr_ar(u16 attrib)
 {

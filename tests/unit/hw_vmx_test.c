@@ -185,6 +185,8 @@ static void test_segments(void)
 	}
 	tap_ok(ok, "access rights there and back, unusable if not present");
 	tap_ok(!(vmx_seg_attrib(SEG_AR_UNUSABLE | 0x93) & SEG_ATTR_P), "an unusable segment is not present");
+	tap_ok(vmx_cs_ar(SEG_ATTR_MARKED | 0xa9b) == (SEG_AR_UNUSABLE | 0xa09b) && vmx_cs_ar(0xa9b) == 0xa09b,
+	       "CS is present and marked");
 }
 
 static struct guest_image protected_mode(void)

@@ -350,6 +350,27 @@ static void cr0_kept(void)
 	v.guest_cr0 = X_CR0_PE | X_CR0_NW;
 	nvmx_merge_state(&v, &l1, GRP_CR, &run);
 	tap_ok(run.cr0 == (X_CR0_PE | X_CR0_CD | X_CR0_ET), "an entry leaves ET, NW and CD alone");
+	v.guest_cr0 = X_CR0_PE | 0x1ffaffc0;
+	nvmx_merge_state(&v, &l1, GRP_CR, &run);
+	tap_ok(run.cr0 == (X_CR0_PE | X_CR0_CD | X_CR0_ET), "and what is reserved");
+}
+
+/* CS marked as unusable is present, enters, and is saved as it was. */
+static void cs_marked(void)
+{
+	struct vmcs12 v = numbered();
+	struct nvmx_shared l1 = {};
+	struct guest_run run = {};
+	u64 ar = VMCS_AR_UNUSABLE | 0xa09b;
+
+	v.f[VMCS12_guest_cs_ar] = ar;
+	v.f[VMCS12_guest_ds_ar] = VMCS_AR_UNUSABLE | 0xc093;
+	nvmx_merge_state(&v, &l1, GRP_SEG, &run);
+	tap_ok(run.seg[SEG_CS].attrib & SEG_ATTR_P, "CS marked as unusable is present");
+	tap_ok(!(run.seg[SEG_DS].attrib & SEG_ATTR_P), "DS is not");
+	v.f[VMCS12_guest_cs_ar] = 0;
+	nvmx_save_state(&v, &run, GRP_SEG);
+	tap_ok(v.f[VMCS12_guest_cs_ar] == ar, "and is saved with its mark");
 }
 
 static u64 efer(u32 ctls, u64 l1_efer, u64 cr0)
@@ -509,6 +530,7 @@ int main(void)
 	there_and_back();
 	one_group_at_a_time();
 	cr0_kept();
+	cs_marked();
 	efers();
 	shared();
 	hot();

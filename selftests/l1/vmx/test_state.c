@@ -335,7 +335,64 @@ static void ple(const void *arg)
 	watchdog_arm();
 }
 
+/*
+ * State that the manual allows and a CPU may refuse: a selector of CS whose RPL is not SS's DPL.  It
+ * enters or it fails as any other guest state does, and the VMCS is as clear as before then.
+ */
+static void refused(const void *arg)
+{
+	struct vl2 l2;
+	u64 rip;
+
+	vl2_init_at(&l2, n_nop);
+	vl2_set_user(&l2);
+	vw(GUEST_CS_SEL, SEL_UCS & ~3);
+	rip = vr(GUEST_RIP);
+	vl2_run(&l2);
+	if (l2.reason != (R_GUEST_STATE | R_ENTRY_FAILED)) {
+		CHECK_EQ(l2.launched, 1);
+		return;
+	}
+	CHECK_EQ(vr(EXIT_QUAL), 0);
+	CHECK_EQ(vr(GUEST_CS_SEL), SEL_UCS & ~3);
+	CHECK_EQ(vr(GUEST_RIP), rip);
+	l2.launched = 1;
+	vl2_expect_error(&l2, E_RESUME_NOT_LAUNCHED);
+	l2.launched = 0;
+	vw(GUEST_CS_SEL, SEL_UCS);
+	vl2_run(&l2);
+	CHECK_EQ(l2.launched, 1);
+}
+
+/* CS has to be present; what it is marked besides does not keep it from entering. */
+static void cs_marked(const void *arg)
+{
+	struct vl2 l2;
+
+	vl2_init_at(&l2, n_nop);
+	vw_set(GUEST_CS_AR, AR_UNUSABLE);
+	vl2_expect_done(&l2);
+}
+
+VL2_ASM(n_iret_keeps, "mov %rsp,%rax; push $0x10; push %rax; pushfq; push $0x08; push $1f; iretq; 1:");
+
+/* NMIs exit and are not virtual: IRET leaves blocking by NMI as it was, also what an injected NMI began. */
+static void iret_blocking(const void *arg)
+{
+	struct vl2 l2;
+
+	vl2_init_at(&l2, n_iret_keeps);
+	ctl_clear(CTRL_PIN, PIN_VIRTUAL_NMI);
+	vw(GUEST_INTERRUPTIBILITY, BLOCK_NMI);
+	if (vl2_expect_done(&l2))
+		CHECK_EQ(vr(GUEST_INTERRUPTIBILITY), BLOCK_NMI);
+	nmi_unblock();
+}
+
 static const struct l1_test tests[] = {
+	{ "iret_blocking", VF_NMI, iret_blocking, NULL },
+	{ "cs_marked", 0, cs_marked, NULL },
+	{ "refused", VF_UG, refused, NULL },
 	{ "hlt_ext_int", VF_HLT, hlt_ext_int, NULL },
 	{ "hlt_inject", VF_HLT, hlt_inject, NULL },
 	{ "hlt_in_l2", 0, hlt_in_l2, NULL },
