@@ -20,7 +20,8 @@ bochs_missing()
 }
 
 # bochs_boot DIR MODEL SECONDS IMAGE COMMAND-LINE [MODULE]: GRUB loads IMAGE (multiboot) from a CD
-# made in DIR. Afterwards DIR/serial has what the image wrote and DIR/log what Bochs said.
+# made in DIR. Afterwards DIR/serial has what the image wrote, DIR/e9 what it wrote to that port, which is faster,
+# and DIR/log what Bochs said.
 bochs_boot()
 {
 	mkdir -p "$1/iso/boot/grub"
@@ -40,6 +41,7 @@ vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
 display_library: rfb, options="timeout=0"
 clock: sync=none
 com1: enabled=1, mode=file, dev=$1/serial
+port_e9_hack: enabled=1
 ata1-master: type=cdrom, path=$1/l1.iso, status=inserted
 boot: cdrom
 panic: action=fatal
@@ -50,6 +52,6 @@ log: $1/log
 RC
 	grub-mkrescue -o "$1/l1.iso" "$1/iso" >/dev/null 2>&1 || return
 	: >"$1/serial"
-	echo c | timeout "$3" bochs -q -f "$1/rc" >/dev/null 2>&1
+	echo c | timeout "$3" bochs -q -f "$1/rc" >"$1/e9" 2>/dev/null
 	return 0
 }

@@ -177,9 +177,11 @@ void panic(const char *f, ...)
 
 void *memset(void *d, int c, size_t n)
 {
+	u64 words = n / 8, bytes = n % 8;
 	u8 *p = d;
 
-	while (n--)
+	__asm__ volatile("rep stosq" : "+D"(p), "+c"(words) : "a"((u8)c * 0x0101010101010101ull) : "memory");
+	while (bytes--)
 		*p++ = c;
 	return d;
 }

@@ -6,9 +6,11 @@ A rule explains a field that differs; the file of a vendor has them (rules_svm.t
     [name]
     fields = dr6 st*            names of fields, with *
     when = expression           in Python; see Point
+    ends = yes                  what comes after it in the case is another program: not compared
     reason = one line
     manual = title of the section
 
+The field "died" is of cases in which a machine died: see death().
 An outcome is explained when each field that differs at the first line that differs has a
 rule.  When the exits themselves are the same, the lines after it are compared as well.
 """
@@ -46,7 +48,9 @@ class Log:
     def __init__(self, text):
         self.hashes, self.cases, self.died = {}, {}, []
         self.unstable, self.more = [], []
-        self.ended = False
+        # Cases that took the host with them; deaths of the host that did not come again
+        self.host_died, self.lost = [], 0
+        self.ended, self.reached, self.seconds = False, None, 0
         self.noise = []
         case = None
         for line in text.splitlines():
@@ -80,8 +84,20 @@ class Log:
                 self.died.append(int(rest))
             elif kind == 'T':
                 self.ended = True
-            elif kind not in ('P', '') and line.strip():
+            elif kind == 'P' and rest.isdigit():
+                self.reached = int(rest)
+            elif kind and line.strip():
                 self.noise.append(line)
+
+    def add(self, other):
+        """What another boot had to say, which is the later one."""
+        self.hashes.update(other.hashes)
+        self.cases.update({key: case for key, case in other.cases.items() if case.hash})
+        for name in ('died', 'unstable', 'more', 'host_died', 'noise'):
+            getattr(self, name).extend(getattr(other, name))
+        self.lost += other.lost
+        self.seconds += other.seconds
+        self.ended = other.ended
 
 
 class Point:
@@ -120,11 +136,16 @@ class Rule:
         self.fields = section['fields'].split()
         self.when = compile(section.get('when', 'True').replace('\n', ' '), name, 'eval')
         self.reason, self.manual = section['reason'], section['manual']
-        self.used = 0
+        self.ends = section.getboolean('ends', fallback=False)
 
     def explains(self, point, field):
-        return (any(fnmatch.fnmatchcase(field, pattern) for pattern in self.fields) and
-                bool(eval(self.when, point.scope(field))))  # the file is the project's own
+        if not any(fnmatch.fnmatchcase(field, pattern) for pattern in self.fields):
+            return False
+        try:
+            return bool(eval(self.when, point.scope(field)))  # the file is the project's own
+        except (TypeError, KeyError):
+            # About a value that one of the two has not
+            return False
 
 
 def read_rules(path):
@@ -132,6 +153,19 @@ def read_rules(path):
     with open(path) as text:
         parser.read_file(text)
     return [Rule(name, parser[name]) for name in parser.sections()]
+
+
+def death(case, what, survived, rules):
+    """Name of the rule for a case in which something died: its field is "died".
+
+    what: VM, host, or bare; survived: whether stock KVM's host lives through it, None if not tried.
+    """
+    point = Point(case, 'R', {'died': 1}, {}, [])
+    scope = dict(point.scope('died'), what=what, survived=survived)
+    for rule in rules:
+        if 'died' in rule.fields and eval(rule.when, scope):  # the file is the project's own
+            return rule.name
+    return None
 
 
 def parting(bare, other, rules):
@@ -148,13 +182,15 @@ def parting(bare, other, rules):
             one, two = dict(one, line=1), dict(two, line=2)
         if one != two:
             point = Point(bare, name, one, two, exits)
+            ends = False
             for field in point.fields:
                 rule = next((r for r in rules if r.explains(point, field)), None)
                 if rule is None:
                     return point, used
                 used.add(rule.name)
+                ends = ends or rule.ends
             # After exits that differ, or a state that a rule says differs, all may differ.
-            if one.get('exit') != two.get('exit'):
+            if ends or one.get('exit') != two.get('exit'):
                 return None, used
         exits.append(one.get('exit'))
     return None, used

@@ -6,6 +6,9 @@
 #include "oracle/oracle.h"
 
 #define STACK_WORDS	32
+/* What a stack that a case puts behind the handlers reaches of them */
+#define STUBS_TOP	(ORC_STUBS + 32 * 16)
+#define HALTS		0xf4f4f4f4f4f4f4f4ull
 #define GDT_WORDS	16
 
 u8 *orc_play;
@@ -13,6 +16,7 @@ struct orc_format orc_nested = { PT_P | PT_W | PT_U, PT_P | PT_W | PT_U, PT_A, P
 u64 *orc_npt, *orc_npt_pdpt, *orc_npt_pd, *orc_npt_pt;
 
 static u64 gdt_copy[GDT_WORDS];
+static u64 stubs_copy[STACK_WORDS];
 
 static void *at(u64 pa) { return (void *)pa; }
 static u64 *play_page(u32 n) { return (u64 *)(orc_play + n * PAGE_SIZE); }
@@ -35,6 +39,7 @@ static void gates(void)
 		idt32[i] = (h & 0xffff) | SEL_CS32 << 16 | type << 40 | (h >> 16) << 48;
 		ivt[i] = (u32)(ORC_STUBS >> 4) << 16 | i * 16;
 	}
+	memcpy(stubs_copy, at(STUBS_TOP - sizeof(stubs_copy)), sizeof(stubs_copy));
 }
 
 static void gdt(void)
@@ -113,7 +118,7 @@ static void reset_pages(void)
 	u32 i, j;
 
 	for (i = 0; i < PLAY_PAGES; i++) {
-		u64 *page = play_page(i), v = i < PLAY_TABLES ? 0xf4f4f4f4f4f4f4f4ull : 0;
+		u64 *page = play_page(i), v = i < PLAY_TABLES ? HALTS : 0;
 
 		for (j = 0; j < 8; j++) {
 			page[j] = v;
@@ -154,8 +159,9 @@ void orc_nested_mend(u64 keep)
 void orc_arena_reset(enum orc_mode mode, u64 base)
 {
 	memcpy(at(ORC_GDT), gdt_copy, sizeof(gdt_copy));
-	memset(at(ORC_STACK - STACK_WORDS * 8), 0, STACK_WORDS * 8);
-	memset(at(ORC_TRAP_STACK - STACK_WORDS * 8), 0, STACK_WORDS * 8);
+	memcpy(at(STUBS_TOP - sizeof(stubs_copy)), stubs_copy, sizeof(stubs_copy));
+	/* All that a frame may be read from: a case may have written above its stack. */
+	memset(at(ORC_STACK - STACK_WORDS * 8), 0, ORC_TRAP_STACK - ORC_STACK + 2 * STACK_WORDS * 8);
 	/* The two formats of a TSS share their place: RSP0, or ESP0 and SS0. */
 	*(u64 *)(ORC_TSS + 4) = ORC_TRAP_STACK | (mode <= OM_COMPAT ? 0 : (u64)SEL_DS << 32);
 	*(u16 *)(ORC_TSS + 102) = 104;
@@ -169,6 +175,13 @@ static u64 entry_bits(struct orc_case *k)
 	static const u8 bits[] = { 0, 0, 1, 1, 2, 2, 63, 63, 5, 6, 7, 3, 4, 8, 9, 11, 40, 45, 51, 52, 58, 62 };
 
 	return 1ull << bits[orc_below(k, ARRAY_SIZE(bits))];
+}
+
+static u64 ept_bits(struct orc_case *k)
+{
+	static const u8 bits[] = { 0, 0, 1, 1, 1, 2, 2, 3, 4, 5, 6, 7, 7, 8, 9, 11, 40, 45, 51, 52, 62, 63 };
+
+	return 1ull << bits[orc_below(k, ARRAY_SIZE(bits))] | (orc_one_in(k, 4) ? PT_P | PT_W : 0);
 }
 
 void orc_guest_tables(struct orc_case *k)
@@ -209,7 +222,7 @@ void orc_guest_tables(struct orc_case *k)
 void orc_nested_tables(struct orc_case *k)
 {
 	u32 where = orc_below(k, 10), page = orc_below(k, 4);
-	u64 bits = entry_bits(k);
+	u64 bits = vendor == &svm_vendor ? entry_bits(k) : ept_bits(k);
 	const char *what = "pte";
 	u64 *e;
 
@@ -245,13 +258,14 @@ static void fold_words(struct orc_case *k, const char *name, const u64 *p, const
 void orc_memory(struct orc_case *k)
 {
 	static const char *const names[] = { "p0.", "p0e.", "p1.", "p1e.", "p2.", "p2e.", "p3.", "p3e." };
+	static const u64 halts[4] = { HALTS, HALTS, HALTS, HALTS };
 	u32 i;
 
 	if (k->verbose)
 		orc_puts("R");
 	for (i = 0; i < PLAY_NDATA; i++) {
-		fold_words(k, names[i * 2], play_page(PLAY_DATA + i), NULL, 4);
-		fold_words(k, names[i * 2 + 1], play_page(PLAY_DATA + i) + 508, NULL, 4);
+		fold_words(k, names[i * 2], play_page(PLAY_DATA + i), halts, 4);
+		fold_words(k, names[i * 2 + 1], play_page(PLAY_DATA + i) + 508, halts, 4);
 	}
 	fold_words(k, "pde", play_page(PLAY_PD), NULL, 1);
 	fold_words(k, "pte", play_page(PLAY_PT), NULL, PLAY_NDATA);

@@ -131,11 +131,7 @@ bool run_oracle(void)
 		return false;
 	seed = number("seed", 1);
 	lines = number("verbose", 0);
-	part = &orc_svm;
-	if (vendor != &svm_vendor) {
-		say("# the oracle is about AMD-V\n");
-		return true;
-	}
+	part = vendor == &svm_vendor ? &orc_svm : &orc_vmx;
 	profile();
 	items = list(&n);
 	/* The pool is above the module. */

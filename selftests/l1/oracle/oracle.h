@@ -3,7 +3,7 @@
  * The oracle: cases made from a seed and a number, each independent of all others, whose
  * whole outcome goes into a hash.  The same cases on the bare CPU and nested have the same
  * hashes.  main.c runs them, out.c writes, arena.c has what all L2s run on, prog.c their
- * programs; svm.c and its neighbours are AMD-V's part.
+ * programs; svm.c and its neighbours are AMD-V's part, vmx.c and its neighbours VT-x's.
  */
 #ifndef L1_ORACLE_H
 #define L1_ORACLE_H
@@ -186,7 +186,7 @@ struct orc_part {
 	void (*start)(void);
 	void (*run)(struct orc_case *k);
 };
-extern const struct orc_part orc_svm;
+extern const struct orc_part orc_svm, orc_vmx;
 
 /* run_oracle() - true when the command line asked for it */
 bool run_oracle(void);

@@ -352,6 +352,33 @@ static void p_svm(struct emit *e)
 		B("\x0f\x01"), *e->p++ = 0xd8 + w;
 }
 
+/* VT-x's own, most with an operand in the window. */
+static void p_vmx(struct emit *e)
+{
+	static const struct bytes insns[] = {
+		I("\x0f\x01\xc1"), I("\x0f\x01\xc2"), I("\x0f\x01\xc3"), I("\x0f\x01\xc4"), I("\x0f\xc7\x33"),
+		I("\x66\x0f\xc7\x33"), I("\x0f\xc7\x3b"), I("\x0f\x78\x03"), I("\x0f\x79\x03"),
+		I("\xf3\x0f\xc7\x33"), I("\x66\x0f\x38\x80\x03"), I("\x66\x0f\x38\x81\x03"),
+		I("\x66\x0f\x38\x82\x03"), I("\x0f\x78\xd8"), I("\x0f\x79\xd8"), I("\x0f\x37"),
+		I("\x0f\x01\xd4"), I("\x0f\x01\xd1"),
+	};
+
+	if (e->k->mode == OM_REAL)
+		return;
+	load(e, AX, PICK(e->k, 0, 1, 0x6800, 0x4400));
+	load(e, BX, window(e->k));
+	B("\x31\xc9\x31\xd2");
+	ANY(insns);
+}
+
+static void p_vendor(struct emit *e)
+{
+	if (vendor == &svm_vendor)
+		p_svm(e);
+	else
+		p_vmx(e);
+}
+
 static void p_monitor(struct emit *e)
 {
 	if (e->k->mode == OM_REAL)
@@ -369,7 +396,7 @@ static const struct { const char *name; void (*emit)(struct emit *e); u32 weight
 	{ "cr_write", p_cr_write, 5 }, { "msw", p_msw, 2 }, { "dr", p_dr, 3 }, { "msr", p_msr, 4 },
 	{ "io", p_io, 4 }, { "exception", p_exception, 5 }, { "flags", p_flags, 3 },
 	{ "simple", p_simple, 5 }, { "desc", p_desc, 5 }, { "far", p_far, 3 },
-	{ "memory", p_memory, 12 }, { "canonical", p_canonical, 2 }, { "svm", p_svm, 4 },
+	{ "memory", p_memory, 12 }, { "canonical", p_canonical, 2 }, { "vendor", p_vendor, 4 },
 	{ "monitor", p_monitor, 1 },
 };
 

@@ -40,7 +40,8 @@ static void segments(struct orc_case *k, struct vmcb_save *s)
 	s->fs = s->ds;
 	s->gs = s->ds;
 	seg(&s->gdtr, 0, 0, 127, ORC_GDT);
-	seg(&s->tr, SEL_TSS, 0x8b, 103, ORC_TSS);
+	/* TCG stops at a 32-bit stack switch unless the TSS is marked available. */
+	seg(&s->tr, SEL_TSS, orc_profile & OP_TCG ? 0x89 : 0x8b, 103, ORC_TSS);
 	seg(&s->ldtr, 0, 0x82, 0, 0);
 }
 
@@ -328,8 +329,33 @@ static void reset_dr(void)
 	dr_dirty = false;
 }
 
+/* L1's own instructions, with VMCBs at hand whose L2s halt at once */
+static void sequence(struct orc_case *k)
+{
+	u32 i;
+
+	k->mode = OM_64;
+	for (i = 0; i < 2; i++) {
+		struct vmcb *v = svm_seq_vmcb(i);
+
+		orc_zero_page(v);
+		segments(k, &v->s);
+		registers(k, &v->s);
+		control(k, &v->c, false);
+		v->s.rip = code_at(k, ORC_MAX_STEPS);
+		v->s.rsp = ORC_STACK;
+	}
+	if (k->verbose)
+		orc_say("B mode %u npt 0\n", OM_NR);
+	svm_seq_run(k);
+}
+
 static void svm_run(struct orc_case *k)
 {
+	if (!orc_below(k, 8)) {
+		sequence(k);
+		return;
+	}
 	build(k);
 	/* DR0 to DR3 are not in the VMCB. */
 	if (dr_dirty)
@@ -346,6 +372,7 @@ static void svm_init(void)
 	l2.host = this_cpu()->host_vmcb;
 	l2.flags = RUN_HOST_IF;
 	svm_maps_reset();
+	svm_seq_init();
 }
 
 static void svm_start(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* AMD-V's part of the oracle: svm_moves.c bends a VMCB, svm.c enters and records. */
+/* AMD-V's part of the oracle: svm_moves.c bends a VMCB, svm.c enters and records, svm_seq.c is apart. */
 #ifndef L1_ORACLE_SVM_H
 #define L1_ORACLE_SVM_H
 
@@ -17,5 +17,10 @@ extern u8 *orc_iopm, *orc_msrpm;
 void svm_maps_reset(void);
 /* One to four moves. */
 void svm_moves(struct orc_case *k, struct vmcb *v);
+
+/* Sequences of L1's instructions: svm_seq.c.  The two VMCBs enter an L2 that halts at once. */
+void svm_seq_init(void);
+struct vmcb *svm_seq_vmcb(u32 n);
+void svm_seq_run(struct orc_case *k);
 
 #endif

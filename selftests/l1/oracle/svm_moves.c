@@ -147,7 +147,7 @@ static void m_segment(struct orc_case *k, struct vmcb *v)
 	if (tcg() && (n == 6 || n == 8))
 		limit &= 0xfff;
 	if (tcg() && n == 9)
-		attr &= ~0x80;
+		attr &= ~0x87;
 	/* TCG takes CPL from SS, and there is no stack for CPL 1 and 2. */
 	if (tcg() && n == 2)
 		attr &= ~0x60;
