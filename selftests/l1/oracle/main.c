@@ -2,8 +2,8 @@
 /*
  * oracle=1 on the command line runs cases in place of the tests: from= and cases= of seed=,
  * one hash a case, or those of a list, the multiboot module, which also has the hashes
- * they should have.  A case that has another, or one from a list without, is run again and
- * written down in full.
+ * they should have.  A case that has another, or one from a list without, is written down in full:
+ * as it was, or where the log is a line, in another run.
  */
 #include "oracle/oracle.h"
 
@@ -102,11 +102,20 @@ static void run_list(const struct orc_item *it, u32 from, u32 n, u32 most)
 	u32 i, differ = 0;
 
 	for (i = from; i < n; i++) {
-		u64 hash = 0;
+		u64 hash = 0, mark;
 
 		orc_out_case(i);
 		if (!(i & 63))
 			watchdog_arm();
+		/* One run is enough where its outcome can be forgotten when it is the right one. */
+		if (it[i].hash && orc_out_mark(&mark)) {
+			hash = run_case(it[i].nr, it[i].drop, true);
+			if (hash == it[i].hash || differ++ >= most)
+				orc_out_rewind(mark);
+			if (hash != it[i].hash && differ > most)
+				orc_say("D %u\n", it[i].nr);
+			continue;
+		}
 		if (it[i].hash) {
 			hash = run_case(it[i].nr, it[i].drop, false);
 			if (hash == it[i].hash)

@@ -102,6 +102,9 @@ bool orc_move(struct orc_case *k, const char *f, ...) __printf(2, 3);
 void orc_out_init(void);
 void orc_out_case(u32 nr);
 void orc_out_end(void);
+/* Where the log is; false where what was written since cannot be taken back by orc_out_rewind(). */
+bool orc_out_mark(u64 *mark);
+void orc_out_rewind(u64 mark);
 void orc_say(const char *f, ...) __printf(1, 2);
 void orc_puts(const char *s);
 

@@ -62,6 +62,17 @@ void orc_out_case(u32 nr)
 	digits(head->current, nr);
 }
 
+bool orc_out_mark(u64 *mark)
+{
+	*mark = used;
+	return head;
+}
+
+void orc_out_rewind(u64 mark)
+{
+	used = mark;
+}
+
 void orc_out_end(void)
 {
 	if (!head)
