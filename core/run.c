@@ -17,6 +17,7 @@
 #include <linux/entry-kvm.h>
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
+#include <linux/task_work.h>
 #include <linux/uaccess.h>
 #include <trace/events/ipi.h>
 #include <asm/msr.h>
@@ -181,6 +182,22 @@ static void after_exit(struct nestor_vcpu *vcpu)
 }
 
 /*
+ * TIF_NOTIFY_RESUME is set whenever a task with restartable sequences (any program of a recent C
+ * library) was preempted.  That concerns its user-mode code alone and waits until it runs again;
+ * task work and the throttling of a memory cgroup do not.
+ */
+static bool task_work_due(void)
+{
+	if (task_work_pending(current))
+		return true;
+#ifdef CONFIG_MEMCG
+	return current->memcg_nr_pages_over_high;
+#else
+	return false;
+#endif
+}
+
+/*
  * Each KVM_RUN enters once before it goes back for task work: a tracer or a busy
  * machine leaves some at every system call, and the guest would never move.
  */
@@ -188,7 +205,9 @@ static bool entry_work_pending(const struct nestor_vcpu *vcpu)
 {
 	unsigned long work = read_thread_flags() & XFER_TO_GUEST_MODE_WORK;
 
-	return work & ~(vcpu->entered ? 0ul : _TIF_NOTIFY_RESUME);
+	if (likely(!work))
+		return false;
+	return work != _TIF_NOTIFY_RESUME || (vcpu->entered && task_work_due());
 }
 
 /* L1 must not be led by what L2 taught the branch predictors, whatever ended L2. */
@@ -400,7 +419,8 @@ static int between_entries(struct nestor_vcpu *vcpu)
 		vcpu->kvm_run->exit_reason = KVM_EXIT_INTR;
 		return -EINTR;
 	}
-	return vcpu->entered && test_thread_flag(TIF_NOTIFY_RESUME) ? -ERESTARTNOINTR : 0;
+	return vcpu->entered && test_thread_flag(TIF_NOTIFY_RESUME) && task_work_due() ?
+		-ERESTARTNOINTR : 0;
 }
 
 /* The VMM's own interrupt controller asked to be told when it may inject. */
