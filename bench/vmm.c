@@ -190,19 +190,34 @@ static struct cpu make_cpu(int dev, unsigned int id, uint32_t entry)
 	return c;
 }
 
-/* Free memory of the host in KiB. */
-static long free_memory(void)
+/* Sum of the numbers behind @key, wherever it begins a line of @path. */
+static long sum_of(const char *path, const char *key)
 {
-	FILE *f = fopen("/proc/meminfo", "r");
-	char line[128];
-	long kb = 0;
+	FILE *f = fopen(path, "r");
+	char line[256];
+	long sum = 0, n;
 
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemFree: %ld kB", &kb) == 1)
-			break;
+	while (f && fgets(line, sizeof(line), f)) {
+		const char *p = line + strspn(line, " ");
+
+		if (!strncmp(p, key, strlen(key)) && sscanf(p + strlen(key), "%ld", &n) == 1)
+			sum += n;
+	}
 	if (f)
 		fclose(f);
-	return kb;
+	return sum;
+}
+
+/* Free memory of the host in KiB: to the page, and with those that each CPU keeps at hand. */
+static long free_memory(void)
+{
+	FILE *f = fopen("/proc/sys/vm/stat_refresh", "w");
+
+	if (f) {
+		fputs("1\n", f);
+		fclose(f);
+	}
+	return (sum_of("/proc/vmstat", "nr_free_pages ") + sum_of("/proc/zoneinfo", "count: ")) * 4;
 }
 
 static void mark(uint32_t begins)

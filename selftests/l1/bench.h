@@ -32,7 +32,8 @@ struct bench_set {
 	u32 nr;
 };
 
-extern const struct bench_set bench_common_rows, bench_svm_rows, bench_svm_mem_rows, bench_vmx_rows;
+extern const struct bench_set bench_common_rows, bench_svm_rows, bench_svm_mem_rows, bench_vmx_rows,
+	bench_vmx_mem_rows;
 
 /*
  * bench_begin() and bench_end() enclose what a row measures; the VMM counts the exits

@@ -9,7 +9,7 @@
 #define APIC_MMIO	0xfee00030ull
 
 static const struct bench_set *const sets[] = { &bench_common_rows, &bench_svm_rows, &bench_svm_mem_rows,
-						 &bench_vmx_rows };
+						 &bench_vmx_rows, &bench_vmx_mem_rows };
 static u64 began;
 
 void bench_begin(void)
