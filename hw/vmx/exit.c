@@ -162,6 +162,8 @@ void vmx_read_exit(struct guest_run *run, bool failed)
 	if (unlikely(raw->reason & VMX_REASON_ENTRY_FAILED)) {
 		/* Nothing of the guest ran, nothing was delivered, the launch state is as it was. */
 		run->exit.vectoring = ctx->given;
+		/* The event is still there: an exit has the CPU take it away, a failure not. */
+		vmwrite(VMCS_ENTRY_INTR_INFO, 0);
 	} else {
 		ctx->launched = true;
 	}
