@@ -266,8 +266,11 @@ def _watch(process, reader, trailer, log, deadline, sink, outcome, goes_on):
     outcome.status, outcome.complaint = trailer.status, trailer.complaint
 
 
-def run(machine, work, log, word, timeout, sink):
-    """Boot the machine and run it to its end; sink gets the command's output."""
+def run(machine, work, log, word, timeout, sink, debug=None):
+    """Boot the machine and run it to its end; sink gets the command's output.
+
+    DEBUG is given the process of a Bochs whose debugger still listens to its stdin.
+    """
     out = os.path.join(work, "out")
     for path in (out, log):
         open(path, "wb").close()
@@ -286,7 +289,11 @@ def run(machine, work, log, word, timeout, sink):
     try:
         # Debian's Bochs is the one with the debugger: tell it to continue.
         process.stdin.write(b"c\n")
-        process.stdin.close()
+        process.stdin.flush()
+        if debug:
+            debug(process)
+        else:
+            process.stdin.close()
         _watch(process, reader, Trailer(word), log, time.monotonic() + timeout, sink, outcome,
                is_bochs(machine.host))
         if outcome.reason is None:
