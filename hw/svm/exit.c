@@ -213,12 +213,14 @@ static void read_hot(struct guest_run *run, const struct vmcb *vmcb)
 
 /*
  * The guest has not run.  A CPU may have saved what it had at the time, and that was
- * the host's: nothing of it must be read, and all is written again before another try.
+ * the host's: nothing of it must be read, and all is written again before another try.  TCG
+ * saves its virtual interrupt control of an earlier guest.
  */
 static void refused(struct guest_run *run)
 {
 	run->avail = GRP_ALL & ~(GRP_SYS | GRP_MSRS);
 	run->dirty = run->avail;
+	run->ctl_dirty |= CTL_VINTR;
 }
 
 void svm_read_exit(struct guest_run *run)
