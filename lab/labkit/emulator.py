@@ -42,7 +42,7 @@ def kernel_arguments(host, extra, icount=False):
              "tsc=reliable", "no_timer_check", "random.trust_cpu=on", "lab.role=host"]
     if is_bochs(host):
         # A reboot would start the CD again: stop, and let the log tell.
-        words += ["quiet", "panic=0", "lab.root=sda", "lab.run=sdb", "lab.out=ttyS1"]
+        words += ["quiet", "panic=0", "lab.root=0:0:0:0", "lab.run=0:0:1:0", "lab.out=ttyS1"]
         # CPUID of Skylake-X says 3.5 GHz; timers and devices know a second of so many ticks.
         words.append(f"tsc_early_khz={BOCHS_IPS // 1000}")
     else:

@@ -196,6 +196,8 @@ void smi_storm(void *arg);
 void apic_self(u8 vec);
 void apic_self_nmi(void);
 void apic_timer(u8 vec, u32 count);
+/* A count that is up when L2 has long been where it waits: 2 ms, or 200,000 instructions on the slowest CPU. */
+#define APIC_LATER	1000000
 void watchdog_arm(void);
 void watchdog_stop(void);
 void delay_us(u32 us);

@@ -106,7 +106,7 @@ static void ext_int_if0_later(const void *arg)
 	vl2_init_at(&l2, n_cli_spin);
 	vw_set(GUEST_RFLAGS, FL_IF);
 	this_cpu()->irqs[VEC_IPI] = 0;
-	apic_timer(VEC_IPI, 20000);
+	apic_timer(VEC_IPI, APIC_LATER);
 	if (vl2_expect(&l2, R_EXT_INT)) {
 		CHECK_EQ(vr(GUEST_RFLAGS) & FL_IF, 0);
 		CHECK_EQ(this_cpu()->irqs[VEC_IPI], 1);

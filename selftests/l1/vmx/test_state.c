@@ -32,7 +32,7 @@ static void hlt_ext_int(const void *arg)
 		return;
 	CHECK_EQ(vr(GUEST_ACTIVITY), ACT_HLT);
 	/* One that comes later does too. */
-	apic_timer(VEC_IPI, 20000);
+	apic_timer(VEC_IPI, APIC_LATER);
 	if (vl2_expect(&l2, R_EXT_INT))
 		CHECK_EQ(vr(GUEST_ACTIVITY), ACT_HLT);
 	watchdog_arm();
@@ -68,7 +68,7 @@ static void hlt_in_l2(const void *arg)
 
 	vl2_init_at(&l2, n_sti_hlt);
 	ctl_clear(CTRL_PROC, PROC_HLT);
-	apic_timer(VEC_IPI, 20000);
+	apic_timer(VEC_IPI, APIC_LATER);
 	if (vl2_expect(&l2, R_EXT_INT)) {
 		if (!t_departs("saved"))
 			CHECK_EQ(vr(GUEST_ACTIVITY), ACT_HLT);
