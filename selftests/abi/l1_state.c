@@ -8,8 +8,8 @@
  * states are tried as well, on a machine with a copy of the memory that runs a little and
  * is thrown away: what is refused is refused with EINVAL, and what is not does no harm.
  *
- * usage: l1_state [-q] [-s SEED] [-n MAX] [-e N] [-f N] IMAGE CMDLINE
- * -q: move nothing; -n: at most so many moves; -e: move at one of N exits only, beside those that
+ * usage: l1_state [-q] [-s SEED] [-n MAX] [-e N] [-f N] [-t N] IMAGE CMDLINE
+ * -q: move nothing; -t: the timer's times are N times as long, for a machine that is slow; -n: at most so many moves; -e: move at one of N exits only, beside those that
  * the timer made; -f: so many near-valid states a move with L2.  The image's console is stdout; the number of
  * moves, and how many of them found L2 running, is on stderr.
  */
@@ -37,7 +37,7 @@ static int dev;
 static size_t run_size;
 static uint8_t *mem;
 static int mem_fd;
-static unsigned int signature, exits_per_move = 1, odd_per_move;
+static unsigned int signature, exits_per_move = 1, odd_per_move, slow = 1;
 static unsigned long odd, odd_taken;
 static unsigned long moves, moves_l2, max_moves = ~0ul;
 static bool quiet, has_xcrs;
@@ -384,7 +384,7 @@ static timer_t make_timer(void)
 static void arm(timer_t timer)
 {
 	struct itimerspec when = {
-		.it_value.tv_nsec = 1000 * (RUN_MIN + random() % (RUN_MAX - RUN_MIN)),
+		.it_value.tv_nsec = 1000l * slow * (RUN_MIN + random() % (RUN_MAX - RUN_MIN)),
 	};
 
 	if (!quiet)
@@ -437,7 +437,7 @@ int main(int argc, char **argv)
 	int opt;
 
 	srandom(1);
-	while ((opt = getopt(argc, argv, "qs:n:e:f:")) != -1) {
+	while ((opt = getopt(argc, argv, "qs:n:e:f:t:")) != -1) {
 		if (opt == 'q')
 			quiet = true;
 		else if (opt == 's')
@@ -448,9 +448,11 @@ int main(int argc, char **argv)
 			exits_per_move = atoi(optarg);
 		else if (opt == 'f')
 			odd_per_move = atoi(optarg);
+		else if (opt == 't' && atoi(optarg) > 0 && atoi(optarg) < 1000)
+			slow = atoi(optarg);
 	}
 	if (argc - optind != 2) {
-		fprintf(stderr, "usage: l1_state [-q] [-s SEED] [-n MAX] [-e N] [-f N] IMAGE CMDLINE\n");
+		fprintf(stderr, "usage: l1_state [-q] [-s SEED] [-n MAX] [-e N] [-f N] [-t N] IMAGE CMDLINE\n");
 		return 2;
 	}
 	dev = open("/dev/kvm", O_RDWR | O_CLOEXEC);
