@@ -26,7 +26,7 @@ static void lead(struct field *f, u32 i, u32 to)
 }
 
 /* @pages mappings of L2, its own tables with 2M pages; nothing touched yet. */
-static void field_init(struct field *f, const struct field_ops *ops, const void *code, u32 pages, int leaf)
+static void field_init(struct field *f, const struct field_ops *ops, u32 pages, int leaf)
 {
 	u32 i;
 
@@ -42,35 +42,35 @@ static void field_init(struct field *f, const struct field_ops *ops, const void 
 		lead(f, i, i);
 	f->cr3 = pt_new_identity();
 	pt_map(f->cr3, GVA, HIGH, ((u64)pages * step(f) + 0x1fffff) & ~0x1fffffull, L_2M, RW);
-	ops->init(f, code);
+	ops->init(f);
 }
 
 /* Touch all; instructions that it took, entry and exit included. */
-static u64 touch(struct field *f, const void *code, bool flush)
+static u64 touch(struct field *f, bool flush)
 {
 	const u64 regs[] = { GVA, f->pages, step(f) };
 	u64 t = rdtsc();
 
-	f->ops->enter(f, code, regs, flush);
+	f->ops->enter(f, regs, flush);
 	return rdtsc() - t;
 }
 
-void bench_fill(const struct bench *b, const struct field_ops *ops, const void *code)
+void bench_fill(const struct bench *b, const struct field_ops *ops)
 {
 	u64 cold, warm, again;
 	struct field f;
 
-	field_init(&f, ops, code, b->ops, b->arg);
+	field_init(&f, ops, b->ops, b->arg);
 	/* Not the first L2 of the CPU, and its own tables touched. */
 	f.pages = 1;
-	touch(&f, code, true);
+	touch(&f, true);
 	f.pages = b->ops;
 	bench_begin();
-	cold = touch(&f, code, false);
+	cold = touch(&f, false);
 	bench_stop();
-	touch(&f, code, false);
-	warm = touch(&f, code, false);
-	again = touch(&f, code, true);
+	touch(&f, false);
+	warm = touch(&f, false);
+	again = touch(&f, true);
 	bench_report(b, "cold", b->ops, cold - warm);
 	bench_report(b, "after-flush", b->ops, again > warm ? again - warm : 0);
 }
@@ -79,23 +79,23 @@ void bench_fill(const struct bench *b, const struct field_ops *ops, const void *
  * One of @arg mappings changes, L1 flushes, L2 touches all; the change itself may cost, too.  As a guest in
  * use: not the first flush after it was filled in or after the VMM had its turn, and each change in another place.
  */
-void bench_change(const struct bench *b, const struct field_ops *ops, const void *code)
+void bench_change(const struct bench *b, const struct field_ops *ops)
 {
 	u64 total = 0, warm, t;
 	struct field f;
 	u32 i;
 
-	field_init(&f, ops, code, b->arg, L_4K);
+	field_init(&f, ops, b->arg, L_4K);
 	for (i = 0; i < 3; i++)
-		touch(&f, code, true);
-	touch(&f, code, false);
-	warm = touch(&f, code, false);
+		touch(&f, true);
+	touch(&f, false);
+	warm = touch(&f, false);
 	bench_begin();
-	touch(&f, code, true);
+	touch(&f, true);
 	for (i = 0; i < b->ops; i++) {
 		t = rdtsc();
 		lead(&f, i * 40503 % b->arg, i + 1);
-		touch(&f, code, true);
+		touch(&f, true);
 		total += rdtsc() - t - warm;
 	}
 	bench_stop();

@@ -26,6 +26,7 @@ struct field {
 
 /**
  * struct field_ops - what the vendors do differently
+ * @code: BENCH_TOUCH, ended as the vendor's L2 ends
  * @new_root: an identity map of L1's memory as L2's
  * @rw: flags of an entry of the table that can be read and written and has been
  * @init: make @f->l2, about to run @code, of what the field has
@@ -33,15 +34,16 @@ struct field {
  *	changed, if @flush
  */
 struct field_ops {
+	const void *code;
 	u64 *(*new_root)(void);
 	u64 rw;
-	void (*init)(struct field *f, const void *code);
-	void (*enter)(struct field *f, const void *code, const u64 *rdi_rcx_rdx, bool flush);
+	void (*init)(struct field *f);
+	void (*enter)(struct field *f, const u64 *rdi_rcx_rdx, bool flush);
 };
 
 /* bench_fill() - @ops pages of size @arg, cold and after a flush; bench_change() - one of @arg changes */
-void bench_fill(const struct bench *b, const struct field_ops *ops, const void *code);
-void bench_change(const struct bench *b, const struct field_ops *ops, const void *code);
+void bench_fill(const struct bench *b, const struct field_ops *ops);
+void bench_change(const struct bench *b, const struct field_ops *ops);
 
 /* An entry of an ordinary table, or AMD-V's nested one, that has been read and written. */
 #define RW	(PT_P | PT_W | PT_U | PT_A | PT_D)

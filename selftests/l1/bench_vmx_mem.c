@@ -5,11 +5,11 @@
 
 VL2_ASM(bm_vmx_touch, BENCH_TOUCH);
 
-static void vmx_init(struct field *f, const void *code)
+static void vmx_init(struct field *f)
 {
 	static struct vl2 l2;
 
-	vl2_init_at(&l2, code);
+	vl2_init_at(&l2, f->ops->code);
 	l2.ept = f->root;
 	vw(CTRL_EPTP, eptp_of(f->root));
 	vw(GUEST_CR3, (u64)f->cr3);
@@ -20,12 +20,12 @@ static void vmx_init(struct field *f, const void *code)
 	f->l2 = &l2;
 }
 
-static void vmx_enter(struct field *f, const void *code, const u64 *regs, bool flush)
+static void vmx_enter(struct field *f, const u64 *regs, bool flush)
 {
 	struct inv_desc d = { { eptp_of(f->root), 0 } };
 	struct vl2 *l2 = f->l2;
 
-	vw(GUEST_RIP, (u64)code);
+	vw(GUEST_RIP, (u64)f->ops->code);
 	if (flush)
 		invept(1, &d);
 	l2->rdi = regs[0];
@@ -39,16 +39,18 @@ static void vmx_enter(struct field *f, const void *code, const u64 *regs, bool f
 	}
 }
 
-static const struct field_ops vmx_field = { ept_new, EPT_RWX | EPT_WB | EPT_A | EPT_D, vmx_init, vmx_enter };
+static const struct field_ops vmx_field = {
+	bm_vmx_touch, ept_new, EPT_RWX | EPT_WB | EPT_A | EPT_D, vmx_init, vmx_enter
+};
 
 static void vmx_fill(const struct bench *b)
 {
-	bench_fill(b, &vmx_field, bm_vmx_touch);
+	bench_fill(b, &vmx_field);
 }
 
 static void vmx_change(const struct bench *b)
 {
-	bench_change(b, &vmx_field, bm_vmx_touch);
+	bench_change(b, &vmx_field);
 }
 
 static const struct bench rows[] = {
