@@ -184,7 +184,7 @@ static u64 ept_bits(struct orc_case *k)
 	return 1ull << bits[orc_below(k, ARRAY_SIZE(bits))] | (orc_one_in(k, 4) ? PT_P | PT_W : 0);
 }
 
-void orc_guest_tables(struct orc_case *k)
+static void change_guest(struct orc_case *k)
 {
 	u32 page = orc_below(k, PLAY_NDATA), where = orc_below(k, 8);
 	u64 bits = entry_bits(k);
@@ -219,7 +219,7 @@ void orc_guest_tables(struct orc_case *k)
 		*e ^= bits;
 }
 
-void orc_nested_tables(struct orc_case *k)
+static void change_nested(struct orc_case *k)
 {
 	u32 where = orc_below(k, 10), page = orc_below(k, 4);
 	u64 bits = vendor == &svm_vendor ? entry_bits(k) : ept_bits(k);
@@ -279,4 +279,29 @@ void orc_memory(struct orc_case *k)
 	fold_words(k, "npte", orc_npt_pt, NULL, PLAY_PT32 + 1);
 	if (k->verbose)
 		orc_puts("\n");
+}
+
+struct orc_plan orc_plan(struct orc_case *k)
+{
+	struct orc_plan plan;
+
+	plan.nested = orc_below(k, 8);
+	plan.guest_tables = orc_below(k, 4);
+	plan.nested_tables = orc_below(k, 4);
+	k->mode = orc_below(k, 4) ? orc_below(k, 2) : OM_COMPAT + orc_below(k, OM_NR - OM_COMPAT);
+	/* What has no table at all would see all of L1's memory, and VT-x has no such guest without EPT. */
+	if (k->mode >= OM_FLAT)
+		plan.nested = true;
+	k->base = plan.nested ? PLAY : (u64)orc_play;
+	return plan;
+}
+
+void orc_tables(struct orc_case *k, const struct orc_plan *plan)
+{
+	u32 i;
+
+	for (i = 0; i < plan->guest_tables; i++)
+		change_guest(k);
+	for (i = 0; plan->nested && i < plan->nested_tables; i++)
+		change_nested(k);
 }

@@ -91,6 +91,11 @@ static inline bool orc_one_in(struct orc_case *k, u32 n)
 	return !orc_below(k, n);
 }
 
+/* Index of one of @nr kinds, each as probable as its weight says; the weights are @stride bytes apart. */
+u32 orc_weighted(struct orc_case *k, const u8 *weight, size_t stride, u32 nr);
+/* One of an array of structs that have a member weight */
+#define ORC_KIND(k, kinds)	(&(kinds)[orc_weighted(k, &(kinds)[0].weight, sizeof((kinds)[0]), ARRAY_SIZE(kinds))])
+
 /*
  * A move: false when it is to be left out. All that it needs of chance is drawn before, so
  * that the rest of the case stays what it is.
@@ -172,8 +177,21 @@ void orc_arena_reset(enum orc_mode mode, u64 base);
 /* The nested tables of the window as they were meant to be, keeping what the CPU marked. */
 void orc_nested_mend(u64 keep);
 /* Moves in L2's own tables of the window, and in the nested ones. */
-void orc_guest_tables(struct orc_case *k);
-void orc_nested_tables(struct orc_case *k);
+/**
+ * struct orc_plan - what a case is built of, beside its mode
+ * @nested: L2 has a nested table
+ * @guest_tables: changes to L2's own tables
+ * @nested_tables: changes to the nested one
+ */
+struct orc_plan {
+	bool nested;
+	u32 guest_tables, nested_tables;
+};
+
+/* Draw the plan and k->mode: at once, so that no move changes what the case is. */
+struct orc_plan orc_plan(struct orc_case *k);
+/* Change the tables as the plan says. */
+void orc_tables(struct orc_case *k, const struct orc_plan *plan);
 /* Fold what cases can change in memory: pages, L2's tables and descriptors. */
 void orc_memory(struct orc_case *k);
 /* ---- programs: prog.c ---- */

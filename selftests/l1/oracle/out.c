@@ -110,6 +110,18 @@ void orc_say(const char *f, ...)
 	orc_puts(buf);
 }
 
+u32 orc_weighted(struct orc_case *k, const u8 *weight, size_t stride, u32 nr)
+{
+	u32 sum = 0, at, i;
+
+	for (i = 0; i < nr; i++)
+		sum += weight[i * stride];
+	at = orc_below(k, sum);
+	for (i = 0; at >= weight[i * stride]; i++)
+		at -= weight[i * stride];
+	return i;
+}
+
 bool orc_move(struct orc_case *k, const char *f, ...)
 {
 	bool apply = !(k->drop >> k->moves & 1);

@@ -391,7 +391,7 @@ static void p_monitor(struct emit *e)
 		B("\x0f\x01\xc9");
 }
 
-static const struct { const char *name; void (*emit)(struct emit *e); u32 weight; } pieces[] = {
+static const struct piece { const char *name; void (*emit)(struct emit *e); u8 weight; } pieces[] = {
 	{ "cpuid", p_cpuid, 2 }, { "time", p_time, 1 }, { "cr_read", p_cr_read, 3 },
 	{ "cr_write", p_cr_write, 5 }, { "msw", p_msw, 2 }, { "dr", p_dr, 3 }, { "msr", p_msr, 4 },
 	{ "io", p_io, 4 }, { "exception", p_exception, 5 }, { "flags", p_flags, 3 },
@@ -399,18 +399,6 @@ static const struct { const char *name; void (*emit)(struct emit *e); u32 weight
 	{ "memory", p_memory, 12 }, { "canonical", p_canonical, 2 }, { "vendor", p_vendor, 4 },
 	{ "monitor", p_monitor, 1 },
 };
-
-static u32 choose(struct orc_case *k)
-{
-	u32 i, sum = 0, at;
-
-	for (i = 0; i < ARRAY_SIZE(pieces); i++)
-		sum += pieces[i].weight;
-	at = orc_below(k, sum);
-	for (i = 0; at >= pieces[i].weight; i++)
-		at -= pieces[i].weight;
-	return i;
-}
 
 static void hex(char *to, const u8 *from, u32 n)
 {
@@ -431,12 +419,12 @@ void orc_program(struct orc_case *k)
 	for (i = 0; i < k->steps; i++) {
 		u8 *start = (u8 *)ORC_CODE + i * ORC_SLOT;
 		struct emit e = { k, start };
-		u32 n = choose(k);
+		const struct piece *p = ORC_KIND(k, pieces);
 
-		pieces[n].emit(&e);
+		p->emit(&e);
 		if (k->verbose)
 			hex(bytes, start, e.p - start);
-		if (!orc_move(k, "code%u %s %s", i, pieces[n].name, k->verbose ? bytes : ""))
+		if (!orc_move(k, "code%u %s %s", i, p->name, k->verbose ? bytes : ""))
 			memset(start, 0xf4, ORC_SLOT);
 	}
 }

@@ -297,30 +297,21 @@ static void steps(struct orc_case *k)
 
 static void build(struct orc_case *k)
 {
-	bool npt = orc_below(k, 8);
-	u32 tables = orc_below(k, 4), nested = orc_below(k, 4);
+	struct orc_plan plan = orc_plan(k);
 
-	k->mode = orc_below(k, 4) ? orc_below(k, 2) : OM_COMPAT + orc_below(k, OM_NR - OM_COMPAT);
-	/* What has no table at all would see all of L1's memory. */
-	if (k->mode >= OM_FLAT)
-		npt = true;
-	k->base = npt ? PLAY : (u64)orc_play;
 	orc_zero_page(vmcb);
 	svm_maps_reset();
 	orc_arena_reset(k->mode, k->base);
 	segments(k, &vmcb->s);
 	registers(k, &vmcb->s);
-	control(k, &vmcb->c, npt);
+	control(k, &vmcb->c, plan.nested);
 	place(k, 0);
 	set_gprs(k);
 	if (k->verbose)
-		orc_say("B mode %u npt %u\n", k->mode, npt);
+		orc_say("B mode %u npt %u\n", k->mode, plan.nested);
 	orc_program(k);
 	svm_moves(k, vmcb);
-	while (tables--)
-		orc_guest_tables(k);
-	while (npt && nested--)
-		orc_nested_tables(k);
+	orc_tables(k, &plan);
 }
 
 static void reset_dr(void)

@@ -297,7 +297,7 @@ static void m_odd(struct orc_case *k, struct vmcb *v)
 		v->s.lstar = r;
 }
 
-static const struct { void (*make)(struct orc_case *k, struct vmcb *v); u32 weight; } kinds[] = {
+static const struct { void (*make)(struct orc_case *k, struct vmcb *v); u8 weight; } kinds[] = {
 	{ m_intercept, 12 }, { m_cr0, 3 }, { m_cr4, 3 }, { m_efer, 3 }, { m_cr3, 2 }, { m_dr, 3 },
 	{ m_rflags, 5 }, { m_rip, 3 }, { m_segment, 8 }, { m_cpl, 1 }, { m_event, 8 }, { m_int_ctl, 5 },
 	{ m_int_state, 2 }, { m_asid, 1 }, { m_map, 2 }, { m_pass, 3 }, { m_io_pass, 1 }, { m_ncr3, 1 },
@@ -306,14 +306,8 @@ static const struct { void (*make)(struct orc_case *k, struct vmcb *v); u32 weig
 
 void svm_moves(struct orc_case *k, struct vmcb *v)
 {
-	u32 n = 1 + orc_below(k, 4), i, sum = 0, at;
+	u32 n = 1 + orc_below(k, 4);
 
-	for (i = 0; i < ARRAY_SIZE(kinds); i++)
-		sum += kinds[i].weight;
-	while (n--) {
-		at = orc_below(k, sum);
-		for (i = 0; at >= kinds[i].weight; i++)
-			at -= kinds[i].weight;
-		kinds[i].make(k, v);
-	}
+	while (n--)
+		ORC_KIND(k, kinds)->make(k, v);
 }

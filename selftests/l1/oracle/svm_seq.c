@@ -105,13 +105,8 @@ static void execute(void *arg)
 
 static void draw(struct orc_case *k, struct insn *i)
 {
-	u32 sum = 0, at, n, p = orc_below(k, P_NR + 4);
+	u32 p = orc_below(k, P_NR + 4), n = orc_weighted(k, weights, 1, O_NR);
 
-	for (n = 0; n < O_NR; n++)
-		sum += weights[n];
-	at = orc_below(k, sum);
-	for (n = 0; at >= weights[n]; n++)
-		at -= weights[n];
 	i->op = n;
 	/* Half of the pointers are good ones.  An emulator takes any for the host's save area. */
 	i->a = p < P_NR ? p : p & 1;

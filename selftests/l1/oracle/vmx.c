@@ -252,28 +252,19 @@ static void launch_state(struct orc_case *k)
 
 static void build(struct orc_case *k)
 {
-	bool ept = orc_below(k, 8);
-	u32 tables = orc_below(k, 4), nested = orc_below(k, 4);
+	struct orc_plan plan = orc_plan(k);
 
-	k->mode = orc_below(k, 4) ? orc_below(k, 2) : OM_COMPAT + orc_below(k, OM_NR - OM_COMPAT);
-	/* Without EPT there is no unrestricted guest. */
-	if (k->mode >= OM_FLAT)
-		ept = true;
-	k->base = ept ? PLAY : (u64)orc_play;
 	memset(orc_msr_bitmap, 0xff, PAGE_SIZE);
 	memset(orc_area, 0, 64);
 	orc_arena_reset(k->mode, k->base);
-	vmx_state_base(k, ept);
+	vmx_state_base(k, plan.nested);
 	place(k, 0);
 	set_gprs(k);
 	if (k->verbose)
-		orc_say("B mode %u npt %u\n", k->mode, ept);
+		orc_say("B mode %u npt %u\n", k->mode, plan.nested);
 	orc_program(k);
 	vmx_moves(k);
-	while (tables--)
-		orc_guest_tables(k);
-	while (ept && nested--)
-		orc_nested_tables(k);
+	orc_tables(k, &plan);
 	launch_state(k);
 }
 

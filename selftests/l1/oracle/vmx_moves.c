@@ -274,7 +274,7 @@ static void m_pass(struct orc_case *k)
 		map[0x800] &= ~(1 << (n & 7));
 }
 
-static const struct { void (*make)(struct orc_case *k); u32 weight; } kinds[] = {
+static const struct { void (*make)(struct orc_case *k); u8 weight; } kinds[] = {
 	{ m_pin, 1 }, { m_proc, 6 }, { m_proc2, 4 }, { m_exit_entry, 2 }, { m_exceptions, 6 }, { m_cr_mask, 5 },
 	{ m_cr3_target, 1 }, { m_address, 2 }, { m_eptp, 1 }, { m_areas, 3 }, { m_event, 8 }, { m_host, 2 },
 	{ m_guest_cr, 6 }, { m_rflags, 4 }, { m_rip, 2 }, { m_segment, 8 }, { m_nonreg, 3 }, { m_sysenter, 1 },
@@ -283,14 +283,8 @@ static const struct { void (*make)(struct orc_case *k); u32 weight; } kinds[] = 
 
 void vmx_moves(struct orc_case *k)
 {
-	u32 n = 1 + orc_below(k, 4), i, sum = 0, at;
+	u32 n = 1 + orc_below(k, 4);
 
-	for (i = 0; i < ARRAY_SIZE(kinds); i++)
-		sum += kinds[i].weight;
-	while (n--) {
-		at = orc_below(k, sum);
-		for (i = 0; at >= kinds[i].weight; i++)
-			at -= kinds[i].weight;
-		kinds[i].make(k);
-	}
+	while (n--)
+		ORC_KIND(k, kinds)->make(k);
 }

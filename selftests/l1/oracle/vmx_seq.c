@@ -153,17 +153,13 @@ static u64 field(struct orc_case *k)
 
 static void draw(struct orc_case *k, struct insn *i)
 {
-	u32 sum = 0, at, n, p = orc_below(k, P_NR), where = orc_below(k, 16);
+	u32 n, p = orc_below(k, P_NR), where = orc_below(k, 16);
 	u64 type = PICK(k, 0, 1, 1, 2, 2, 3, 4, 0xffffffff), word = PICK(k, 0, 0, 1, 1ull << 16, 1ull << 47, seq_eptp);
 	u64 eptp = PICK(k, seq_eptp, seq_eptp, 0, seq_eptp | 7, 1ull << 63), f = field(k);
 	u64 v = PICK(k, 0, 1, 0x1234567890abcdefull, ~0ull);
 	bool resume = orc_one_in(k, 2);
 
-	for (n = 0; n < O_NR; n++)
-		sum += weights[n];
-	at = orc_below(k, sum);
-	for (n = 0; at >= weights[n]; n++)
-		at -= weights[n];
+	n = orc_weighted(k, weights, 1, O_NR);
 	*i = (struct insn){ .op = n, .at = operand };
 	/* An operand that cannot be reached: not canonical, not mapped */
 	if (where < 2)
