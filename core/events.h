@@ -43,6 +43,17 @@ static inline void clear_injected(struct nestor_vcpu *vcpu)
 	vcpu->ev.nmi_injected = false;
 	vcpu->ev.intr.injected = false;
 }
+/**
+ * event_is_soft() - does an instruction raise @ev, which pushes the RIP behind that?  INTn, INT1, INT3
+ * and INTO: VT-x has types for them, AMD-V calls INT3 and INTO exceptions like any other.
+ */
+static inline bool event_is_soft(const struct guest_event *ev)
+{
+	return ev->type == EVENT_SOFT_INT || ev->type == EVENT_PRIV_EXCEPTION ||
+	       ev->type == EVENT_SOFT_EXCEPTION ||
+	       (ev->type == EVENT_EXCEPTION && (ev->vector == 3 || ev->vector == 4));
+}
+
 /** l2_soft_given() - L1 injects the software event @ev into L2, at the next entry */
 void l2_soft_given(struct nestor_vcpu *vcpu, const struct guest_event *ev);
 /** l2_soft_none() - it injects none */

@@ -163,12 +163,8 @@ static void after_exit(struct nestor_vcpu *vcpu)
 		guest_debug_take_tf(vcpu);
 	clear_injected(vcpu);
 	if (unlikely(ev->valid)) {
-		bool soft = ev->type == EVENT_SOFT_INT || ev->type == EVENT_PRIV_EXCEPTION ||
-			ev->type == EVENT_SOFT_EXCEPTION ||
-			(ev->type == EVENT_EXCEPTION && (ev->vector == 3 || ev->vector == 4));
-
 		/* RIP is still at a software event's instruction: it runs again. */
-		if (!soft || l2_soft_injected(vcpu, ev))
+		if (!event_is_soft(ev) || l2_soft_injected(vcpu, ev))
 			requeue_event(vcpu, ev);
 		/* An NMI for L2 may be L1's own injection, which masks none of L1's. */
 		if (ev->type == EVENT_NMI && !vcpu_in_l2(vcpu) && !hw_caps.nmi_window)
@@ -186,7 +182,7 @@ static void after_exit(struct nestor_vcpu *vcpu)
  * library) was preempted.  That concerns its user-mode code alone and waits until it runs again;
  * task work and the throttling of a memory cgroup do not.
  */
-static bool task_work_due(void)
+static bool task_work_waits(void)
 {
 	if (task_work_pending(current))
 		return true;
@@ -198,16 +194,21 @@ static bool task_work_due(void)
 }
 
 /*
- * Each KVM_RUN enters once before it goes back for task work: a tracer or a busy
- * machine leaves some at every system call, and the guest would never move.
+ * TIF_NOTIFY_RESUME is set: does this KVM_RUN go back for it?  Each enters once before it does: a tracer
+ * or a busy machine leaves task work at every system call, and the guest would never move.
  */
+static bool task_work_due(const struct nestor_vcpu *vcpu)
+{
+	return vcpu->entered && task_work_waits();
+}
+
 static bool entry_work_pending(const struct nestor_vcpu *vcpu)
 {
 	unsigned long work = read_thread_flags() & XFER_TO_GUEST_MODE_WORK;
 
 	if (likely(!work))
 		return false;
-	return work != _TIF_NOTIFY_RESUME || (vcpu->entered && task_work_due());
+	return work != _TIF_NOTIFY_RESUME || task_work_due(vcpu);
 }
 
 /* L1 must not be led by what L2 taught the branch predictors, whatever ended L2. */
@@ -419,8 +420,7 @@ static int between_entries(struct nestor_vcpu *vcpu)
 		vcpu->kvm_run->exit_reason = KVM_EXIT_INTR;
 		return -EINTR;
 	}
-	return vcpu->entered && test_thread_flag(TIF_NOTIFY_RESUME) && task_work_due() ?
-		-ERESTARTNOINTR : 0;
+	return test_thread_flag(TIF_NOTIFY_RESUME) && task_work_due(vcpu) ? -ERESTARTNOINTR : 0;
 }
 
 /* The VMM's own interrupt controller asked to be told when it may inject. */

@@ -133,13 +133,6 @@ static void commit_gprs(struct guest_run *l2, const struct guest_run *l1, u64 ra
 	l2->gpr[REG_RSP] = rsp;
 }
 
-/* INTn, INT3 and INTO push the RIP behind the instruction. */
-static bool is_soft(const struct guest_event *ev)
-{
-	return ev->valid && (ev->type == EVENT_SOFT_INT ||
-	       (ev->type == EVENT_EXCEPTION && (ev->vector == 3 || ev->vector == 4)));
-}
-
 /*
  * A CPU without nRIP pushes the RIP that it is entered with, so that has to be
  * the one that L1 put into nRIP.
@@ -148,7 +141,7 @@ static void fix_soft_rip(struct guest_run *run)
 {
 	const struct guest_event *ev = &run->inject;
 
-	if (is_soft(ev) && run->next_rip && !hw_caps.nrips)
+	if (ev->valid && event_is_soft(ev) && run->next_rip && !hw_caps.nrips)
 		run->rip = run->next_rip;
 }
 
@@ -163,7 +156,7 @@ static void commit_event(struct nestor_vcpu *vcpu, struct guest_run *run)
 	if (!run->inject.valid)
 		return;
 	requeue_event(vcpu, &run->inject);
-	if (is_soft(&run->inject))
+	if (event_is_soft(&run->inject))
 		l2_soft_given(vcpu, &run->inject);
 }
 

@@ -216,6 +216,7 @@ static void share(struct nestor_vcpu *vcpu)
 	}
 }
 
+/* L1 says by the type: one that it injects as a hardware exception is none, #BP and #OF included. */
 static bool is_soft(const struct guest_event *ev)
 {
 	return ev->type == EVENT_SOFT_INT || ev->type == EVENT_PRIV_EXCEPTION ||

@@ -9,8 +9,7 @@
 #include "core/x86.h"
 #include "nvmx/merge.h"
 
-/* Bits of CR0 that neither entry nor exit loads. */
-/* Besides those three what is reserved: bits 15:6, 17 and 28:19 */
+/* Bits of CR0 that neither entry nor exit loads: three, and what is reserved, bits 15:6, 17 and 28:19 */
 #define CR0_KEPT	(X_CR0_ET | X_CR0_NW | X_CR0_CD | 0x1ffaffc0)
 #define DR7_LOADED	0xffff27ffull
 #define RFLAGS_FIXED	X_RFLAGS_FIXED
