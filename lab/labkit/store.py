@@ -99,11 +99,21 @@ def forget_old(kind, name, keep, spare=3):
             os.unlink(path)
 
 
+def _without_make(env):
+    """env as a shell would have it: a make that is run by our make takes itself for a part of it.
+
+    The kernel's selftests, for one, then build into "/".
+    """
+    return {name: value for name, value in env.items()
+            if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")}
+
+
 def command(argv, **options):
     """Run argv quietly; on failure raise with the tail of what it said."""
+    env = _without_make(options.pop("env", None) or os.environ)
     try:
         done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              stdin=options.pop("stdin", subprocess.DEVNULL), **options)
+                              stdin=options.pop("stdin", subprocess.DEVNULL), env=env, **options)
     except FileNotFoundError as err:
         raise LabError(f"{argv[0]} is not installed", "run: lab/deps") from err
     if done.returncode:

@@ -57,6 +57,8 @@ def _build(made):
             if os.path.isfile(path) and os.access(path, os.X_OK) and "." not in name:
                 shutil.copy(path, os.path.join(made, name))
                 store.command(["strip", os.path.join(made, name)])
+    if not os.listdir(made):
+        raise LabError(f"building {PACKAGE}'s KVM selftests made no programs", f"see: {tests}")
     version = re.search(r"_([^_]*)_", os.path.basename(debs[0]).replace("%3a", ":"))
     with open(os.path.join(made, "version.txt"), "w") as out:
         out.write(f"{PACKAGE} {version.group(1) if version else '?'}\n")

@@ -14,9 +14,11 @@ static volatile u32 ready = 1;
 void ap_main(u32 id)
 {
 	struct cpu *c;
+	u32 calls;
 
 	cpu_init(id);
 	c = this_cpu();
+	calls = c->irqs[VEC_IPI];
 	apic_init();
 	vendor->cpu_start();
 	__atomic_add_fetch(&ready, 1, __ATOMIC_SEQ_CST);
@@ -24,10 +26,12 @@ void ap_main(u32 id)
 		struct catch catch = {};
 
 		irq_off();
-		if (!c->work) {
+		/* Work whose IPI is under way still would have its L2 ended by that. */
+		if (!c->work || c->irqs[VEC_IPI] == calls) {
 			__asm__ volatile("sti; hlt; cli" : : : "memory");
 			continue;
 		}
+		calls = c->irqs[VEC_IPI];
 		watchdog_arm();
 		c->catch = &catch;
 		c->test_catch = &catch;
