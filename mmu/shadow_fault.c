@@ -79,42 +79,33 @@ static void debug_audit(struct nestor_vcpu *vcpu)
 #endif
 }
 
-enum shadow_result shadow_fault(struct nestor_vcpu *vcpu, struct shadow_root *sr,
-				struct l2_gpa from, u64 access, struct walk *walk,
-				struct l1_gpa *gpa)
+static enum shadow_result shadow_no_walk(enum walk_result res)
+{
+	switch (res) {
+	case WALK_FAULT:
+		return SHADOW_L1;
+	case WALK_LOG_FULL:
+		return SHADOW_LOG_FULL;
+	default:
+		/* L1 keeps changing the entry under the walk: let L2 try again. */
+		return SHADOW_MAPPED;
+	}
+}
+
+static enum shadow_result fill_walked(struct nestor_vcpu *vcpu, struct shadow_root *sr, u64 gfn,
+				      u64 access, const struct walk *walk)
 {
 	enum mmu_result res;
 	struct shadow_fill fill;
 	struct host_map m;
 
-	if ((access & ACC_TABLE) && sr->fmt.table_write)
-		access |= ACC_WRITE;
-	switch (shadow_walk(vcpu, l1_gpa(sr->key), &sr->fmt, from, access, walk)) {
-	case WALK_FAULT:
-		return SHADOW_L1;
-	case WALK_TABLE_FAULT:
-		/* L1 keeps changing the entry under the walk: let L2 try again. */
-		return SHADOW_MAPPED;
-	case WALK_LOG_FULL:
-		return SHADOW_LOG_FULL;
-	case WALK_OK:
-		break;
-	}
-	*gpa = l1_gpa(walk->addr);
-	/* A frontend that offers what the CPU cannot express has only itself to blame. */
-	if (!walk->readable && !hw_caps.exec_only)
-		return SHADOW_ERROR;
-	if (from.a >> PAGE_SHIFT >= MAX_GFN)
-		return SHADOW_ERROR;
-	if (shadow_refresh(vcpu, sr, from.a >> PAGE_SHIFT, access, walk))
-		return SHADOW_MAPPED;
-	if (gpa->a >> PAGE_SHIFT >= MAX_GFN)
+	if (walk->addr >> PAGE_SHIFT >= MAX_GFN)
 		return SHADOW_MMIO;
 	if (!shadow_make_room(vcpu, sr) || spare_fill(vcpu->shadow, SHADOW_SPARE))
 		return SHADOW_NOMEM;
-	fill_begin(&fill, vcpu, sr, from.a >> PAGE_SHIFT, access, walk);
+	fill_begin(&fill, vcpu, sr, gfn, access, walk);
 	if (!fill_known(&fill)) {
-		res = host_map_get(vcpu, gpa->a >> PAGE_SHIFT, access & ACC_WRITE, &m);
+		res = host_map_get(vcpu, walk->addr >> PAGE_SHIFT, access & ACC_WRITE, &m);
 		if (res != MMU_MAPPED || !m.page)
 			return shadow_no_map(res);
 		fill_page(&fill, &m);
@@ -122,4 +113,39 @@ enum shadow_result shadow_fault(struct nestor_vcpu *vcpu, struct shadow_root *sr
 	}
 	debug_audit(vcpu);
 	return SHADOW_MAPPED;
+}
+
+enum shadow_result shadow_fault(struct nestor_vcpu *vcpu, struct shadow_root *sr,
+				struct l2_gpa from, u64 access, struct walk *walk,
+				struct l1_gpa *gpa)
+{
+	u64 gfn = from.a >> PAGE_SHIFT;
+	enum walk_result res;
+	bool brought = false, dirtied = false;
+
+	if ((access & ACC_TABLE) && sr->fmt.table_write)
+		access |= ACC_WRITE;
+	/*
+	 * A table that is brought back is watched from then on, and a write that came between
+	 * the walk and that was seen by nobody: what is made of the walk must be read
+	 * after it.  Each round brings something back, so there are few.
+	 */
+	do {
+		res = shadow_walk(vcpu, l1_gpa(sr->key), &sr->fmt, from, access, walk);
+		/* What an earlier one of them did is to be logged, too. */
+		dirtied |= walk->dirtied;
+		walk->dirtied = dirtied;
+		if (res != WALK_OK)
+			return shadow_no_walk(res);
+		*gpa = l1_gpa(walk->addr);
+		/* A frontend that offers what the CPU cannot express has only itself to blame. */
+		if (!walk->readable && !hw_caps.exec_only)
+			return SHADOW_ERROR;
+		if (gfn >= MAX_GFN)
+			return SHADOW_ERROR;
+		if (brought && shadow_has(vcpu, sr, gfn, access, walk))
+			return SHADOW_MAPPED;
+		brought = shadow_refresh(vcpu, sr, gfn, walk);
+	} while (brought);
+	return fill_walked(vcpu, sr, gfn, access, walk);
 }

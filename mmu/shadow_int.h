@@ -214,9 +214,12 @@ void watch_tables(struct nestor_mmu_vm *mmu, struct shadow_table **t, unsigned i
 
 /* shadow_sync.c: compare with L1's tables, keep what still holds */
 void shadow_revalidate(struct nestor_vcpu *vcpu, struct shadow_root *sr);
-/* shadow_refresh() - bring back what is kept on the way to @gfn; true: that was all that was missing */
-bool shadow_refresh(struct nestor_vcpu *vcpu, struct shadow_root *sr, u64 gfn, u64 access,
+/* shadow_refresh() - bring back what is kept on the way to @gfn; true: there was something, and @walk is too old for it */
+bool shadow_refresh(struct nestor_vcpu *vcpu, struct shadow_root *sr, u64 gfn,
 		    const struct walk *walk);
+/* shadow_has() - is there a leaf for @gfn that @walk would be made into, and that allows @access? */
+bool shadow_has(struct nestor_vcpu *vcpu, struct shadow_root *sr, u64 gfn, u64 access,
+		const struct walk *walk);
 /* l1e_same() - does what was made of L1's entry @old hold for @new? */
 bool l1e_same(const struct shadow_root *sr, u64 old, u64 new);
 

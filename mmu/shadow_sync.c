@@ -190,31 +190,47 @@ static bool leaf_allows(const struct sl_format *f, u64 e, u64 access)
 	return access & ACC_WRITE ? sl_writable(f, e) : !!(e & f->read);
 }
 
-bool shadow_refresh(struct nestor_vcpu *vcpu, struct shadow_root *sr, u64 gfn, u64 access,
+bool shadow_refresh(struct nestor_vcpu *vcpu, struct shadow_root *sr, u64 gfn,
 		    const struct walk *walk)
 {
-	struct nestor_mmu_vm *mmu = vcpu->vm->mmu;
 	struct shadow_table *t = sr->top;
 	bool brought = false;
 	unsigned int i;
 
 	/* Children are this thread's own: no lock to follow them. */
-	for (;;) {
+	for (;; t = t->slot[i].child) {
 		i = level_index(gfn, t->level);
 		if (!shadow_is_child(t, i))
-			break;
-		if (shadow_is_off(t, i)) {
-			if (t->slot[i].child->l1_table != l1_table_at(sr, walk, t->level - 1) ||
-			    !child_on(vcpu, t, i, l1e_at(sr, walk, t->level)))
-				return false;
-			brought = true;
-			if (t->level == LEVEL_2M)
-				refresh_ahead(vcpu, t, i);
-		}
-		t = t->slot[i].child;
+			return brought;
+		if (!shadow_is_off(t, i))
+			continue;
+		if (t->slot[i].child->l1_table != l1_table_at(sr, walk, t->level - 1) ||
+		    !child_on(vcpu, t, i, l1e_at(sr, walk, t->level)))
+			return brought;
+		brought = true;
+		if (t->level == LEVEL_2M)
+			refresh_ahead(vcpu, t, i);
 	}
-	return brought && shadow_is_leaf(mmu->fmt, t, i) &&
-	       leaf_allows(mmu->fmt, READ_ONCE(t->spt[i]), access);
+}
+
+bool shadow_has(struct nestor_vcpu *vcpu, struct shadow_root *sr, u64 gfn, u64 access,
+		const struct walk *walk)
+{
+	struct shadow_table *t = sr->top, *c;
+	unsigned int i;
+
+	for (;; t = c) {
+		i = level_index(gfn, t->level);
+		if (!shadow_is_child(t, i) || shadow_is_off(t, i))
+			break;
+		c = t->slot[i].child;
+		if (c->l1_table != l1_table_at(sr, walk, t->level - 1) ||
+		    !l1e_same(sr, t->l1e[i], l1e_at(sr, walk, t->level)))
+			return false;
+	}
+	return shadow_is_leaf(vcpu->vm->mmu->fmt, t, i) &&
+	       l1e_same(sr, t->l1e[i], l1e_at(sr, walk, t->level)) &&
+	       leaf_allows(vcpu->vm->mmu->fmt, READ_ONCE(t->spt[i]), access);
 }
 
 /* Has anybody written whom watch.c does not see?  What is compared from now on is told apart from what was. */

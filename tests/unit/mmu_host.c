@@ -18,6 +18,7 @@ pgd_t test_pgd;
 bool (*test_resched)(void);
 unsigned long pages_in_use;
 bool host_slow;
+void (*host_after_read)(void);
 unsigned long host_words;
 
 /* Pages of tables, then frames of the VMM: blocks of 2M. */
@@ -187,6 +188,8 @@ void *user_ptr(unsigned long hva, bool write)
 unsigned long copy_from_user(void *to, const void *from, unsigned long n)
 {
 	memcpy(to, user_ptr((unsigned long)from, false), n);
+	if (host_after_read)
+		host_after_read();
 	return 0;
 }
 

@@ -22,6 +22,8 @@ void host_collapse(struct nestor_mmu_vm *mmu, unsigned int block);
 void host_read_lock(void);
 void host_read_unlock(void);
 
+/* Called behind each read of the VMM's memory: what another processor does in between */
+extern void (*host_after_read)(void);
 /* Let others run between finding a page and using it. */
 extern bool host_slow;
 /* Pages the table allocator has given out */

@@ -272,6 +272,55 @@ static void test_flags_change(void)
 	teardown(before, "flags that change");
 }
 
+/* Another processor of L1's writes an entry as soon as the walk has read it so often. */
+static struct { u64 gfn, e; unsigned int i, reads; } late;
+
+static void write_late(void)
+{
+	if (late.reads && !--late.reads)
+		*l1_entry(late.gfn, late.i) = late.e;
+}
+
+/*
+ * A write between the walk and the moment from which the table is watched faults nowhere, and the next
+ * invalidation compares only what faulted.
+ */
+static void test_late_write(void)
+{
+	unsigned long before = pages_in_use;
+
+	setup();
+	leaf(0, 0, model_leaf(DATA_GFN, 7) | mf->a | mf->d);
+	fault(0, 0, 0);
+	/* Further away than a fault fills in: nothing was made of it. */
+	leaf(0, 200, model_leaf(DATA_GFN + 200, 7) | mf->a | mf->d);
+	drop_all();
+	late = (typeof(late)){ table_gfn(0, 1, 0), model_leaf(DATA_GFN + 200, RD) | mf->a | mf->d, 200, 4 };
+	host_after_read = write_late;
+	fault(0, 200, 0);
+	host_after_read = NULL;
+	tap_ok(!late.reads && leaf_now(0, 200) == late.e, "%s: an entry is written behind the walk", mf->pt.name);
+	shadow_drop_all(&vcpus[0]);
+	tap_ok(!(cpu_rights(0, 200) & WR), "%s: the invalidation finds it", mf->pt.name);
+	fault(0, 200, 0);
+	tap_ok(cpu_rights(0, 200) == RD, "%s: and L2 has what it says", mf->pt.name);
+
+	/* The same with the entry of a table, whose pages are there. */
+	leaf(1, 0, model_leaf(DATA_GFN, 7) | mf->a | mf->d);
+	*l1_entry(table_gfn(1, 1, 1), 0) = model_leaf(DATA_GFN + 1, RD) | mf->a | mf->d;
+	fault(1, 0, 0);
+	drop_all();
+	late = (typeof(late)){ table_gfn(1, 2, 0), table_gfn(1, 1, 1) << 12 | mf->table, 0, 3 };
+	host_after_read = write_late;
+	fault(1, 0, 0);
+	host_after_read = NULL;
+	shadow_drop_all(&vcpus[0]);
+	tap_ok(!late.reads && !(cpu_rights(1, 0) & WR), "%s: nor is a table's entry missed", mf->pt.name);
+	fault(1, 0, 0);
+	tap_ok(cpu_rights(1, 0) == RD, "%s: and L2 has what the other table says", mf->pt.name);
+	teardown(before, "late writes");
+}
+
 /* A fault fills in its neighbours, but sets no flag for them and takes no right. */
 static void test_neighbours(void)
 {
@@ -766,6 +815,7 @@ int main(void)
 		test_flags();
 		test_drop();
 		test_flags_change();
+		test_late_write();
 		test_neighbours();
 		test_rewritten();
 		test_malformed();
