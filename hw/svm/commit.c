@@ -8,6 +8,9 @@
 #include "hw/svm/svm.h"
 
 #include <linux/io.h>
+#include <linux/smp.h>
+#include <linux/trace_events.h>
+#include <trace/events/ipi.h>
 #include <asm/msr-index.h>
 
 #define HW_EFER_FORCED	(1ull << 12)	/* SVME: the CPU refuses to run without it */
@@ -218,6 +221,18 @@ static void commit_sys(struct guest_sys *sys)
 	sys->dirty = false;
 }
 
+/*
+ * QEMU's TCG takes the vector of an interrupt that VMRUN injects for the exception that it has
+ * to deliver, and keeps it until the next exception or #VMEXIT.  If it stops the CPU's thread before that,
+ * for work of its own, it delivers the vector again, and asks neither IF nor where the guest is by then:
+ * Linux dies of it between SWAPGS and its own stack.  An interrupt of ours that waits ends
+ * the guest as soon as the first delivery is done, and the vector is forgotten.
+ */
+static void end_at_once(void)
+{
+	smp_send_reschedule(smp_processor_id());
+}
+
 static void commit_event(struct guest_run *run)
 {
 	struct vmcb_control *c = &svm_ctx(run)->vmcb->c;
@@ -228,6 +243,8 @@ static void commit_event(struct guest_run *run)
 		c->event_inj |= EVT_EV | (u64)ev->error << 32;
 	c->next_rip = run->next_rip;
 	run->inject.valid = false;
+	if (svm_injects_twice && ev->type == EVENT_INTR)
+		end_at_once();
 }
 
 /*

@@ -53,9 +53,13 @@ void svm_teardown(void)
 	svm_iopm = NULL;
 }
 
+bool svm_injects_twice __ro_after_init;
+
 int svm_setup(void)
 {
 	int cpu, r;
+
+	svm_injects_twice = hypervisor_cpuid_base("TCGTCGTCGTCG", 0);
 
 	svm_iopm = alloc_pages_exact(IOPM_SIZE, GFP_KERNEL);
 	if (!svm_iopm)

@@ -89,6 +89,8 @@ void svm_cpu_off(void);
 int svm_run_alloc(struct guest_run *run);
 void svm_run_free(struct guest_run *run);
 u64 svm_iopm_pa(void);
+/* The CPU is QEMU's TCG, which may deliver an injected interrupt twice: see commit_event(). */
+extern bool svm_injects_twice;
 /* svm_commit_groups() - all but the hot registers */
 void svm_commit_groups(struct guest_run *run, struct svm_cpu *sc);
 void svm_fetch(struct guest_run *run, u32 groups);

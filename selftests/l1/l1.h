@@ -229,6 +229,8 @@ const char *arg_value(const char *key, char *buf, size_t size);
 u32 random(void);
 /* Reason why the case is a known departure of this home; NULL on others. */
 const char *departure(const char *name);
+/* Reason why the case may fail here now and then. */
+const char *rare_departure(const char *name);
 
 /* ---- tests: tap.c ---- */
 

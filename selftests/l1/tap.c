@@ -87,6 +87,23 @@ static void run_guarded(const struct l1_test *t)
 	mem_reset(mark);
 }
 
+#define TRIES	3
+
+static void run_tried(const struct l1_test *t)
+{
+	const char *why = rare_departure(tname);
+	u32 tries;
+
+	run_guarded(t);
+	for (tries = 1; failed && why && tries < TRIES; tries++) {
+		say("# %s once more: %s\n", tname, why);
+		failed = false;
+		skipped = NULL;
+		nr_fails = 0;
+		run_guarded(t);
+	}
+}
+
 /* 0 pass, 1 fail, 2 skip */
 static int run_one(const struct test_group *g, const struct l1_test *t, u32 n)
 {
@@ -100,7 +117,7 @@ static int run_one(const struct test_group *g, const struct l1_test *t, u32 n)
 	if (!why)
 		why = departure(tname);
 	if (!why) {
-		run_guarded(t);
+		run_tried(t);
 		why = skipped;
 	}
 	if (failed) {
