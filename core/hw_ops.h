@@ -40,6 +40,7 @@ struct hw_caps {
 	bool icpt_invpcid;	/* INVPCID, the same */
 	bool icpt_xsaves;	/* XSAVES and XRSTORS, the same */
 	bool icpt_rdrand, icpt_rdseed;
+	bool zero_len;		/* a software event may be injected with guest_run.next_rip = rip */
 	bool icpt_vmfunc;	/* ICPT_VMFUNC: VMFUNC with EAX below 64 exits */
 	bool tpr_shadow, apic_access, x2apic_virt, apic_regs, vid;	/* struct guest_vapic */
 	bool guest_fields;	/* hw_ops.fields_alloc works */

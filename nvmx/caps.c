@@ -39,6 +39,7 @@ static const struct cap_row {
 #define NEED_icpt_xsaves NEED_HW(icpt_xsaves)
 #define NEED_icpt_vmfunc NEED_HW(icpt_vmfunc)
 #define NEED_ple NEED_HW(ple)
+#define NEED_zero_len NEED_HW(zero_len)
 #define NEED_tsc_scaling NEED_HW(tsc_scaling)
 #define NEED_root_exec_only NEED_HW(root_exec_only)
 #define C(word_, bit_, need_)							\

@@ -300,7 +300,7 @@ static u32 event_len(struct guest_run *run)
 {
 	u64 len = run->next_rip - run->rip;
 
-	if (len - 1 < MAX_INSN_LEN || (!len && vmx_caps.zero_len))
+	if (len - 1 < MAX_INSN_LEN || (!len && hw_caps.zero_len))
 		return len;
 	return vmx_ctx(run)->soft_len ?: 1;
 }

@@ -118,7 +118,7 @@ static void fill_optional(struct hw_caps *caps)
 	caps->timer = vmx_caps.ctl[CTLW_PIN].may & PIN_PREEMPTION_TIMER &&
 		      vmx_caps.ctl[CTLW_EXIT].may & EXITCTL_SAVE_TIMER;
 	caps->timer_rate = cap_msr(MSR_IA32_VMX_MISC) & 0x1f;
-	vmx_caps.zero_len = cap_msr(MSR_IA32_VMX_MISC) & MISC_ZERO_LEN;
+	caps->zero_len = cap_msr(MSR_IA32_VMX_MISC) & MISC_ZERO_LEN;
 	caps->mtf = may1(PROC_MTF);
 	caps->ple = may2(PROC2_PLE);
 	caps->icpt_dtable = may2(PROC2_DESC_TABLE);

@@ -23,7 +23,6 @@
  * @cr4_fixed0: the same for CR4
  * @cr4_fixed1: the same for CR4
  * @vpid: tags are VPIDs
- * @zero_len: a software event may be injected with an instruction length of 0
  */
 struct vmx_caps {
 	u32 revision;
@@ -31,7 +30,7 @@ struct vmx_caps {
 	u64 ept_vpid;
 	u64 cr0_fixed0, cr0_fixed1;
 	u64 cr4_fixed0, cr4_fixed1;
-	bool vpid, zero_len;
+	bool vpid;
 };
 
 extern struct vmx_caps vmx_caps;

@@ -29,6 +29,7 @@ static struct hw_caps rich(void)
 	hw.root_exec_only = true;
 	hw.ple = true;
 	hw.tsc_scaling = true;
+	hw.zero_len = true;
 	return hw;
 }
 
@@ -90,7 +91,8 @@ static void test_poor(void)
 	       !cap_may(c.cpu, CPU_TPR_SHADOW) &&
 	       !cap_may(c.cpu2, CPU2_UNRESTRICTED) && !cap_may(c.cpu2, CPU2_VID) &&
 	       !cap_may(c.cpu2, CPU2_TSC_SCALING) && !cap_may(c.cpu2, CPU2_VMFUNC) && !c.vmfunc &&
-	       !(c.ept_vpid & EPTCAP_EXEC_ONLY), "a host without them: hidden");
+	       !(c.ept_vpid & EPTCAP_EXEC_ONLY) && !(c.misc & MISC_ZERO_LEN_INJECT),
+	       "a host without them: hidden");
 	tap_ok(cap_may(c.pin, PIN_EXT_INTR | PIN_NMI | PIN_VIRTUAL_NMI | PIN_PREEMPTION_TIMER) &&
 	       cap_may(c.exit, EXIT_SAVE_TIMER) && cap_may(c.cpu, CPU_MTF) && (c.misc & MISC_TIMER_RATE) == 5 &&
 	       cap_may(c.cpu2, CPU2_EPT | CPU2_VPID | CPU2_VMCS_SHADOW),
