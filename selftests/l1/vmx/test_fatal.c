@@ -5,9 +5,10 @@
  * finds what the one before it has left, and judges.  Only run by name, one at a time, by
  * run-l1.sh --goes-on.
  */
-#include "vmx/vmx.h"
+#include "vmx/pae.h"
 
 #define ABORT_SAVE_MSRS	1
+#define ABORT_PDPTES	2
 #define ABORT_LOAD_MSRS	4
 #define MAGIC		0x564d582061626f72ull
 
@@ -28,35 +29,66 @@ struct abort_case {
 
 VL2_ASM(fa_nop, "nop");
 
+/* Whether the image before this one came to the abort; then it is judged. */
+static bool left_behind(u32 want)
+{
+	if (LEFT->magic != MAGIC) {
+		/* What the next image allocates until it gets here has to miss it. */
+		alloc_pages(256);
+		return false;
+	}
+	LEFT->magic = 0;
+	CHECK_EQ(LEFT->want, want);
+	/* The indicator is the second word of the region. */
+	CHECK_EQ(((volatile u32 *)LEFT->vmcs)[1], want);
+	return true;
+}
+
+static void leave_behind(const struct vl2 *l2, u32 want)
+{
+	CHECK_EQ(((volatile u32 *)l2->vmcs)[1], 0);
+	LEFT->vmcs = l2->vmcs;
+	LEFT->want = want;
+	LEFT->magic = MAGIC;
+	say("# expecting a reset\n");
+}
+
 static void abort_at_exit(const void *arg)
 {
 	const struct abort_case *c = arg;
 	struct msr_entry *e;
 	struct vl2 l2;
 
-	if (LEFT->magic == MAGIC) {
-		LEFT->magic = 0;
-		CHECK_EQ(LEFT->want, c->want);
-		/* The indicator is the second word of the region. */
-		CHECK_EQ(((volatile u32 *)LEFT->vmcs)[1], c->want);
+	if (left_behind(c->want))
 		return;
-	}
-	/* What the next image allocates until it gets here has to miss it. */
-	alloc_pages(256);
 	e = alloc_page();
 	vl2_init_at(&l2, fa_nop);
 	e[0] = (struct msr_entry){ MSR_KGS_BASE, 0, 0 };
 	e[1] = c->bad;
 	vw(c->list, (u64)e);
 	vw(c->count, 2);
-	CHECK_EQ(((volatile u32 *)l2.vmcs)[1], 0);
-	LEFT->vmcs = l2.vmcs;
-	LEFT->want = c->want;
-	LEFT->magic = MAGIC;
-	say("# expecting a reset\n");
+	leave_behind(&l2, c->want);
 	vl2_run(&l2);
 	LEFT->magic = 0;
 	FAIL("L1 goes on after a VMX abort, exit %x", l2.reason);
+}
+
+/* A reserved bit in a PDPTE that the exit to a host with PAE paging loads */
+static void abort_pdpte(const void *arg)
+{
+	u64 *pdpt;
+	struct vl2 l2;
+	struct pae p;
+
+	if (left_behind(ABORT_PDPTES))
+		return;
+	pdpt = pae_pdpt();
+	pdpt[3] |= BIT(1);
+	pae_init(&l2, &p, pdpt);
+	leave_behind(&l2, ABORT_PDPTES);
+	pae_go(&l2, &p);
+	LEFT->magic = 0;
+	FAIL("L1 goes on after a VMX abort, outcome %u", p.outcome);
 }
 
 #define LOAD	CTRL_EXIT_MSR_LOAD, CTRL_EXIT_LOAD_COUNT, ABORT_LOAD_MSRS
@@ -74,6 +106,7 @@ static const struct l1_test tests[] = {
 	{ "abort_load_value", 0, abort_at_exit, &load_value },
 	{ "abort_store_x2apic", 0, abort_at_exit, &store_x2apic },
 	{ "abort_store_reserved", 0, abort_at_exit, &store_rsvd },
+	{ "abort_pdpte", VF_UG, abort_pdpte, NULL },
 };
 
 const struct test_group group_vmx_fatal = { "vmx_fatal", tests, ARRAY_SIZE(tests), true };

@@ -393,6 +393,30 @@ static void iret_blocking(const void *arg)
 	nmi_unblock();
 }
 
+/*
+ * A VMCS that was active at VMXOFF: the manual lets it be lost, and a VMRESUME of it may fail with error 6.  Here
+ * it is what it was, launched and whole.
+ */
+static void vmxoff_resume(const void *arg)
+{
+	struct vl2 l2;
+	u64 cur = 0;
+
+	vl2_init_at(&l2, l2_done);
+	vl2_expect_done(&l2);
+	vw(CTRL_TSC_OFFSET, 0x123456789abcull);
+	vmx_off();
+	CHECK(vmx_on());
+	vmptrst(&cur);
+	CHECK_EQ(cur, ~0ull);
+	CHECK_EQ(vmptrld(&l2.vmcs), VM_OK);
+	CHECK_EQ(vr(CTRL_TSC_OFFSET), 0x123456789abcull);
+	l2.launched = 0;
+	vl2_expect_error(&l2, E_LAUNCH_NOT_CLEAR);
+	l2.launched = 1;
+	vl2_expect_done(&l2);
+}
+
 static const struct l1_test tests[] = {
 	{ "iret_blocking", VF_NMI, iret_blocking, NULL },
 	{ "cs_marked", 0, cs_marked, NULL },
@@ -410,6 +434,7 @@ static const struct l1_test tests[] = {
 	{ "timer_hlt", VF_TIMER | VF_HLT, timer_hlt, NULL },
 	{ "mtf", VF_MTF, mtf, NULL },
 	{ "pause_loop", VF_PLE, ple, NULL },
+	{ "vmxoff_resume", VF_TSCOFF, vmxoff_resume, NULL },
 };
 
 const struct test_group group_vmx_state = { "vmx_state", tests, ARRAY_SIZE(tests), false };
