@@ -255,7 +255,7 @@ static enum mmu_result fault_map(struct nestor_vcpu *vcpu, struct host_map *m, b
 		if (need <= cache.nr)
 			break;
 		spin_unlock(&mmu->lock);
-		if (table_cache_fill(&cache, need)) {
+		if (table_cache_fill(&cache, need, GFP_KERNEL_ACCOUNT)) {
 			table_cache_drop(&cache);
 			return MMU_NOMEM;
 		}

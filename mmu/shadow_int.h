@@ -208,9 +208,9 @@ void watch_reach(struct nestor_mmu_vm *mmu, struct shadow_table *t);
 void watch_none(struct nestor_mmu_vm *mmu, struct shadow_root *sr);
 /*
  * watch_tables() - watch those of the @nr open tables at @t, WATCH_MAX at most, that need not be skipped.  What they
- * were made of has to be compared afterwards.  Owner's thread, sleepable, no lock.
+ * were made of has to be compared afterwards.  Owner's thread, which sleeps unless vcpu->atomic; no lock.
  */
-void watch_tables(struct nestor_mmu_vm *mmu, struct shadow_table **t, unsigned int nr);
+void watch_tables(struct nestor_vcpu *vcpu, struct shadow_table **t, unsigned int nr);
 
 /* shadow_sync.c: compare with L1's tables, keep what still holds */
 void shadow_revalidate(struct nestor_vcpu *vcpu, struct shadow_root *sr);

@@ -131,7 +131,7 @@ static bool child_on(struct nestor_vcpu *vcpu, struct shadow_table *t, unsigned 
 		spin_lock(&mmu->lock);
 		watch_reach(mmu, c);
 		spin_unlock(&mmu->lock);
-		watch_tables(mmu, &c, 1);
+		watch_tables(vcpu, &c, 1);
 		if (c->nr_leaves)
 			table_compare(vcpu, c);
 		else
@@ -177,7 +177,7 @@ static void refresh_ahead(struct nestor_vcpu *vcpu, struct shadow_table *t, unsi
 		else if (t->slot[i + 1 + n].child->l1_table != NO_TABLE)
 			open[nr_open++] = t->slot[i + 1 + n].child;
 	}
-	watch_tables(vcpu->vm->mmu, open, nr_open);
+	watch_tables(vcpu, open, nr_open);
 	for (n = 0; n < nr; n++)
 		if (shadow_is_off(t, i + 1 + n))
 			child_on(vcpu, t, i + 1 + n, l1e[n]);
@@ -264,7 +264,7 @@ static bool compare_open(struct nestor_vcpu *vcpu, struct shadow_root *sr)
 	if (i > SHADOW_OPEN)
 		return false;
 	/* Only this thread frees them. */
-	watch_tables(mmu, open, nr);
+	watch_tables(vcpu, open, nr);
 	for (i = 0; i < nr; i++)
 		table_compare(vcpu, open[i]);
 	return true;
@@ -289,7 +289,7 @@ void shadow_revalidate(struct nestor_vcpu *vcpu, struct shadow_root *sr)
 		watch_none(mmu, sr);
 		watch_reach(mmu, sr->top);
 		spin_unlock(&mmu->lock);
-		watch_tables(mmu, &sr->top, 1);
+		watch_tables(vcpu, &sr->top, 1);
 		table_trust(sr->top);
 		sr->ahead = 0;
 	}

@@ -39,15 +39,15 @@ const struct sl_format sl_ept = {
 	.exec = BIT_ULL(2),
 };
 
-static u64 *table_alloc(void)
+static u64 *table_alloc(gfp_t how)
 {
-	return (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	return (u64 *)get_zeroed_page(how);
 }
 
-int table_cache_fill(struct table_cache *c, unsigned int nr)
+int table_cache_fill(struct table_cache *c, unsigned int nr, gfp_t how)
 {
 	while (c->nr < nr) {
-		u64 *pt = table_alloc();
+		u64 *pt = table_alloc(how);
 
 		if (!pt)
 			return -ENOMEM;
@@ -65,7 +65,7 @@ void table_cache_drop(struct table_cache *c)
 int table_init(struct nestor_mmu_vm *mmu)
 {
 	mmu->fmt = hw_caps.root_is_npt ? &sl_npt : &sl_ept;
-	mmu->root = table_alloc();
+	mmu->root = table_alloc(GFP_KERNEL_ACCOUNT);
 	return mmu->root ? 0 : -ENOMEM;
 }
 

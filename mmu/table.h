@@ -12,7 +12,8 @@ struct table_cache {
 	u64 *pt[ROOT_LEVEL];
 };
 
-int table_cache_fill(struct table_cache *c, unsigned int nr);
+/* table_cache_fill() - 0, or -ENOMEM: what there is is kept; sleeps if @how does */
+int table_cache_fill(struct table_cache *c, unsigned int nr, gfp_t how);
 void table_cache_drop(struct table_cache *c);
 
 int table_init(struct nestor_mmu_vm *mmu);

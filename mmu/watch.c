@@ -254,8 +254,11 @@ static bool watch_one(struct nestor_mmu_vm *mmu, struct shadow_table *t)
 }
 
 /* The large leaf of L0 around @t's page becomes small ones, so that only that page loses a right. */
-static bool watch_split(struct nestor_mmu_vm *mmu, struct shadow_table *t)
+static bool watch_split(struct nestor_vcpu *vcpu, struct shadow_table *t)
 {
+	/* An invalidation by L1 may come with the CPU loaded; a table that is not watched is compared. */
+	const gfp_t how = vcpu->atomic ? GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN : GFP_KERNEL_ACCOUNT;
+	struct nestor_mmu_vm *mmu = vcpu->vm->mmu;
 	struct table_cache cache = {};
 	unsigned int need;
 
@@ -265,7 +268,7 @@ static bool watch_split(struct nestor_mmu_vm *mmu, struct shadow_table *t)
 		if (need <= cache.nr)
 			break;
 		spin_unlock(&mmu->lock);
-		if (table_cache_fill(&cache, need)) {
+		if (table_cache_fill(&cache, need, how)) {
 			table_cache_drop(&cache);
 			return false;
 		}
@@ -279,14 +282,15 @@ static bool watch_split(struct nestor_mmu_vm *mmu, struct shadow_table *t)
 	return true;
 }
 
-void watch_tables(struct nestor_mmu_vm *mmu, struct shadow_table **t, unsigned int nr)
+void watch_tables(struct nestor_vcpu *vcpu, struct shadow_table **t, unsigned int nr)
 {
+	struct nestor_mmu_vm *mmu = vcpu->vm->mmu;
 	bool flush = false, ready[WATCH_MAX];
 	unsigned int i;
 
 	for (i = 0; i < nr; i++)
 		ready[i] = !t[i]->watched && !t[i]->skip && mirrored(t[i]) < MAX_GFN &&
-			   watch_split(mmu, t[i]);
+			   watch_split(vcpu, t[i]);
 	spin_lock(&mmu->lock);
 	for (i = 0; i < nr; i++)
 		if (ready[i])

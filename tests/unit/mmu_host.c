@@ -17,7 +17,7 @@ struct hw_caps hw_caps = { .root_1g = true, .root_2m = true, .root_is_npt = true
 pgd_t test_pgd;
 bool (*test_resched)(void);
 unsigned long pages_in_use;
-bool host_slow;
+bool host_slow, host_atomic;
 void (*host_after_read)(void);
 unsigned long host_words;
 
@@ -46,7 +46,7 @@ static bool host_huge[HOST_BLOCKS];
 
 void *kzalloc(size_t size, int gfp)
 {
-	(void)gfp;
+	assert(!host_atomic || !(gfp & GFP_KERNEL_ACCOUNT));
 	return calloc(1, size ? size : 1);
 }
 
@@ -78,7 +78,7 @@ unsigned long __get_free_pages(int gfp, unsigned int order)
 {
 	unsigned int n = 1u << order, tries = TABLE_PAGES / n, i;
 
-	(void)gfp;
+	assert(!host_atomic || !(gfp & GFP_KERNEL_ACCOUNT));
 	pthread_mutex_lock(&arena_lock);
 	while (tries--) {
 		next_page = (next_page + n - 1) & ~(n - 1);

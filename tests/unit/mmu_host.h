@@ -26,6 +26,8 @@ void host_read_unlock(void);
 extern void (*host_after_read)(void);
 /* Let others run between finding a page and using it. */
 extern bool host_slow;
+/* No sleep now: an allocation that might is a fault of the caller. */
+extern bool host_atomic;
 /* Pages the table allocator has given out */
 extern unsigned long pages_in_use;
 

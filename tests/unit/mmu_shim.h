@@ -43,8 +43,12 @@
 #define PAGE_SHIFT	12
 #define PAGE_SIZE	4096ul
 #define PAGE_MASK	(~(PAGE_SIZE - 1))
+typedef unsigned int gfp_t;
 #define GFP_KERNEL_ACCOUNT 1
 #define __GFP_ZERO	2
+#define GFP_NOWAIT	4
+#define __GFP_ACCOUNT	0
+#define __GFP_NOWARN	0
 #define sme_me_mask	0ull
 #define __sme_set(x)	(x)
 
