@@ -490,15 +490,6 @@ static int deliver_round(struct nestor_vcpu *vcpu)
 	return false;
 }
 
-/* Nothing has changed: the VMM may try again. */
-static enum run_action no_memory(struct nestor_vcpu *vcpu)
-{
-	vcpu->kvm_run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
-	vcpu->kvm_run->internal.suberror = KVM_INTERNAL_ERROR_DELIVERY_EV;
-	vcpu->kvm_run->internal.ndata = 0;
-	return EXIT_USER;
-}
-
 enum run_action deliver_events(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *run;
@@ -513,7 +504,7 @@ enum run_action deliver_events(struct nestor_vcpu *vcpu)
 	for (rounds = 0; rounds < 4 && r > 0; rounds++)
 		r = deliver_round(vcpu);
 	if (r < 0)
-		return no_memory(vcpu);
+		return NO_MEMORY;
 	vcpu->smm.halted = false;
 	run = vcpu->run;
 	watch_iret(vcpu);

@@ -197,6 +197,8 @@ static enum run_action handle_nested_insn(struct nestor_vcpu *vcpu)
 		return EXIT_USER;
 	case NESTED_LATER:
 		return HANDLE_LATER;
+	case NESTED_NOMEM:
+		return NO_MEMORY;
 	default:
 		return RESUME_GUEST;
 	}
@@ -232,13 +234,9 @@ static enum run_action handle_l1_fault(struct nestor_vcpu *vcpu, struct l1_gpa g
 	case MMU_MMIO:
 		return emulate_at_rip(vcpu);
 	case MMU_NOMEM:
-		vcpu->kvm_run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
-		vcpu->kvm_run->internal.suberror = KVM_INTERNAL_ERROR_EMULATION;
-		vcpu->kvm_run->internal.ndata = 0;
-		return EXIT_USER;
+		return NO_MEMORY;
 	default:
 		/* The VMM unmapped memory under a slot; KVM_RUN says -EFAULT. */
-		vcpu->kvm_run->exit_reason = KVM_EXIT_UNKNOWN;
 		return VM_DEAD;
 	}
 }
@@ -250,8 +248,14 @@ static enum run_action handle_second_level(struct nestor_vcpu *vcpu)
 
 	if (!vcpu_in_l2(vcpu))
 		return handle_l1_fault(vcpu, gpa);
-	if (nested->l2_fault(vcpu, &gpa, &mmio) == NESTED_BY_L1)
+	switch (nested->l2_fault(vcpu, &gpa, &mmio)) {
+	case NESTED_BY_L1:
 		return RESUME_GUEST;
+	case NESTED_NOT_YET:
+		return NO_MEMORY;
+	case NESTED_BY_L0:
+		break;
+	}
 	/* L1's table (or its absence) led to an address that is L0's to serve. */
 	return mmio ? handle_l1_fault(vcpu, gpa) : RESUME_GUEST;
 }

@@ -11,7 +11,7 @@
 
 /*
  * Who handles an L2 exit or event.  NESTED_NOT_YET: to find out, or to reflect it, might sleep and
- * vcpu->atomic is set; nothing was done, ask again without.
+ * vcpu->atomic is set; nothing was done, ask again without.  Of l2_fault: there is no memory for it.
  */
 enum nested_who { NESTED_BY_L0, NESTED_BY_L1, NESTED_NOT_YET };
 

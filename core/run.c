@@ -429,6 +429,17 @@ static bool user_window_open(struct nestor_vcpu *vcpu)
 	return irq_user_window(vcpu) && can_take_irq(vcpu);
 }
 
+/* What KVM_RUN says when it does not enter again. */
+static int leave_errno(struct nestor_vcpu *vcpu, enum run_action action)
+{
+	if (likely(action == EXIT_USER))
+		return 0;
+	vcpu->kvm_run->exit_reason = KVM_EXIT_UNKNOWN;
+	if (action == NO_MEMORY)
+		return -ENOMEM;
+	return vcpu->vm->dead ? -EIO : -EFAULT;
+}
+
 static int run_loop(struct nestor_vcpu *vcpu)
 {
 	enum run_action action;
@@ -436,10 +447,8 @@ static int run_loop(struct nestor_vcpu *vcpu)
 
 	for (;;) {
 		action = vcpu->mp_state == KVM_MP_STATE_RUNNABLE ? run_once(vcpu) : block(vcpu);
-		if (action == VM_DEAD)
-			return vcpu->vm->dead ? -EIO : -EFAULT;
-		if (action == EXIT_USER)
-			return 0;
+		if (action <= EXIT_USER)
+			return leave_errno(vcpu, action);
 		if (user_window_open(vcpu)) {
 			vcpu->kvm_run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
 			return 0;

@@ -126,6 +126,7 @@ enum run_action {
 	RESUME_GUEST = 1,	/* enter again */
 	EXIT_USER = 0,		/* struct kvm_run is filled in; return to the VMM */
 	VM_DEAD = -1,		/* a host invariant broke; this VM only ends */
+	NO_MEMORY = -2,		/* nothing was done, and it can be done later; -ENOMEM to the VMM */
 };
 
 #endif

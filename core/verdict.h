@@ -20,11 +20,13 @@
  * @NESTED_SHUTDOWN: L1's processor shuts down
  * @NESTED_RETRY: nothing was done; run the same instruction again
  * @NESTED_LATER: nothing was done, for it might sleep and vcpu->atomic is set; ask again without
+ * @NESTED_NOMEM: nothing was done, for want of memory; the VMM is told, and may run the same instruction again
  * @NESTED_USER: userspace has to act first; struct kvm_run is filled in
  */
 enum nested_result {
 	NESTED_OK, NESTED_ENTERED, NESTED_EXITED, NESTED_UD, NESTED_GP,
-	NESTED_FAULT, NESTED_SHUTDOWN, NESTED_RETRY, NESTED_LATER, NESTED_USER,
+	NESTED_FAULT, NESTED_SHUTDOWN, NESTED_RETRY, NESTED_LATER, NESTED_NOMEM,
+	NESTED_USER,
 };
 
 /**

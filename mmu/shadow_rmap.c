@@ -23,7 +23,7 @@ int rmap_init(struct nestor_mmu_vm *mmu)
 
 	if (READ_ONCE(mmu->rmap))
 		return 0;
-	heads = kvcalloc(1 << RMAP_BITS, sizeof(*heads), GFP_KERNEL_ACCOUNT);
+	heads = kvcalloc(1 << RMAP_BITS, sizeof(*heads), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!heads)
 		return -ENOMEM;
 	spin_lock(&mmu->lock);

@@ -49,7 +49,7 @@ int watch_init(struct nestor_mmu_vm *mmu)
 
 	if (READ_ONCE(mmu->watch))
 		return 0;
-	w = kvzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
+	w = kvzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!w)
 		return -ENOMEM;
 	spin_lock(&mmu->lock);

@@ -377,7 +377,7 @@ static enum nested_result enter_long(struct nestor_vcpu *vcpu, const struct gmem
 	nsvm_tlb_control(vcpu);
 	/* Out of memory: nothing was done, so the same VMRUN may try again. */
 	if (nsvm_select_root(vcpu))
-		return vcpu->atomic ? NESTED_LATER : NESTED_RETRY;
+		return vcpu->atomic ? NESTED_LATER : NESTED_NOMEM;
 	l0_policy(vcpu, &l0);
 	nsvm_merge(&n->snap, &l0, &n->merged);
 	commit(vcpu, &n->merged);

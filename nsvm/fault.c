@@ -126,10 +126,8 @@ static enum nested_who decide(struct nestor_vcpu *vcpu, struct l1_gpa *gpa, bool
 
 	/* A slot change or the notifier may have dropped the root meanwhile. */
 	sr = shadow_get(vcpu, l1_gpa(n->shadow_at), &n->fmt, n->snap.ctl.asid, &fresh);
-	if (!sr) {
-		*mmio = false;
-		return NESTED_BY_L0;
-	}
+	if (!sr)
+		return NESTED_NOT_YET;
 	if (shadow_root_hpa(sr).a != n->l2.root.a) {
 		set_root(&n->l2, shadow_root_hpa(sr));
 		n->l2.flush = true;
@@ -137,9 +135,9 @@ static enum nested_who decide(struct nestor_vcpu *vcpu, struct l1_gpa *gpa, bool
 	switch (shadow_fault(vcpu, sr, l2_gpa(x->info2), npf_access(x->info1), &walk, gpa)) {
 	case SHADOW_L1:
 		return reflect_npf(vcpu, x->info2, walk.error, where ? where : NPF_FINAL);
-	case SHADOW_MAPPED:
 	case SHADOW_NOMEM:
-		/* Out of memory: L2 faults again and it is tried again; a signal ends that. */
+		return NESTED_NOT_YET;
+	case SHADOW_MAPPED:
 		*mmio = false;
 		return NESTED_BY_L0;
 	case SHADOW_MMIO:

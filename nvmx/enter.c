@@ -329,7 +329,7 @@ enum nested_result nvmx_launch(struct nestor_vcpu *vcpu, bool launch, u64 next_r
 	if (nvmx_select_root(vcpu) || nvmx_merge_msrs(vcpu) ||
 	    (uses_apic(v) && !nvmx_apic_fetch(vcpu))) {
 		v->dirty = changed;
-		return vcpu->atomic ? NESTED_LATER : NESTED_RETRY;
+		return vcpu->atomic ? NESTED_LATER : NESTED_NOMEM;
 	}
 	merge_controls(vcpu, changed);
 	merge_state(vcpu);

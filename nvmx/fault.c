@@ -102,11 +102,8 @@ static enum nested_who decide(struct nestor_vcpu *vcpu, struct l1_gpa *gpa, bool
 		return NESTED_BY_L0;
 
 	sr = shadow_get(vcpu, l1_gpa(n->ept.eptp & EPTP_ROOT), &n->ept.fmt, 0, &fresh);
-	if (!sr) {
-		/* Out of memory: L2 faults again and it is tried again; a signal ends that. */
-		*mmio = false;
-		return NESTED_BY_L0;
-	}
+	if (!sr)
+		return NESTED_NOT_YET;
 	if (shadow_root_hpa(sr).a != n->l2.root.a) {
 		n->l2.root = shadow_root_hpa(sr);
 		n->l2.ctl_dirty |= CTL_ROOT;
@@ -120,8 +117,9 @@ static enum nested_who decide(struct nestor_vcpu *vcpu, struct l1_gpa *gpa, bool
 		return reflect_ept(vcpu, x->info2, &walk, access, x->has_qual ? x->qual : 0);
 	case SHADOW_LOG_FULL:
 		return nvmx_pml_full(vcpu, x->has_qual ? x->qual : 0);
-	case SHADOW_MAPPED:
 	case SHADOW_NOMEM:
+		return NESTED_NOT_YET;
+	case SHADOW_MAPPED:
 		*mmio = false;
 		return NESTED_BY_L0;
 	case SHADOW_MMIO:

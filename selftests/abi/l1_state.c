@@ -8,10 +8,11 @@
  * states are tried as well, on a machine with a copy of the memory that runs a little and
  * is thrown away: what is refused is refused with EINVAL, and what is not does no harm.
  *
- * usage: l1_state [-q] [-s SEED] [-n MAX] [-e N] [-f N] [-t N] IMAGE CMDLINE
+ * usage: l1_state [-q] [-s SEED] [-n MAX] [-e N] [-f N] [-t N] [-m PERCENT] IMAGE CMDLINE
  * -q: move nothing; -t: the timer's times are N times as long, for a machine that is slow; -n: at most so many moves; -e: move at one of N exits only, beside those that
- * the timer made; -f: so many near-valid states a move with L2.  The image's console is stdout; the number of
- * moves, and how many of them found L2 running, is on stderr.
+ * the timer made; -f: so many near-valid states a move with L2; -m: on a kernel with fault injection, so many of
+ * 100 allocations in KVM_RUN fail, which then says ENOMEM and is called again.  The image's console is stdout; the
+ * number of moves, and how many of them found L2 running, is on stderr, as is how often memory ran out.
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -40,6 +41,8 @@ static int mem_fd;
 static unsigned int signature, exits_per_move = 1, odd_per_move, slow = 1;
 static unsigned long odd, odd_taken;
 static unsigned long moves, moves_l2, max_moves = ~0ul;
+static unsigned long out_of_memory, out_with_l2;
+static int fail_fd = -1;
 static bool quiet, has_xcrs;
 
 struct machine {
@@ -340,6 +343,8 @@ static void __attribute__((noreturn)) quit(uint32_t val)
 {
 	fflush(stdout);
 	fprintf(stderr, "l1_state: %lu moves, %lu of them with L2\n", moves, moves_l2);
+	if (fail_fd >= 0)
+		fprintf(stderr, "l1_state: out of memory %lu times, %lu with L2\n", out_of_memory, out_with_l2);
 	if (odd_per_move)
 		fprintf(stderr, "l1_state: %lu odd states, %lu accepted\n", odd, odd_taken);
 	exit(val == 0x10 ? 0 : 1);
@@ -391,6 +396,42 @@ static void arm(timer_t timer)
 		timer_settime(timer, 0, &when, NULL);
 }
 
+/* So many of 100 allocations fail, between fail(true) and fail(false). */
+static void prepare_to_fail(int percent)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "for f in failslab fail_page_alloc; do cd /sys/kernel/debug/$f || exit; echo Y > task-filter; "
+		 "echo N > ignore-gfp-wait; echo 0 > verbose; echo -1 > times; echo 1 > interval; "
+		 "echo %d > probability; done; echo 0 > min-order", percent);
+	fail_fd = open("/proc/self/make-it-fail", O_RDWR | O_CLOEXEC);
+	if (fail_fd < 0 || system(text))
+		bail("the kernel has no fault injection");
+	/* The kernel reads what is not there yet by way of page faults, which have no errno. */
+	if (madvise(mem, MEM_SIZE, MADV_POPULATE_WRITE))
+		bail("memory");
+}
+
+static void fail(bool on)
+{
+	if (fail_fd >= 0 && pwrite(fail_fd, on ? "1" : "0", 1, 0) != 1)
+		bail("make-it-fail");
+}
+
+static void count_failure(struct machine *m)
+{
+	static struct {
+		struct kvm_nested_state head;
+		uint8_t room[16384];
+	} s;
+
+	out_of_memory++;
+	s.head.size = sizeof(s);
+	NEED(m->vcpu, KVM_GET_NESTED_STATE, &s.head);
+	out_with_l2 += !!(s.head.flags & KVM_STATE_NESTED_GUEST_MODE);
+}
+
 /* KVM_RUN, and no signal afterwards. */
 static int run_some(struct machine *m, timer_t timer)
 {
@@ -398,8 +439,10 @@ static int run_some(struct machine *m, timer_t timer)
 	int ret, err;
 
 	arm(timer);
+	fail(true);
 	ret = ioctl(m->vcpu, KVM_RUN, 0);
 	err = errno;
+	fail(false);
 	timer_settime(timer, 0, &never, NULL);
 	return ret < 0 ? -err : 0;
 }
@@ -413,6 +456,10 @@ static void loop(struct machine *m)
 
 		if (ret < 0) {
 			errno = -ret;
+			if (ret == -ENOMEM && fail_fd >= 0) {
+				count_failure(m);
+				continue;
+			}
 			if (ret != -EINTR && ret != -EAGAIN)
 				bail("KVM_RUN");
 			move(m);
@@ -434,10 +481,10 @@ static void loop(struct machine *m)
 int main(int argc, char **argv)
 {
 	struct machine m;
-	int opt;
+	int opt, percent = 0;
 
 	srandom(1);
-	while ((opt = getopt(argc, argv, "qs:n:e:f:t:")) != -1) {
+	while ((opt = getopt(argc, argv, "qs:n:e:f:t:m:")) != -1) {
 		if (opt == 'q')
 			quiet = true;
 		else if (opt == 's')
@@ -448,11 +495,13 @@ int main(int argc, char **argv)
 			exits_per_move = atoi(optarg);
 		else if (opt == 'f')
 			odd_per_move = atoi(optarg);
+		else if (opt == 'm')
+			percent = atoi(optarg);
 		else if (opt == 't' && atoi(optarg) > 0 && atoi(optarg) < 1000)
 			slow = atoi(optarg);
 	}
 	if (argc - optind != 2) {
-		fprintf(stderr, "usage: l1_state [-q] [-s SEED] [-n MAX] [-e N] [-f N] [-t N] IMAGE CMDLINE\n");
+		fprintf(stderr, "usage: l1_state [-q] [-s SEED] [-n MAX] [-e N] [-f N] [-t N] [-m PERCENT] IMAGE CMDLINE\n");
 		return 2;
 	}
 	dev = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -469,6 +518,8 @@ int main(int argc, char **argv)
 	mem = mmap(NULL, MEM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, mem_fd, 0);
 	if (mem == MAP_FAILED)
 		bail("memory");
+	if (percent)
+		prepare_to_fail(percent);
 	m = make_machine(mem);
 	set_start(&m, load_image(argv[optind]), argv[optind + 1]);
 	loop(&m);

@@ -234,7 +234,7 @@ static void again_after(const char *name, long (*fn)(void), void (*prepare)(void
 		ret = fn();
 		err = errno;
 		met = disarm();
-		if (ret < 0 && (met ? err != ENOMEM && err != EFAULT : !done)) {
+		if (ret < 0 && !done && !(met && (err == ENOMEM || err == EFAULT))) {
 			printf("# %s, allocation %d: errno %d (%s), fault met: %d\n", name, nth, err, strerror(err),
 			       met);
 			wrong++;
