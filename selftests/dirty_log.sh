@@ -12,7 +12,7 @@ vmm=$1 image=$2 tests=$3 cpus=${4:-1}
 args=
 if grep -q "QEMU TCG" /proc/cpuinfo; then
 	args=cpu=tcg
-elif grep -qi bochs /sys/class/dmi/id/*vendor 2> /dev/null; then
+elif grep -qi bochs /sys/class/dmi/id/*vendor /proc/cmdline 2> /dev/null; then
 	args=cpu=bochs
 fi
 

@@ -12,7 +12,7 @@ image=$1 least=$2 args=$3
 [ -c /dev/kvm ] || { echo "1..0 # SKIP no /dev/kvm"; exit 4; }
 extra=
 grep -q "QEMU TCG" /proc/cpuinfo && extra=cpu=tcg
-grep -qi bochs /sys/class/dmi/id/*vendor 2> /dev/null && extra=cpu=bochs
+grep -qi bochs /sys/class/dmi/id/*vendor /proc/cmdline 2> /dev/null && extra=cpu=bochs
 tmp=$(mktemp -d /tmp/migrate.XXXXXX) || exit 1
 trap 'rm -rf "$tmp"' EXIT INT TERM
 mkfifo "$tmp/monitor"

@@ -13,7 +13,7 @@ shift 4
 cpu= slow=1
 grep -q "QEMU TCG" /proc/cpuinfo && cpu=cpu=tcg
 # A second is 100,000,000 instructions there, and a move costs as many as elsewhere.
-grep -qi bochs /sys/class/dmi/id/*vendor 2> /dev/null && cpu=cpu=bochs slow=35
+grep -qi bochs /sys/class/dmi/id/*vendor /proc/cmdline 2> /dev/null && cpu=cpu=bochs slow=35
 echo "TAP version 13"
 n=0 status=0 in_l2=0
 for group; do

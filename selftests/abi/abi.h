@@ -98,7 +98,7 @@ static inline bool cpu_has(const char *flag)
  */
 static inline bool on_bochs(void)
 {
-	return !system("grep -qi bochs /sys/class/dmi/id/*vendor 2> /dev/null");
+	return !system("grep -qi bochs /sys/class/dmi/id/*vendor /proc/cmdline 2> /dev/null");
 }
 
 /* ok_but_bochs() - as ok(); @why is what the CPU of Bochs does instead */

@@ -78,7 +78,7 @@ fi
 # Which emulator is the CPU below: what it lacks, no hypervisor on it can give.
 if grep -q "QEMU TCG" /proc/cpuinfo; then
 	extra="$extra cpu=tcg"
-elif grep -qi bochs /sys/class/dmi/id/*vendor 2>/dev/null; then
+elif grep -qi bochs /sys/class/dmi/id/*vendor /proc/cmdline 2>/dev/null; then
 	extra="$extra cpu=bochs"
 fi
 
