@@ -34,7 +34,7 @@
 #define MB_MAGIC	0x2badb002
 #define MAX_CPUS	4
 #define LARGE		0x200000ul
-#define MOVE_US		1000	/* how long a vCPU's thread stays on a host CPU, with -M */
+#define MOVE_US		3000	/* how long a vCPU's thread stays on a host CPU, with -M */
 
 static struct {
 	int vm;

@@ -8,7 +8,7 @@ VL2_ASM(en_count, "1: lock incq (%rdi); cpuid; jmp 1b");
 VL2_ASM(en_halt, "1: sti; hlt; jmp 1b");
 
 /* Ticks of the timer: it runs out some time after whoever armed it may be gone. */
-#define TIMER_TICKS	3000000u
+#define TIMER_TICKS	30000000u
 
 static struct vl2 l2s[MAX_CPUS];
 static u64 counters[MAX_CPUS];
