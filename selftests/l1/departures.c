@@ -146,6 +146,7 @@ static const struct {
 	{ BOCHS, "vmx_insn/shadow_vmcs", "Bochs enters a shadow VMCS (Basic VM-Entry Checks)" },
 	{ BOCHS, "vmx_insn/inv*.high_bits", "Bochs looks at 32 bits of the type (INVEPT, INVVPID)" },
 	{ BOCHS, "vmx_insn/vmcall_root.current", "Bochs stops the machine at this VMCALL" },
+	{ KVM, "vmx_insn/vmcall_root.call", "KVM takes VMCALL in VMX root operation for a call to it" },
 	{ BOCHS, "vmx_fault/operand_device.apic", "Bochs stops the machine at 64 bits of the APIC" },
 	{ KVM, "vmx_fault/operand_canonical.end", "KVM looks at the operand's first byte only" },
 	{ KVM, "vmx_fault/operand_device", "KVM ends the VM when the operand is in a device" },
