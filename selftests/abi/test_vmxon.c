@@ -15,7 +15,12 @@
 #define CR4_VMXE	0x2000u
 #define MSR_FEATURE_CONTROL 0x3a
 #define LOCKED		1u
+#define MSR_SMM_MONITOR_CTL 0x9b
+#define VMXON_SMX	2u
 #define VMXON_ON	4u	/* VMXON outside SMX */
+#define SENTER_ON	0xff00u
+#define SGX_LC_ON	(1u << 17)
+#define SGX_ON		(1u << 18)
 #define DONE		0x70	/* OUT to port 0xf0 */
 #define GP		13
 #define UD		6
@@ -32,14 +37,19 @@ static const uint8_t wrmsr[] = { 0x31, 0xd2, 0x0f, 0x30, 0xe6, 0xf0 };
 
 static uint32_t revision;
 
-static int feature_control(struct vm *v, uint64_t val)
+static int set_msr(struct vm *v, uint32_t index, uint64_t val)
 {
 	struct {
 		struct kvm_msrs head;
 		struct kvm_msr_entry e;
-	} m = { .head.nmsrs = 1, .e = { .index = MSR_FEATURE_CONTROL, .data = val } };
+	} m = { .head.nmsrs = 1, .e = { .index = index, .data = val } };
 
 	return ioctl(v->vcpu, KVM_SET_MSRS, &m);
+}
+
+static int feature_control(struct vm *v, uint64_t val)
+{
+	return set_msr(v, MSR_FEATURE_CONTROL, val);
 }
 
 static struct vm make(int dev)
@@ -127,6 +137,45 @@ static void firmware(int dev)
 	drop_vm(&v);
 }
 
+/* Bits that belong to what this processor has beside VMX. */
+static void other_features(int dev)
+{
+	struct vm v = make(dev);
+	struct kvm_cpuid2 *c = supported_cpuid(dev);
+	unsigned int i;
+
+	is(RUN(&v, wrmsr, MSR_FEATURE_CONTROL, SGX_ON | SGX_LC_ON), GP, "SGX's bits without SGX");
+	is(RUN(&v, wrmsr, MSR_FEATURE_CONTROL, SENTER_ON), GP, "SENTER's bits without SMX");
+	drop_vm(&v);
+	v = make(dev);
+	for (i = 0; i < c->nent; i++) {
+		if (c->entries[i].function == 1)
+			c->entries[i].ecx |= 1u << 6;
+		if (c->entries[i].function == 7 && !c->entries[i].index) {
+			c->entries[i].ebx |= 1u << 2;
+			c->entries[i].ecx |= 1u << 30;
+		}
+	}
+	if (ioctl(v.vcpu, KVM_SET_CPUID2, c))
+		bail("KVM_SET_CPUID2");
+	is(RUN(&v, wrmsr, MSR_FEATURE_CONTROL, SGX_ON | SGX_LC_ON), DONE, "SGX's bits with SGX");
+	is(RUN(&v, wrmsr, MSR_FEATURE_CONTROL, SENTER_ON | VMXON_SMX), DONE, "SENTER's bits, and VMXON's in SMX");
+	drop_vm(&v);
+}
+
+/* There is no dual-monitor treatment of SMM. */
+static void smm_monitor(int dev)
+{
+	struct vm v = make(dev);
+
+	is(RUN(&v, rdmsr, MSR_SMM_MONITOR_CTL, 1), DONE, "IA32_SMM_MONITOR_CTL is there");
+	ok(eax(&v) == 0, "and 0");
+	is(RUN(&v, wrmsr, MSR_SMM_MONITOR_CTL, 0), GP, "it cannot be written outside SMM");
+	ok(set_msr(&v, MSR_SMM_MONITOR_CTL, 0) == 1, "the VMM may write what is there");
+	ok(set_msr(&v, MSR_SMM_MONITOR_CTL, 1) != 1, "and nothing else");
+	drop_vm(&v);
+}
+
 static void vmm(int dev)
 {
 	struct vm v = make(dev);
@@ -182,6 +231,8 @@ int main(int argc, char **argv)
 		return KSFT_SKIP;
 	}
 	firmware(dev);
+	other_features(dev);
+	smm_monitor(dev);
 	vmm(dev);
 	control_registers(dev);
 	return finish();
