@@ -366,22 +366,49 @@ enum run_action handle_exit(struct nestor_vcpu *vcpu)
 	return guest_debug_finish(vcpu, dispatch(vcpu));
 }
 
-/* L0's own handlers that never sleep, or say HANDLE_LATER. */
-static bool can_be_atomic(unsigned int reason)
+/* L0's own handlers that never sleep, or say HANDLE_LATER; of a frontend that does so. */
+enum atomicity { MAY_SLEEP, ATOMIC, NESTED_ATOMIC, MSR_ATOMIC };
+
+static const u8 atomicity[NR_EXIT_REASONS] = {
+	[EXIT_INTR] = ATOMIC,
+	[EXIT_CPUID] = ATOMIC,
+	[EXIT_MSR] = MSR_ATOMIC,
+	[EXIT_VMRUN] = NESTED_ATOMIC,
+	[EXIT_VMLOAD] = NESTED_ATOMIC,
+	[EXIT_VMSAVE] = NESTED_ATOMIC,
+	[EXIT_STGI] = NESTED_ATOMIC,
+	[EXIT_CLGI] = NESTED_ATOMIC,
+	[EXIT_VMX_INSN] = NESTED_ATOMIC,
+};
+
+/* Reading never sleeps, and changes nothing; what is refused may be the VMM's to hear of. */
+static enum run_action read_msr_atomic(struct nestor_vcpu *vcpu)
 {
-	switch (reason) {
-	case EXIT_INTR:
-	case EXIT_CPUID:
-		return true;
-	case EXIT_VMRUN:
-	case EXIT_VMLOAD:
-	case EXIT_VMSAVE:
-	case EXIT_STGI:
-	case EXIT_CLGI:
-	case EXIT_VMX_INSN:
-		return nested->atomic;
+	struct guest_run *run = vcpu->run;
+	u32 index = run->gpr[REG_RCX];
+	int len = vcpu_insn_len(vcpu);
+	u64 val = 0;
+
+	if (run->exit.info1 || len < 0 || !msr_filter_allows(vcpu, index, false) ||
+	    msr_get(vcpu, index, &val, false))
+		return HANDLE_LATER;
+	run->gpr[REG_RAX] = (u32)val;
+	run->gpr[REG_RDX] = val >> 32;
+	vcpu_advance(vcpu, len);
+	return RESUME_GUEST;
+}
+
+static enum run_action handle_atomic(struct nestor_vcpu *vcpu, unsigned int reason)
+{
+	switch (atomicity[reason]) {
+	case NESTED_ATOMIC:
+		return nested->atomic ? handle_nested_insn(vcpu) : HANDLE_LATER;
+	case MSR_ATOMIC:
+		return read_msr_atomic(vcpu);
+	case ATOMIC:
+		return reason == EXIT_CPUID ? handle_cpuid(vcpu) : RESUME_GUEST;
 	default:
-		return false;
+		return HANDLE_LATER;
 	}
 }
 
@@ -404,5 +431,5 @@ enum run_action handle_exit_atomic(struct nestor_vcpu *vcpu)
 			break;
 		}
 	}
-	return can_be_atomic(reason) ? exit_table[reason](vcpu) : HANDLE_LATER;
+	return handle_atomic(vcpu, reason);
 }

@@ -13,6 +13,7 @@
 #ifndef NESTOR_CORE_GUEST_RUN_H
 #define NESTOR_CORE_GUEST_RUN_H
 
+#include "core/guest_exit.h"
 #include "core/types.h"
 
 /* Register groups: bits of guest_run.avail and guest_run.dirty. */
@@ -32,6 +33,12 @@
 #define GRP_CODE64	(1u << 11)	/* code64 */
 /* Objects that two runs may share: each keeps its own marks. */
 #define GRP_SHARED	(GRP_SYS | GRP_MSRS)
+
+/* What run_again() sets. */
+#define GRP_AGAIN	(GRP_SEG | GRP_DTABLE | GRP_SYS | GRP_ACTIVITY)
+
+/* What guest_run.eager is about. */
+#define GRP_EAGER	(GRP_CR | GRP_DR | GRP_LBR | GRP_ACTIVITY)
 
 /* Control groups: bits of guest_run.ctl_dirty. */
 #define CTL_INTERCEPTS	(1u << 0)	/* intercept[], pause filter */
@@ -200,96 +207,6 @@ struct guest_msrs {
 	void *hw;
 };
 
-/* Why the guest stopped.  .index holds the number where a range is meant. */
-enum exit_reason {
-	EXIT_NONE,		/* the entry was cancelled before the world switch */
-	EXIT_CR_READ,		/* index: CR; info1: bit 63 valid, 3:0 GPR */
-	EXIT_CR_WRITE,
-	EXIT_DR_READ,		/* index: DR; info1: 3:0 GPR when decode assists */
-	EXIT_DR_WRITE,
-	EXIT_EXCEPTION,		/* index: vector; info1: error code; info2: CR2 of #PF */
-	EXIT_INTR, EXIT_NMI, EXIT_SMI, EXIT_INIT, EXIT_VINTR,
-	EXIT_CR0_SEL_WRITE,
-	EXIT_IDTR_READ, EXIT_GDTR_READ, EXIT_LDTR_READ, EXIT_TR_READ,
-	EXIT_IDTR_WRITE, EXIT_GDTR_WRITE, EXIT_LDTR_WRITE, EXIT_TR_WRITE,
-	EXIT_RDTSC, EXIT_RDPMC, EXIT_PUSHF, EXIT_POPF, EXIT_CPUID, EXIT_RSM,
-	EXIT_IRET, EXIT_INTN, EXIT_INVD, EXIT_PAUSE, EXIT_HLT, EXIT_INVLPG,
-	EXIT_INVLPGA,
-	EXIT_IOIO,		/* info1: IOIO interception information; info2: next RIP */
-	EXIT_MSR,		/* info1: 0 RDMSR, 1 WRMSR */
-	EXIT_TASK_SWITCH,	/* info1, info2: task-switch information */
-	EXIT_FERR_FREEZE, EXIT_SHUTDOWN,
-	EXIT_VMRUN, EXIT_VMMCALL, EXIT_VMLOAD, EXIT_VMSAVE, EXIT_STGI, EXIT_CLGI,
-	EXIT_SKINIT, EXIT_RDTSCP, EXIT_ICEBP, EXIT_WBINVD, EXIT_MONITOR,
-	EXIT_MWAIT, EXIT_MWAIT_ARMED, EXIT_XSETBV, EXIT_RDPRU,
-	EXIT_EFER_WRITE_TRAP, EXIT_CR_WRITE_TRAP,
-	EXIT_INVLPGB, EXIT_INVLPGB_ILLEGAL, EXIT_INVPCID, EXIT_MCOMMIT, EXIT_TLBSYNC,
-	EXIT_SECOND_LEVEL,	/* info1: #NPF error code; info2: guest-physical address */
-	EXIT_INVALID,		/* the CPU refused the state, for a rule that no check has */
-	EXIT_BUSY,
-	EXIT_UNKNOWN,		/* raw: the vendor's code */
-	/* What only VT-x has (SDM vol. 3, "VMX Basic Exit Reasons"). */
-	EXIT_VMX_INSN,		/* a VMX instruction; index: enum vmx_insn */
-	EXIT_GETSEC,
-	EXIT_SIPI,		/* index: vector */
-	EXIT_NMI_WINDOW,
-	EXIT_MTF,
-	EXIT_PREEMPTION_TIMER,
-	EXIT_TPR_THRESHOLD,
-	EXIT_APIC_ACCESS,
-	EXIT_APIC_WRITE,
-	EXIT_VIRTUAL_EOI,	/* index: vector */
-	EXIT_RDRAND, EXIT_RDSEED, EXIT_XSAVES, EXIT_XRSTORS, EXIT_ENCLS,
-	EXIT_UMWAIT, EXIT_TPAUSE,
-	EXIT_MCE_ON_ENTRY,
-	NR_EXIT_REASONS
-};
-
-#define MAX_INSN_LEN	15
-
-/* The VMX instructions that exit, index of EXIT_VMX_INSN. */
-enum vmx_insn {
-	INSN_VMCALL, INSN_VMCLEAR, INSN_VMLAUNCH, INSN_VMPTRLD, INSN_VMPTRST, INSN_VMREAD,
-	INSN_VMRESUME, INSN_VMWRITE, INSN_VMXOFF, INSN_VMXON, INSN_INVEPT, INSN_INVVPID,
-	INSN_VMFUNC, NR_VMX_INSNS
-};
-
-/**
- * struct guest_exit - one exit of the CPU
- * @reason: enum exit_reason
- * @index: register or vector number, see the enum
- * @info1: as EXITINFO1 of the APM for the same reason; a VT-x backend translates
- * @info2: as EXITINFO2
- * @next_rip: RIP of the next instruction, or 0 where the CPU does not say
- * @insn_len: number of bytes in @insn the CPU supplied (decode assists), 0 if none
- * @insn: instruction bytes
- * @vectoring: event whose delivery the exit interrupted (EXITINTINFO)
- * @nmi_unblocked: the exit interrupted an IRET that had unblocked NMIs; guest_run.nmi_blocked is set
- *	again, for the IRET that runs next
- * @has_qual: @qual, @insn_info and @gla are the CPU's own; otherwise a frontend
- *	that needs them derives them from the rest
- * @qual: exit qualification, as VT-x defines it for the same event
- * @insn_info: VM-exit instruction information, as VT-x defines it
- * @gla: guest-linear address, where VT-x reports one
- * @raw: the vendor's own exit code, for messages only
- */
-struct guest_exit {
-	u16 reason;
-	u16 index;
-	u8 insn_len;
-	u8 insn[MAX_INSN_LEN];
-	u64 info1;
-	u64 info2;
-	u64 next_rip;
-	struct guest_event vectoring;
-	bool nmi_unblocked;
-	bool has_qual;
-	u32 insn_info;
-	u64 qual;
-	u64 gla;
-	u64 raw;
-};
-
 /* SDM vol. 3, "Guest Non-Register State": activity state */
 enum guest_activity { ACTIVITY_ACTIVE, ACTIVITY_HLT, ACTIVITY_SHUTDOWN, ACTIVITY_WAIT_FOR_SIPI };
 
@@ -400,6 +317,8 @@ struct guest_vapic {
  * @exit: the last exit
  * @avail: register groups whose neutral copy is current
  * @dirty: register groups whose neutral copy was written
+ * @eager: somebody asks for GRP_EAGER after most exits: the backend fetches it with the exit
+ * @again: before the next entry GRP_AGAIN gets what hw_ops.note remembered; see run_again()
  * @ctl_dirty: control groups that were written
  * @ctl_news: those that were committed since a frontend last cleared them here
  * @vcpu: owner
@@ -454,6 +373,7 @@ struct guest_run {
 	struct guest_exit exit;
 
 	u32 avail, dirty, ctl_dirty, ctl_news;
+	bool eager, again;
 	struct nestor_vcpu *vcpu;
 	void *hw;
 };
@@ -499,6 +419,21 @@ static inline void run_dirty(struct guest_run *run, u32 groups)
 		run->msrs->avail = true;
 		run->msrs->dirty = true;
 	}
+}
+
+/**
+ * run_again() - GRP_AGAIN is to be what it was when hw_ops.note was called, with NMIs not blocked
+ *
+ * For a frontend that gives a run the same registers again and again: the hardware context may
+ * hold others by now, and to look costs what writing does.  Needs hw_caps.again.
+ */
+static inline void run_again(struct guest_run *run)
+{
+	run->avail &= ~GRP_AGAIN;
+	run->dirty &= ~GRP_AGAIN;
+	run->sys->avail = false;
+	run->sys->dirty = false;
+	run->again = true;
 }
 
 static inline struct guest_seg *run_seg_ptr(struct guest_run *run, enum guest_sreg n)

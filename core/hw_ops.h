@@ -44,6 +44,7 @@ struct hw_caps {
 	bool icpt_vmfunc;	/* ICPT_VMFUNC: VMFUNC with EAX below 64 exits */
 	bool tpr_shadow, apic_access, x2apic_virt, apic_regs, vid;	/* struct guest_vapic */
 	bool guest_fields;	/* hw_ops.fields_alloc works */
+	bool again;		/* run_again() and hw_ops.note work */
 	bool pml;		/* guest_run.log works */
 	bool root_exec_only;	/* a second-level leaf may be executable and not readable */
 	u32 nr_tags;		/* TLB tags (ASIDs, VPIDs) */
@@ -92,14 +93,17 @@ struct hw_problem {
  * @fetch: make register groups current, see run_need
  * @refuses: would an entry with these registers fail, whatever @enter makes of them?  For state
  *	that a VMM or RSM loads; CR0, CR4 and EFER went through cr_set_check().  Pure.
+ * @note: remember @run's neutral copy of GRP_AGAIN, which is whole, for run_again(); with
+ *	hw_caps.again only
  * @fields_alloc: a block of fields that @run's guest can VMREAD and VMWRITE without an
  *	exit (SDM vol. 3, "VMCS Types: Ordinary and Shadow"), for the encodings in @read
  *	and in @write; freed with @run.  -ENOMEM; -EOPNOTSUPP without
  *	hw_caps.guest_fields; -EEXIST the second time.  Sleepable.
- * @fields_read: values of @nr fields of that block, at most 64, each of which was written; @run is
- *	not in the guest.  Bit i of @changed: @val[i] was another before.  -EAGAIN, with nothing
- *	done: the extension is off on this CPU.
+ * @fields_read: values of @nr fields of that block, each of which was written; @run is
+ *	not in the guest.  -EAGAIN, with nothing done: the extension is off on this CPU.
  * @fields_write: the reverse
+ * @fields_allow: may the guest write this field of @write without an exit?  At first it may.  @run is
+ *	not in the guest
  *
  * No hook is ever NULL.
  */
@@ -118,12 +122,13 @@ struct hw_ops {
 	void (*enter)(struct guest_run *run);
 	void (*fetch)(struct guest_run *run, u32 groups);
 	bool (*refuses)(const struct guest_image *image);
+	void (*note)(struct guest_run *run);
 	int (*fields_alloc)(struct guest_run *run, const u16 *read, unsigned int nr_read,
 			    const u16 *write, unsigned int nr_write);
-	int (*fields_read)(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr,
-			   u64 *changed);
+	int (*fields_read)(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr);
 	int (*fields_write)(struct guest_run *run, const u16 *enc, const u64 *val,
 			    unsigned int nr);
+	void (*fields_allow)(struct guest_run *run, u16 enc, bool allow);
 };
 
 extern const struct hw_ops *hw;

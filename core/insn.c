@@ -182,18 +182,10 @@ static noinline int decoded_len(struct nestor_vcpu *vcpu)
 	return r ? r : insn.length;
 }
 
-int vcpu_insn_len(struct nestor_vcpu *vcpu)
+int vcpu_insn_len_slow(struct nestor_vcpu *vcpu)
 {
-	struct guest_run *run = vcpu->run;
-	unsigned int len;
+	unsigned int len = plain_len(vcpu);
 
-	if (run->exit.next_rip) {
-		u64 n = run->exit.next_rip - run->rip;
-
-		if (n - 1 < MAX_INSN_LEN)
-			return n;
-	}
-	len = plain_len(vcpu);
 	if (len)
 		return len;
 	return vcpu->atomic ? -EBUSY : decoded_len(vcpu);
@@ -210,7 +202,8 @@ void vcpu_advance(struct nestor_vcpu *vcpu, unsigned int len)
 		run->rip = (u32)run->rip;
 	run->int_shadow = false;
 	run->rflags &= ~X86_EFLAGS_RF;
-	insn_retired(vcpu, false);
+	if (unlikely((run->rflags & X86_EFLAGS_TF) || vcpu->guest_debug))
+		insn_retired(vcpu, false);
 }
 
 enum run_action emulation_error(struct nestor_vcpu *vcpu)

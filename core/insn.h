@@ -18,11 +18,21 @@ enum x86_mode vcpu_x86_mode(struct guest_run *run);
  */
 int vcpu_fetch(struct nestor_vcpu *vcpu, struct x86_insn *insn, u8 *bytes, unsigned int *len);
 
+int vcpu_insn_len_slow(struct nestor_vcpu *vcpu);
 /**
  * vcpu_insn_len() - length of the exited instruction, or as vcpu_fetch(); with vcpu->atomic -EBUSY
  * when it would have to be decoded
  */
-int vcpu_insn_len(struct nestor_vcpu *vcpu);
+static inline int vcpu_insn_len(struct nestor_vcpu *vcpu)
+{
+	const struct guest_run *run = vcpu->run;
+	u64 len = run->exit.next_rip - run->rip;
+
+	/* Where the CPU says so; 0 is no address of a next instruction. */
+	if (likely(run->exit.next_rip && len - 1 < MAX_INSN_LEN))
+		return len;
+	return vcpu_insn_len_slow(vcpu);
+}
 
 /** vcpu_advance() - RIP moves on by @len; interrupt shadow ends, TF traps */
 void vcpu_advance(struct nestor_vcpu *vcpu, unsigned int len);

@@ -13,11 +13,12 @@
  *   guest	GUEST MODE		and CPU_SECONDARY
  *   segment	GUEST MODE		and CPU_SECONDARY, RFLAGS.VM
  *   hot	HOT CTRL MODE GUEST
+ *   nonreg	HOT CTRL MODE GUEST
  *
- * inject and hot are tried whenever anything changed.  CPU_SECONDARY is in a CTRL
+ * inject, hot and nonreg are tried whenever anything changed.  CPU_SECONDARY is in a CTRL
  * field and RFLAGS.VM in a HOT one; both hardly ever change, so nvmx_check_entry()
  * remembers them and tries everything when they do.  The same goes for the
- * environment, but for PDPTEs in memory and VTPR, which inject and hot look at.
+ * environment, but for PDPTEs in memory and VTPR, which inject and nonreg look at.
  * tests/unit/nvmx_checks_test.c holds this list to the truth: it changes
  * each field after a pass and compares with a check of everything.
  */
@@ -85,6 +86,12 @@ static enum nvmx_check check_hot(const struct vmcs12 *v, const struct nvmx_check
 #include "nvmx/checks_hot.def"
 	return CHECK_none;
 }
+
+static enum nvmx_check check_nonreg(const struct vmcs12 *v, const struct nvmx_check_env *e)
+{
+#include "nvmx/checks_nonreg.def"
+	return CHECK_none;
+}
 #undef X
 
 static const struct check_group {
@@ -97,6 +104,7 @@ static const struct check_group {
 	{ check_guest, BIT(VMCS_GUEST) | BIT(VMCS_MODE) },
 	{ check_segment, BIT(VMCS_GUEST) | BIT(VMCS_MODE) },
 	{ check_hot, VMCS12_DIRTY_ALL },
+	{ check_nonreg, VMCS12_DIRTY_ALL },
 };
 
 static u64 aux_of(enum nvmx_check id, const struct vmcs12 *v, const struct nvmx_check_env *e)
@@ -200,6 +208,11 @@ bool nvmx_check_entry(struct vmcs12 *v, const struct nvmx_check_env *e, u32 clas
 		last->valid = true;
 	}
 	return true;
+}
+
+enum nvmx_check nvmx_check_hot(const struct vmcs12 *v, const struct nvmx_check_env *e)
+{
+	return check_hot(v, e);
 }
 
 u32 nvmx_check_groups(const struct vmcs12 *v, u32 classes)

@@ -123,6 +123,13 @@ bool nvmx_check_entry(struct vmcs12 *v, const struct nvmx_check_env *e, u32 clas
 		      struct nvmx_checked *last, struct verdict *bad);
 
 /**
+ * nvmx_check_hot() - the checks that are left of those tried at every entry when @v injects nothing,
+ * has no TPR shadow, pages as IA-32e has it, is active, and interruptibility and pending debug
+ * exceptions are 0
+ */
+enum nvmx_check nvmx_check_hot(const struct vmcs12 *v, const struct nvmx_check_env *e);
+
+/**
  * nvmx_check_groups() - GRP_* of guest state that the checks of @classes look at
  *
  * For a caller that leaves fields of @v as they were before L2 ran: those of the result

@@ -305,7 +305,7 @@ static bool may_sleep(const struct vmcs12 *v)
 	return v->entry_msr_load_count || v->guest_activity != ACTIVITY_ACTIVE;
 }
 
-enum nested_result nvmx_launch(struct nestor_vcpu *vcpu, bool launch, u64 next_rip, u32 *error)
+enum nested_result nvmx_launch(struct nestor_vcpu *vcpu, bool launch, u32 *error)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 	struct vmcs12 *v = n->vmcs12;
@@ -313,6 +313,9 @@ enum nested_result nvmx_launch(struct nestor_vcpu *vcpu, bool launch, u64 next_r
 	u32 changed, classes, bad;
 	enum nested_result r;
 
+	n->quick.on = false;
+	if (v->dirty & (BIT(VMCS_HOST) | BIT(VMCS_MODE)))
+		n->host_noted = false;
 	if (vcpu->atomic && may_sleep(v))
 		return NESTED_LATER;
 	/* All of L1's that this entry and the exit after it look at, in one go. */
@@ -350,6 +353,7 @@ enum nested_result nvmx_launch(struct nestor_vcpu *vcpu, bool launch, u64 next_r
 	nvmx_timer_enter(vcpu);
 	nvmx_mtf_enter(vcpu);
 	nvmx_activity_enter(vcpu);
+	nvmx_quick_settle(vcpu);
 	/* VMX root operation held it back; here it is an exit. */
 	if (unlikely(vcpu->apic && lapic_init_latched(vcpu)))
 		vcpu_request(vcpu, REQ_APIC_EVENTS);
@@ -362,6 +366,8 @@ void nvmx_resume_l2(struct nestor_vcpu *vcpu, u32 flags)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 
+	n->quick.on = false;
+	n->host_noted = false;
 	/* Capabilities may be others than those of the last entry. */
 	merge_controls(vcpu, CONTROL_CLASSES);
 	nvmx_merge_msrs(vcpu);

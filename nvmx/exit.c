@@ -140,6 +140,8 @@ static enum exit_want want(struct nestor_vcpu *vcpu, const struct exit_row *row)
 	const struct guest_exit *x = &vcpu->run->exit;
 	int wanted;
 
+	if (row->rule == RULE_ALWAYS)
+		return WANT_L1;
 	switch (row->rule) {
 	case RULE_L0:
 	case RULE_FAULT:
@@ -178,17 +180,22 @@ static u32 basic_reason(const struct guest_exit *x, const struct exit_row *row)
 	}
 }
 
+static noinline enum nested_who reflect_exception(struct nestor_vcpu *vcpu,
+						  const struct exit_row *row, u64 qual)
+{
+	u32 info = exception_info(vcpu);
+
+	return nvmx_reflect(vcpu, row->reason, qual, info,
+			    info & INTR_INFO_ERROR ? vcpu->run->exit.info1 : 0);
+}
+
 static enum nested_who reflect_row(struct nestor_vcpu *vcpu, const struct exit_row *row)
 {
-	const struct guest_exit *x = &vcpu->run->exit;
 	u64 qual = row->flags & X_QUAL ? nvmx_exit_qual(vcpu) : 0;
-	u32 info = 0, error = 0;
 
-	if (row->rule == RULE_EXCEPTION) {
-		info = exception_info(vcpu);
-		error = info & INTR_INFO_ERROR ? x->info1 : 0;
-	}
-	return nvmx_reflect(vcpu, basic_reason(x, row), qual, info, error);
+	if (row->rule == RULE_EXCEPTION)
+		return reflect_exception(vcpu, row, qual);
+	return nvmx_reflect(vcpu, basic_reason(&vcpu->run->exit, row), qual, 0, 0);
 }
 
 /* Done with, whichever is current now. */
@@ -204,7 +211,9 @@ static enum nested_who not_wanted(struct nestor_vcpu *vcpu, const struct exit_ro
 {
 	const struct guest_exit *x = &vcpu->run->exit;
 
-	if (vcpu->atomic && (x->reason == EXIT_HLT || row->rule == RULE_MSR))
+	/* What an x2APIC of the CPU's virtualisation comes to may sleep. */
+	if (vcpu->atomic && (x->reason == EXIT_HLT ||
+			     (row->rule == RULE_MSR && (nvmx_of(vcpu)->apic.on || (x->info1 & 1)))))
 		return NESTED_NOT_YET;
 	if (row->rule == RULE_MSR && nvmx_apic_msr(vcpu))
 		return handled(vcpu);
@@ -273,8 +282,9 @@ enum nested_who nvmx_l2_exit(struct nestor_vcpu *vcpu)
 	if (unlikely(nvmx_of(vcpu)->mtf.on) && vcpu->atomic)
 		return NESTED_NOT_YET;
 	nvmx_of(vcpu)->at_exit = true;
-	nvmx_activity_ran(vcpu);
-	who = nvmx_mtf_exit(vcpu) ? NESTED_BY_L1 : decide(vcpu);
+	if (unlikely(nvmx_of(vcpu)->activity != ACTIVITY_ACTIVE))
+		nvmx_activity_ran(vcpu);
+	who = unlikely(nvmx_of(vcpu)->mtf.on) && nvmx_mtf_exit(vcpu) ? NESTED_BY_L1 : decide(vcpu);
 	nvmx_of(vcpu)->at_exit = false;
 	return who;
 }

@@ -76,7 +76,6 @@ static enum nested_result do_entry(struct nestor_vcpu *vcpu, bool launch)
 	struct guest_run *run = vcpu->run;
 	enum nested_result r;
 	u32 error = 0;
-	int len;
 
 	if (n->current_ptr == NO_VMCS)
 		return nvmx_refuse(vcpu, FAIL_entry_no_current_vmcs, 0, NO_VMCS, 0);
@@ -88,15 +87,11 @@ static enum nested_result do_entry(struct nestor_vcpu *vcpu, bool launch)
 		return nvmx_refuse(vcpu, FAIL_vmlaunch_not_clear, 0, 1, 0);
 	if (!launch && !n->vmcs12->launched)
 		return nvmx_refuse(vcpu, FAIL_vmresume_not_launched, 0, 0, 0);
-	len = vcpu_insn_len(vcpu);
-	if (len == -EBUSY)
-		return NESTED_LATER;
-	if (len == -EAGAIN || !nvmx_shadow_pull(vcpu))
+	if (!nvmx_shadow_pull(vcpu))
 		return NESTED_RETRY;
-	/* Undecodable bytes: another CPU rewrote them; the exit vouches for the instruction. */
-	if (len < 0)
-		len = 3;
-	r = nvmx_launch(vcpu, launch, run->rip + len, &error);
+	if (!launch && likely(nvmx_quick_entry(vcpu)))
+		return NESTED_ENTERED;
+	r = nvmx_launch(vcpu, launch, &error);
 	/* Why is recorded by then. */
 	if (r == NESTED_OK)
 		nvmx_fail_valid(vcpu, error);

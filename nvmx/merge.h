@@ -44,6 +44,9 @@ struct nvmx_shared {
 	u64 cr0, efer, pat, dr7, debugctl;
 };
 
+/* Bits of CR0 that neither entry nor exit loads: these three and the reserved 15:6, 17 and 28:19 */
+#define NVMX_CR0_KEPT	(X_CR0_ET | X_CR0_NW | X_CR0_CD | 0x1ffaffc0)
+
 /* Groups of guest state that vmcs12 holds; those of HOT fields are current after every exit. */
 #define VMCS12_GROUPS	(GRP_SEG | GRP_DTABLE | GRP_CR | GRP_DR | GRP_PAT | GRP_LBR | GRP_SYS | \
 			 GRP_ACTIVITY | GRP_PDPTE)
@@ -76,7 +79,14 @@ void nvmx_save_hot(struct vmcs12 *v, const struct guest_run *l2);
  */
 void nvmx_save_state(struct vmcs12 *v, const struct guest_run *l2, u32 groups);
 
-/** nvmx_host_state() - L1's registers as "Loading Host State" leaves them; @l1 holds L2's era */
+/**
+ * nvmx_host_hot() - of L1's registers as "Loading Host State" leaves them those that exits of different
+ * L2s or moments change: hot ones, control registers, PAT, DR7, DEBUGCTL; @l2 holds L2's era
+ * nvmx_host_segments() - the rest: they depend on the host-state area and VM-exit controls alone
+ */
+void nvmx_host_hot(const struct vmcs12 *v, const struct nvmx_shared *l2, struct guest_run *l1);
+void nvmx_host_segments(const struct vmcs12 *v, struct guest_run *l1);
+/** nvmx_host_state() - all of L1's registers as "Loading Host State" leaves them; @l1 holds L2's era */
 void nvmx_host_state(const struct vmcs12 *v, const struct nvmx_shared *l2, struct guest_run *l1);
 
 /* Access rights: the VMCS's form and the packed one. */

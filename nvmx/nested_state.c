@@ -242,6 +242,8 @@ static void forget(struct nestor_vcpu *vcpu)
 	memset(&n->smm, 0, sizeof(n->smm));
 	n->lazy = 0;
 	n->checked.valid = false;
+	n->quick.on = false;
+	n->host_noted = false;
 	n->activity = ACTIVITY_ACTIVE;
 }
 

@@ -39,28 +39,31 @@ struct nvmx_ept {
 	struct pt_format fmt;
 };
 
+/* How many fields can be in the block of hw_ops.fields_alloc. */
 #define NVMX_SHADOWED_MAX	64
 
 /**
  * struct nvmx_shadowed - fields of the current VMCS that L1 accesses without an exit
  * @ready: the backend has a block for them
  * @on: the current VMCS is in it
- * @nr_l1: of the fields below, how many nobody but L1 writes; they come first
- * @nr_write: how many L1 may write, those included
- * @nr: how many there are
- * @index: enum vmcs12_index of each
- * @enc: encoding of each
- * @val: value that the block was last known to hold
- * @new_enc: fields on their way into the block; @new_val: their values.  Here because the kernel
- *	may clear what is on the stack
+ * @have: bit of each slot of shadow_vmcs.c whose field is in the block
+ * @open: those that L1 may write without an exit
+ * @open_enc: encodings of these; @open_slot: their slots; @nr_open: how many
+ * @used: those that it did write since @pulls was 0
+ * @pulls: number of entries that found the block on
+ * @val: value that the block was last known to hold, by slot
+ * @enc: fields on their way into the block or out of it; @new_val: their values.  Here because the
+ *	kernel may clear what is on the stack
  */
 struct nvmx_shadowed {
 	bool ready, on;
-	u8 nr_l1, nr_write, nr;
-	u8 index[NVMX_SHADOWED_MAX];
-	u16 enc[NVMX_SHADOWED_MAX];
+	u8 nr_open;
+	u16 pulls;
+	u64 have, open, used;
+	u16 open_enc[NVMX_SHADOWED_MAX];
+	u8 open_slot[NVMX_SHADOWED_MAX];
 	u64 val[NVMX_SHADOWED_MAX];
-	u16 new_enc[NVMX_SHADOWED_MAX];
+	u16 enc[NVMX_SHADOWED_MAX];
 	u64 new_val[NVMX_SHADOWED_MAX];
 };
 
@@ -136,6 +139,18 @@ struct nvmx_mtf {
 };
 
 /**
+ * struct nvmx_quick - the short way of entries and exits (quick.c)
+ * @on: the controls of the current VMCS, as of the last entry, leave nothing to do that may sleep, or that
+ *	is not about registers
+ * @saved: nvmx_saved_groups(); @lazy: nvmx_lazy_groups(); meaningful with @on
+ * @pat: an entry loads PAT, and an exit does not save it
+ */
+struct nvmx_quick {
+	bool on, pat;
+	u32 saved, lazy;
+};
+
+/**
  * struct nvmx - VT-x of one virtual processor
  * @head: what core knows
  * @l2: L2's run; shares L1's guest_msrs, has its own guest_sys
@@ -157,6 +172,8 @@ struct nvmx_mtf {
  * @env: what the checks of the entry under way look at beside the VMCS
  * @checked: when the current VMCS last passed its checks
  * @launch_exits: exits of the processor when L1 last launched a VMCS
+ * @quick: the short way
+ * @host_noted: the backend remembers L1's registers as the host-state area of the current VMCS has them
  * @activity: activity state in which L2 is or was entered, enum guest_activity
  * @apic: APIC virtualisation
  * @timer: preemption timer
@@ -192,6 +209,8 @@ struct nvmx {
 	struct nvmx_check_env env;
 	struct nvmx_checked checked;
 	u64 launch_exits;
+	struct nvmx_quick quick;
+	bool host_noted;
 	u8 activity;
 	struct nvmx_apic apic;
 	struct nvmx_timer timer;
@@ -225,6 +244,8 @@ void nvmx_shadow_off(struct nestor_vcpu *vcpu);
 void nvmx_shadow_drop(struct nestor_vcpu *vcpu);
 /** nvmx_shadow_pull() - before an entry: take in what L1 wrote; false: cannot be done here and now */
 bool nvmx_shadow_pull(struct nestor_vcpu *vcpu);
+/** nvmx_shadow_wrote() - an exit of L1 was a VMWRITE of field @i; false: cannot be done here and now */
+bool nvmx_shadow_wrote(struct nestor_vcpu *vcpu, enum vmcs12_index i, u64 val);
 /** nvmx_shadow_push() - after an exit, and whenever L0 wrote to vmcs12: L1 is to see it */
 void nvmx_shadow_push(struct nestor_vcpu *vcpu);
 
@@ -248,13 +269,19 @@ u32 nvmx_field_groups(enum vmcs12_index i);
 /** nvmx_launch() - VMLAUNCH (@launch) or VMRESUME with a current VMCS; all earlier checks of the
  *  instruction itself have passed.  *error: VM-instruction error when it returns NESTED_OK.
  */
-enum nested_result nvmx_launch(struct nestor_vcpu *vcpu, bool launch, u64 next_rip, u32 *error);
+enum nested_result nvmx_launch(struct nestor_vcpu *vcpu, bool launch, u32 *error);
 /**
  * nvmx_resume_l2() - make L2 current with the registers that its run holds
  * @flags: KVM_STATE_NESTED_RUN_PENDING: the event of the entry has yet to be injected; _MTF_PENDING
  * The current VMCS was checked and L2's root is selected.
  */
 void nvmx_resume_l2(struct nestor_vcpu *vcpu, u32 flags);
+
+/* quick.c */
+/** nvmx_quick_settle() - after an entry the long way: may the next one be short? */
+void nvmx_quick_settle(struct nestor_vcpu *vcpu);
+/** nvmx_quick_entry() - VMRESUME the short way; false: nothing was done, go the long one */
+bool nvmx_quick_entry(struct nestor_vcpu *vcpu);
 
 /* nested_state.c: KVM_GET_NESTED_STATE and KVM_SET_NESTED_STATE */
 int nvmx_get_state(struct nestor_vcpu *vcpu, struct kvm_nested_state *s);

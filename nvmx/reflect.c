@@ -4,10 +4,12 @@
  * MSRs, load host state, load MSRs.
  *
  * It is the hot path's second half, so it writes what L1's exit handlers read and leaves
- * the rest of L2's registers where they are (sync.c).  Host state is written whole: to
- * find out what L1 changed since the last exit would take as many reads.
+ * the rest of L2's registers where they are (sync.c).  Host state is written whole, since to
+ * find out what L1 changed since the last exit would take as many reads; as long as its fields
+ * stay the same the backend has it ready (hw_ops.note).
  */
 #include "core/events.h"
+#include "core/hw_ops.h"
 #include "core/trace.h"
 #include "core/x86.h"
 #include "mmu/gva.h"
@@ -75,7 +77,7 @@ static struct guest_event take_injected(struct nestor_vcpu *vcpu)
 	return ev;
 }
 
-static void record_vectoring(struct nestor_vcpu *vcpu, struct vmcs12 *v)
+static noinline void record_event(struct nestor_vcpu *vcpu, struct vmcs12 *v)
 {
 	struct guest_event ev = take_injected(vcpu);
 
@@ -86,6 +88,16 @@ static void record_vectoring(struct nestor_vcpu *vcpu, struct vmcs12 *v)
 	/* What it pushes is where L2 goes on; the length says how far that is. */
 	if (pushes_next_rip(&ev))
 		v->exit_insn_len = (u32)(vcpu->run->next_rip - vcpu->run->rip);
+}
+
+static void record_vectoring(struct nestor_vcpu *vcpu, struct vmcs12 *v)
+{
+	if (unlikely(any_injected(vcpu) || vcpu->run->exit.vectoring.valid)) {
+		record_event(vcpu, v);
+		return;
+	}
+	vcpu->run->inject.valid = false;
+	v->idt_vectoring_info = 0;
 }
 
 /*
@@ -142,13 +154,21 @@ static void take_pending(struct nestor_vcpu *vcpu)
 	x->pending = false;
 }
 
+static u32 exit_length(struct nestor_vcpu *vcpu)
+{
+	const struct guest_exit *x = &vcpu->run->exit;
+	u64 len = x->next_rip - vcpu->run->rip;
+
+	return likely(x->next_rip && len <= MAX_INSN_LEN) ? len : nvmx_exit_length(vcpu);
+}
+
 /* What only an exit of the CPU has; an event that L0 offered L1 has nothing of it. */
 static void record_instruction(struct nestor_vcpu *vcpu, struct vmcs12 *v)
 {
 	const struct guest_exit *x = &vcpu->run->exit;
 	u8 flags = nvmx_of(vcpu)->at_exit ? nvmx_exit_table[x->reason].flags : 0;
 
-	v->exit_insn_len = flags & X_INSN ? nvmx_exit_length(vcpu) : 0;
+	v->exit_insn_len = flags & X_INSN ? exit_length(vcpu) : 0;
 	v->exit_insn_info = flags & X_INFO ? x->insn_info : 0;
 	if (flags & X_GLA)
 		v->guest_linear_addr = x->gla;
@@ -180,7 +200,8 @@ static void save_guest(struct nestor_vcpu *vcpu)
 	struct nvmx *n = nvmx_of(vcpu);
 	struct guest_run *l2 = &n->l2;
 	struct vmcs12 *v = n->vmcs12;
-	u32 lazy = nvmx_lazy_groups(v), now = nvmx_saved_groups(v) & ~lazy;
+	u32 lazy = n->quick.on ? n->quick.lazy : nvmx_lazy_groups(v);
+	u32 now = (n->quick.on ? n->quick.saved : nvmx_saved_groups(v)) & ~lazy;
 
 	/* All that is looked at until L1 runs, in one go. */
 	run_need(l2, now | VMCS12_HOT | GRP_CR2 | GRP_DR);
@@ -202,7 +223,6 @@ static void share_back(struct nestor_vcpu *vcpu)
 	struct guest_run *l1 = &vcpu->l1, *l2 = &nvmx_of(vcpu)->l2;
 
 	memcpy(l1->gpr, l2->gpr, sizeof(l1->gpr));
-	run_need(l2, GRP_CR2 | GRP_DR);
 	run_need(l1, GRP_CR2 | GRP_DR | GRP_LBR);
 	if (l1->cr2 != l2->cr2) {
 		l1->cr2 = l2->cr2;
@@ -214,26 +234,43 @@ static void share_back(struct nestor_vcpu *vcpu)
 	}
 }
 
+/* The registers that a VM exit gives L1 whole. */
+static void load_whole(struct nestor_vcpu *vcpu, bool nmi_blocked)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+	struct guest_run *l1 = &vcpu->l1;
+
+	if (likely(n->host_noted && !nmi_blocked)) {
+		run_again(l1);
+		return;
+	}
+	nvmx_host_segments(n->vmcs12, l1);
+	l1->nmi_blocked = nmi_blocked;
+	run_dirty(l1, HOST_GROUPS);
+	if (hw_caps.again && !nmi_blocked) {
+		hw->note(l1);
+		n->host_noted = true;
+	}
+}
+
 static void load_host(struct nestor_vcpu *vcpu)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 	struct guest_run *l1 = &vcpu->l1, *cur = vcpu->run;
 	const struct vmcs12 *v = n->vmcs12;
-	struct nvmx_shared left = {};
 	struct nvmx_host_regs was;
-	u32 groups = HOST_GROUPS;
+	struct nvmx_shared left;
 	bool pat = v->exit_ctls & EXIT_LOAD_PAT;
+	u32 groups = 0;
 
 	run_need(cur, pat ? GRP_CR | GRP_ACTIVITY : GRP_CR | GRP_ACTIVITY | GRP_PAT);
 	left.cr0 = cur->cr0;
 	left.efer = cur->efer;
 	left.pat = cur->pat;
-	/* Virtual NMIs leave the processor's own unblocked while L2 runs. */
-	l1->nmi_blocked = cur->nmi_blocked && !(v->pin_ctls & PIN_VIRTUAL_NMI);
 	if (!(l1->avail & GRP_PAT) || l1->pat != (pat ? v->host_pat : left.pat))
 		groups |= GRP_PAT;
 	was = (struct nvmx_host_regs){ l1->cr0, l1->cr3, l1->cr4, l1->efer, l1->dr7, l1->debugctl };
-	nvmx_host_state(v, &left, l1);
+	nvmx_host_hot(v, &left, l1);
 	if (!(l1->avail & GRP_CR) || was.cr0 != l1->cr0 || was.cr3 != l1->cr3 ||
 	    was.cr4 != l1->cr4 || was.efer != l1->efer)
 		groups |= GRP_CR;
@@ -242,6 +279,8 @@ static void load_host(struct nestor_vcpu *vcpu)
 	if (!(l1->avail & GRP_LBR) || was.debugctl != l1->debugctl)
 		groups |= GRP_LBR;
 	run_dirty(l1, groups);
+	/* Virtual NMIs leave the processor's own unblocked while L2 runs. */
+	load_whole(vcpu, cur->nmi_blocked && !(v->pin_ctls & PIN_VIRTUAL_NMI));
 	/* Without a VPID nothing cached survives a transition. */
 	if (!(nvmx_cpu2(v) & CPU2_VPID))
 		l1->new_tag = true;
@@ -292,16 +331,19 @@ enum nested_who nvmx_reflect(struct nestor_vcpu *vcpu, u32 reason, u64 qual, u32
 	struct nvmx *n = nvmx_of(vcpu);
 	const struct vmcs12 *v = n->vmcs12;
 
-	if (vcpu->atomic && may_sleep(vcpu))
+	if (vcpu->atomic && !n->quick.on && may_sleep(vcpu))
 		return NESTED_NOT_YET;
 	end_nmi_step(vcpu);
-	nvmx_mtf_drop(vcpu);
+	if (!n->quick.on)
+		nvmx_mtf_drop(vcpu);
 	take_pending(vcpu);
 	intr_info = note_unblocking(vcpu, intr_info);
 	record_exit(vcpu, reason, qual, intr_info, error_code);
 	save_guest(vcpu);
-	nvmx_apic_exit(vcpu);
-	nvmx_timer_exit(vcpu, reason == VMEXIT_TIMER);
+	if (!n->quick.on) {
+		nvmx_apic_exit(vcpu);
+		nvmx_timer_exit(vcpu, reason == VMEXIT_TIMER);
+	}
 	trace_nestor_nested_exit(vcpu, n->l2.rip, reason, qual, intr_info, v->idt_vectoring_info);
 	if (v->exit_msr_store_count &&
 	    nvmx_msrs_store(vcpu, v->exit_msr_store_addr, v->exit_msr_store_count)) {

@@ -7,37 +7,68 @@
  * The fields are those that hypervisors touch at most exits.  None is one that waits in
  * L2's run (nvmx_field_groups), none has more than one encoding, and all of them exist
  * for L1.  vmcs12 is behind what L1 wrote until nvmx_shadow_pull().
+ *
+ * What L1 may write has to be read back at each entry.  So a field that it has not written for a
+ * while is closed: the next VMWRITE exits, and opens it again.
  */
 #include "core/hw_ops.h"
 #include "nvmx/nvmx.h"
 
-/* L1 may write these, and nobody else does while the VMCS is in the block. */
-static const u8 hot_write[] = {
-	VMCS12_cpu_ctls, VMCS12_exception_bitmap, VMCS12_tpr_threshold,
-	VMCS12_entry_error_code, VMCS12_entry_insn_len,
-	VMCS12_cr0_mask, VMCS12_cr0_read_shadow, VMCS12_cr4_mask, VMCS12_cr4_read_shadow,
-	VMCS12_host_cr3, VMCS12_host_cr4, VMCS12_host_rsp, VMCS12_host_rip,
-	VMCS12_host_fs_sel, VMCS12_host_gs_sel, VMCS12_host_fs_base, VMCS12_host_gs_base,
+/*
+ * The fields, a slot of the block each: those that L1 may write and nobody else does while the VMCS
+ * is in the block, those that L1 may write and an exit does, and those that an exit writes and L1
+ * may read (a write, which some offer, exits).
+ */
+#define HOT_WRITE(X)								\
+	X(cpu_ctls) X(exception_bitmap) X(tpr_threshold)			\
+	X(entry_error_code) X(entry_insn_len)					\
+	X(cr0_mask) X(cr0_read_shadow) X(cr4_mask) X(cr4_read_shadow)		\
+	X(host_cr3) X(host_cr4) X(host_rsp) X(host_rip)				\
+	X(host_fs_sel) X(host_gs_sel) X(host_fs_base) X(host_gs_base)
+#define HOT_STATE(X)								\
+	X(guest_rip) X(guest_rsp) X(guest_rflags) X(guest_interruptibility)	\
+	X(guest_cr0) X(guest_cr3) X(guest_cr4) X(guest_activity)		\
+	X(guest_pending_dbg) X(guest_intr_status) X(preemption_timer)		\
+	X(entry_intr_info)
+#define HOT_READ(X)								\
+	X(exit_reason) X(exit_qual) X(exit_intr_info) X(exit_error_code)	\
+	X(idt_vectoring_info) X(idt_vectoring_error) X(exit_insn_len)		\
+	X(exit_insn_info) X(guest_linear_addr)
+
+enum slot {
+#define X(name) SLOT_##name,
+	HOT_WRITE(X)
+	HOT_STATE(X)
+	HOT_READ(X)
+#undef X
+	NR_SLOTS
 };
 
-/* L1 may write these, and an exit does. */
-static const u8 hot_state[] = {
-	VMCS12_guest_rip, VMCS12_guest_rsp, VMCS12_guest_rflags, VMCS12_guest_interruptibility,
-	VMCS12_guest_cr0, VMCS12_guest_cr3, VMCS12_guest_cr4, VMCS12_guest_activity,
-	VMCS12_guest_pending_dbg, VMCS12_guest_intr_status, VMCS12_preemption_timer,
-	VMCS12_entry_intr_info,
-};
+#define WRITABLE	(BIT_ULL(SLOT_exit_reason) - 1)
+/* Entries without a write after which a field is closed. */
+#define PATIENCE	64
 
-/* An exit writes these and L1 may read them; a write, which some offer, exits. */
-static const u8 hot_read[] = {
-	VMCS12_exit_reason, VMCS12_exit_qual, VMCS12_exit_intr_info, VMCS12_exit_error_code,
-	VMCS12_idt_vectoring_info, VMCS12_idt_vectoring_error, VMCS12_exit_insn_len,
-	VMCS12_exit_insn_info, VMCS12_guest_linear_addr,
-};
-
-static_assert(ARRAY_SIZE(hot_write) + ARRAY_SIZE(hot_state) + ARRAY_SIZE(hot_read) <= NVMX_SHADOWED_MAX,
-	      "all fields have a place");
+static_assert(NR_SLOTS <= NVMX_SHADOWED_MAX, "all fields have a place");
 static_assert(NR_VMCS12_FIELDS <= 0xff, "an index is a byte");
+
+static const struct {
+	u8 index;
+	u16 enc;
+} slots[NR_SLOTS] = {
+#define X(name) { VMCS12_##name, VMCS_ENC_##name },
+	HOT_WRITE(X)
+	HOT_STATE(X)
+	HOT_READ(X)
+#undef X
+};
+
+/* Slot + 1 by field, of those that L1 may write. */
+static const u8 slot_of[NR_VMCS12_FIELDS] = {
+#define X(name) [VMCS12_##name] = SLOT_##name + 1,
+	HOT_WRITE(X)
+	HOT_STATE(X)
+#undef X
+};
 
 /* What L1 has in software may be no field of the CPU's. */
 static bool backend_has(u8 cap)
@@ -54,18 +85,15 @@ static bool backend_has(u8 cap)
 	}
 }
 
-static void add(struct nvmx *n, const u8 *fields, unsigned int nr)
+static void list_open(struct nvmx_shadowed *s, u64 open)
 {
-	struct nvmx_shadowed *s = &n->shadowed;
-	unsigned int i;
+	s->open = open;
+	s->nr_open = 0;
+	for (; open; open &= open - 1) {
+		unsigned int i = __ffs(open);
 
-	for (i = 0; i < nr; i++) {
-		const struct vmcs12_field *f = &vmcs12_fields[fields[i]];
-
-		if (!(n->caps.fields & BIT(f->cap)) || !backend_has(f->cap))
-			continue;
-		s->index[s->nr] = fields[i];
-		s->enc[s->nr++] = f->encoding;
+		s->open_enc[s->nr_open] = slots[i].enc;
+		s->open_slot[s->nr_open++] = i;
 	}
 }
 
@@ -73,17 +101,26 @@ void nvmx_shadow_setup(struct nestor_vcpu *vcpu)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 	struct nvmx_shadowed *s = &n->shadowed;
+	unsigned int i, nr = 0, nr_write = 0;
 
 	if (s->ready || !hw_caps.guest_fields)
 		return;
-	s->nr = 0;
-	add(n, hot_write, ARRAY_SIZE(hot_write));
-	s->nr_l1 = s->nr;
-	add(n, hot_state, ARRAY_SIZE(hot_state));
-	s->nr_write = s->nr;
-	add(n, hot_read, ARRAY_SIZE(hot_read));
+	s->have = 0;
+	for (i = 0; i < NR_SLOTS; i++) {
+		u8 cap = vmcs12_fields[slots[i].index].cap;
+
+		if (!(n->caps.fields & BIT(cap)) || !backend_has(cap))
+			continue;
+		s->have |= BIT_ULL(i);
+		s->enc[nr++] = slots[i].enc;
+		if (BIT_ULL(i) & WRITABLE)
+			nr_write = nr;
+	}
+	list_open(s, s->have & WRITABLE);
+	s->used = 0;
+	s->pulls = 0;
 	/* Out of memory: it works without, and the next VMXON tries again. */
-	s->ready = !hw->fields_alloc(&vcpu->l1, s->enc, s->nr, s->enc, s->nr_write);
+	s->ready = !hw->fields_alloc(&vcpu->l1, s->enc, nr, s->enc, nr_write);
 }
 
 static void turn(struct nestor_vcpu *vcpu, bool on)
@@ -93,35 +130,93 @@ static void turn(struct nestor_vcpu *vcpu, bool on)
 	vcpu->l1.ctl_dirty |= CTL_FIELDS;
 }
 
+/* The slots in @which of the block get what vmcs12 has. */
+static int put(struct nestor_vcpu *vcpu, u64 which)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+	struct nvmx_shadowed *s = &n->shadowed;
+	unsigned int nr = 0;
+
+	for (; which; which &= which - 1) {
+		unsigned int i = __ffs(which);
+
+		s->val[i] = n->vmcs12->f[slots[i].index];
+		s->enc[nr] = slots[i].enc;
+		s->new_val[nr++] = s->val[i];
+	}
+	return hw->fields_write(&vcpu->l1, s->enc, s->new_val, nr);
+}
+
 void nvmx_shadow_on(struct nestor_vcpu *vcpu)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 	struct nvmx_shadowed *s = &n->shadowed;
-	unsigned int i;
 
 	if (!s->ready || n->current_ptr == NO_VMCS)
 		return;
-	for (i = 0; i < s->nr; i++)
-		s->val[i] = n->vmcs12->f[s->index[i]];
-	if (!hw->fields_write(&vcpu->l1, s->enc, s->val, s->nr))
+	if (!put(vcpu, s->have))
 		turn(vcpu, true);
+}
+
+static noinline void set_open(struct nestor_vcpu *vcpu, u64 open)
+{
+	struct nvmx_shadowed *s = &nvmx_of(vcpu)->shadowed;
+	u64 diff = open ^ s->open;
+
+	for (; diff; diff &= diff - 1) {
+		unsigned int i = __ffs(diff);
+
+		hw->fields_allow(&vcpu->l1, slots[i].enc, open & BIT_ULL(i));
+	}
+	list_open(s, open);
+}
+
+/* Fields were read back in vain for too long. */
+static noinline void close_unused(struct nestor_vcpu *vcpu)
+{
+	struct nvmx_shadowed *s = &nvmx_of(vcpu)->shadowed;
+
+	set_open(vcpu, s->open & s->used);
+	s->used = 0;
+	s->pulls = 0;
 }
 
 bool nvmx_shadow_pull(struct nestor_vcpu *vcpu)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 	struct nvmx_shadowed *s = &n->shadowed;
-	u64 changed;
+	unsigned int i, slot;
 
 	if (!s->on)
 		return true;
-	if (hw->fields_read(&vcpu->l1, s->enc, s->val, s->nr_write, &changed))
+	if (s->nr_open && hw->fields_read(&vcpu->l1, s->open_enc, s->new_val, s->nr_open))
 		return false;
-	for (; changed; changed &= changed - 1) {
-		unsigned int i = __ffs(changed);
-
-		vmcs12_set(n->vmcs12, s->index[i], false, s->val[i]);
+	for (i = 0; i < s->nr_open; i++) {
+		slot = s->open_slot[i];
+		if (s->new_val[i] == s->val[slot])
+			continue;
+		s->val[slot] = s->new_val[i];
+		s->used |= BIT_ULL(slot);
+		vmcs12_set(n->vmcs12, slots[slot].index, false, s->val[slot]);
 	}
+	if (unlikely(++s->pulls > PATIENCE))
+		close_unused(vcpu);
+	return true;
+}
+
+bool nvmx_shadow_wrote(struct nestor_vcpu *vcpu, enum vmcs12_index i, u64 val)
+{
+	struct nvmx_shadowed *s = &nvmx_of(vcpu)->shadowed;
+	unsigned int slot = slot_of[i] - 1;
+
+	if (!s->on || !slot_of[i] || !(s->have & BIT_ULL(slot)))
+		return true;
+	val &= vmcs12_mask(i);
+	if (hw->fields_write(&vcpu->l1, &slots[slot].enc, &val, 1))
+		return false;
+	s->val[slot] = val;
+	s->used |= BIT_ULL(slot);
+	set_open(vcpu, s->open | BIT_ULL(slot));
 	return true;
 }
 
@@ -147,23 +242,20 @@ void nvmx_shadow_off(struct nestor_vcpu *vcpu)
 void nvmx_shadow_push(struct nestor_vcpu *vcpu)
 {
 	struct nvmx *n = nvmx_of(vcpu);
+	const struct vmcs12 *v = n->vmcs12;
 	struct nvmx_shadowed *s = &n->shadowed;
-	const u64 *f = n->vmcs12->f;
-	unsigned int i, nr = 0, end = s->nr;
+	u64 which = 0;
 
 	if (!s->on)
 		return;
-	_Pragma("GCC unroll 4")
-	for (i = s->nr_l1; i < end; i++) {
-		u64 now = f[s->index[i]];
-
-		if (likely(now == s->val[i]))
-			continue;
-		s->val[i] = now;
-		s->new_enc[nr] = s->enc[i];
-		s->new_val[nr++] = now;
-	}
+#define X(name)							\
+	if (unlikely(v->name != s->val[SLOT_##name]))		\
+		which |= BIT_ULL(SLOT_##name);
+	HOT_STATE(X)
+	HOT_READ(X)
+#undef X
+	which &= s->have;
 	/* Where it cannot be told, L1 has to ask. */
-	if (nr && hw->fields_write(&vcpu->l1, s->new_enc, s->new_val, nr))
+	if (which && put(vcpu, which))
 		turn(vcpu, false);
 }

@@ -9,8 +9,6 @@
 #include "core/x86.h"
 #include "nvmx/merge.h"
 
-/* Bits of CR0 that neither entry nor exit loads: three, and what is reserved, bits 15:6, 17 and 28:19 */
-#define CR0_KEPT	(X_CR0_ET | X_CR0_NW | X_CR0_CD | 0x1ffaffc0)
 #define DR7_LOADED	0xffff27ffull
 #define RFLAGS_FIXED	X_RFLAGS_FIXED
 
@@ -88,7 +86,7 @@ static u64 load_efer(const struct vmcs12 *v, u64 l1_efer)
 
 static void load_cr(const struct vmcs12 *v, const struct nvmx_shared *l1, struct guest_run *out)
 {
-	out->cr0 = (v->guest_cr0 & ~CR0_KEPT) | (l1->cr0 & CR0_KEPT);
+	out->cr0 = (v->guest_cr0 & ~NVMX_CR0_KEPT) | (l1->cr0 & NVMX_CR0_KEPT);
 	out->cr3 = v->guest_cr3;
 	out->cr4 = v->guest_cr4;
 	out->efer = load_efer(v, l1->efer);
@@ -253,7 +251,7 @@ static struct guest_seg host_data(u64 sel, u64 base)
 	};
 }
 
-static void host_segments(const struct vmcs12 *v, struct guest_run *l1)
+void nvmx_host_segments(const struct vmcs12 *v, struct guest_run *l1)
 {
 	struct guest_sys *s = l1->sys;
 
@@ -276,6 +274,8 @@ static void host_segments(const struct vmcs12 *v, struct guest_run *l1)
 	s->sysenter_eip = v->host_sysenter_eip;
 	l1->gdtr = (struct guest_dtable){ .base = v->host_gdtr_base, .limit = HOST_DT_LIMIT };
 	l1->idtr = (struct guest_dtable){ .base = v->host_idtr_base, .limit = HOST_DT_LIMIT };
+	l1->activity = ACTIVITY_ACTIVE;
+	l1->pending_dbg = 0;
 }
 
 static u64 host_efer(const struct vmcs12 *v, u64 efer)
@@ -287,24 +287,27 @@ static u64 host_efer(const struct vmcs12 *v, u64 efer)
 	return v->exit_ctls & EXIT_HOST_64 ? efer | lm : efer & ~lm;
 }
 
-void nvmx_host_state(const struct vmcs12 *v, const struct nvmx_shared *l2, struct guest_run *l1)
+void nvmx_host_hot(const struct vmcs12 *v, const struct nvmx_shared *l2, struct guest_run *l1)
 {
 	bool host64 = v->exit_ctls & EXIT_HOST_64;
 
-	l1->cr0 = (v->host_cr0 & ~CR0_KEPT) | (l2->cr0 & CR0_KEPT);
+	l1->cr0 = (v->host_cr0 & ~NVMX_CR0_KEPT) | (l2->cr0 & NVMX_CR0_KEPT);
 	l1->cr3 = v->host_cr3;
 	l1->cr4 = host64 ? v->host_cr4 | X_CR4_PAE : v->host_cr4 & ~X_CR4_PCIDE;
 	l1->efer = host_efer(v, l2->efer);
 	l1->pat = v->exit_ctls & EXIT_LOAD_PAT ? v->host_pat : l2->pat;
 	l1->dr7 = X_DR7_RESET;
 	l1->debugctl = 0;
-	host_segments(v, l1);
 	l1->rip = v->host_rip;
 	l1->gpr[REG_RSP] = v->host_rsp;
 	l1->rflags = RFLAGS_FIXED;
 	l1->cpl = 0;
 	l1->int_shadow = false;
 	l1->mov_ss = false;
-	l1->activity = ACTIVITY_ACTIVE;
-	l1->pending_dbg = 0;
+}
+
+void nvmx_host_state(const struct vmcs12 *v, const struct nvmx_shared *l2, struct guest_run *l1)
+{
+	nvmx_host_hot(v, l2, l1);
+	nvmx_host_segments(v, l1);
 }

@@ -67,19 +67,27 @@ static u64 read_field(struct nestor_vcpu *vcpu, u64 vmcs, int i, bool high)
 	return vmcs12_get(nvmx_of(vcpu)->vmcs12, i, high);
 }
 
-static void write_field(struct nestor_vcpu *vcpu, u64 vmcs, int i, bool high, u64 val)
+/* false: with vcpu->atomic, not here and now; nothing was done. */
+static bool write_field(struct nestor_vcpu *vcpu, u64 vmcs, int i, bool high, u64 val)
 {
+	struct vmcs12 *v = nvmx_of(vcpu)->vmcs12;
+
 	if (vcpu_in_l2(vcpu)) {
 		write_linked(vcpu, vmcs, i, high, val);
-		return;
+		return true;
 	}
 	nvmx_sync(vcpu, nvmx_field_groups(i));
-	/* L1 may read these without an exit, but not write them. */
-	if (vmcs12_fields[i].class == VMCS_INFO)
-		nvmx_shadow_off(vcpu);
-	vmcs12_set(nvmx_of(vcpu)->vmcs12, i, high, val);
-	if (vmcs12_fields[i].class == VMCS_INFO)
-		nvmx_shadow_on(vcpu);
+	if (likely(vmcs12_fields[i].class != VMCS_INFO && nvmx_shadow_wrote(vcpu, i, val))) {
+		vmcs12_set(v, i, high, val);
+		return true;
+	}
+	/* The shadow has to be taken back for it: L1 may read these without an exit, but not write them. */
+	if (vcpu->atomic)
+		return false;
+	nvmx_shadow_off(vcpu);
+	vmcs12_set(v, i, high, val);
+	nvmx_shadow_on(vcpu);
+	return true;
 }
 
 /*
@@ -206,9 +214,5 @@ enum nested_result nvmx_do_vmwrite(struct nestor_vcpu *vcpu)
 	if (vmcs12_fields[i].class == VMCS_INFO && !(caps->misc & MISC_VMWRITE_ALL))
 		return fail(vcpu, FAIL_vmwrite_read_only_field, vmcs, VMXERR_READ_ONLY_FIELD,
 			    encoding);
-	/* The shadow has to be taken back for it. */
-	if (vmcs12_fields[i].class == VMCS_INFO && vcpu->atomic)
-		return NESTED_LATER;
-	write_field(vcpu, vmcs, i, high, val);
-	return nvmx_succeed(vcpu);
+	return write_field(vcpu, vmcs, i, high, val) ? nvmx_succeed(vcpu) : NESTED_LATER;
 }

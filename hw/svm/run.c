@@ -203,8 +203,7 @@ static int svm_fields_alloc(struct guest_run *run, const u16 *read, unsigned int
 	return -EOPNOTSUPP;
 }
 
-static int svm_fields_read(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr,
-			   u64 *changed)
+static int svm_fields_read(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr)
 {
 	return -EAGAIN;
 }
@@ -213,6 +212,14 @@ static int svm_fields_write(struct guest_run *run, const u16 *enc, const u64 *va
 			    unsigned int nr)
 {
 	return -EAGAIN;
+}
+
+static void svm_fields_allow(struct guest_run *run, u16 enc, bool allow)
+{
+}
+
+static void svm_note(struct guest_run *run)
+{
 }
 
 const struct hw_ops svm_hw_ops = {
@@ -230,7 +237,9 @@ const struct hw_ops svm_hw_ops = {
 	.enter = svm_enter,
 	.fetch = svm_fetch,
 	.refuses = svm_refuses,
+	.note = svm_note,
 	.fields_alloc = svm_fields_alloc,
 	.fields_read = svm_fields_read,
 	.fields_write = svm_fields_write,
+	.fields_allow = svm_fields_allow,
 };

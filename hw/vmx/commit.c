@@ -39,7 +39,7 @@ static void commit_segs(struct guest_run *run)
 	commit_seg(SEG_SS, &run->seg[SEG_SS], ctx->ss_ar);
 }
 
-static void commit_cpl(struct guest_run *run)
+static __always_inline void commit_cpl(struct guest_run *run)
 {
 	struct vmx_ctx *ctx = vmx_ctx(run);
 	u32 ar = (ctx->ss_ar & ~(u32)SEG_ATTR_DPL) | run->cpl << 5;
@@ -50,7 +50,7 @@ static void commit_cpl(struct guest_run *run)
 	ctx->ss_ar = ar;
 }
 
-static void commit_sys(struct guest_run *run)
+static noinline void commit_sys(struct guest_run *run)
 {
 	struct guest_sys *s = run->sys;
 
@@ -95,7 +95,7 @@ static void commit_cr_masks(struct guest_run *run)
 	vmwrite(VMCS_CR4_SHADOW, (run->cr4 & ~run->cr4_mask) | (run->cr4_shadow & run->cr4_mask));
 }
 
-static void commit_regs(struct guest_run *run, u32 groups)
+static noinline void commit_regs(struct guest_run *run, u32 groups)
 {
 	int i;
 
@@ -168,7 +168,7 @@ static void commit_intercepts(struct guest_run *run)
 		vmwrite(VMCS_XSS_EXIT_BITMAP, ~0ull);
 }
 
-static void commit_ctl(struct guest_run *run, u32 groups)
+static noinline void commit_ctl(struct guest_run *run, u32 groups)
 {
 	struct vmx_ctx *ctx = vmx_ctx(run);
 
@@ -209,19 +209,18 @@ static void flush_root(u64 eptp)
  * the table's address, whoever uses it: it is dropped when the run moved, and on demand; that
  * takes the combined translations along.
  */
-static void commit_tag(struct guest_run *run, struct vmx_cpu *vc)
+static noinline void change_tag(struct guest_run *run, struct vmx_cpu *vc, u64 eptp)
 {
 	struct vmx_ctx *ctx = vmx_ctx(run);
 	int cpu = smp_processor_id();
 	bool fresh = ctx->tag_cpu != cpu || ctx->vpid_gen != vc->vpid_gen;
-	u64 eptp = run->root.a | EPTP_WB | EPTP_WALK_4 | (run->root_ad ? EPTP_AD : 0);
 
 	if (ctx->eptp != eptp) {
 		vmwrite(VMCS_EPTP, eptp);
 		ctx->eptp = eptp;
 		run->flush = true;
 	}
-	if (unlikely(fresh) && vmx_caps.vpid) {
+	if (fresh && vmx_caps.vpid) {
 		if (vc->next_vpid >= hw_caps.nr_tags) {
 			vc->vpid_gen++;
 			vc->next_vpid = 1;
@@ -229,10 +228,10 @@ static void commit_tag(struct guest_run *run, struct vmx_cpu *vc)
 		}
 		ctx->vpid = vc->next_vpid++;
 		vmwrite(VMCS_VPID, ctx->vpid);
-	} else if (unlikely(run->new_tag) && vmx_caps.vpid) {
+	} else if (run->new_tag && vmx_caps.vpid) {
 		invvpid(INVVPID_SINGLE, ctx->vpid);
 	}
-	if (unlikely(fresh || run->flush))
+	if (fresh || run->flush)
 		flush_root(eptp);
 	ctx->tag_cpu = cpu;
 	ctx->vpid_gen = vc->vpid_gen;
@@ -240,13 +239,20 @@ static void commit_tag(struct guest_run *run, struct vmx_cpu *vc)
 	run->new_tag = false;
 }
 
-static u32 interruptibility(const struct guest_run *run, const struct vmx_ctx *ctx)
+static __always_inline void commit_tag(struct guest_run *run, struct vmx_cpu *vc)
+{
+	const struct vmx_ctx *ctx = vmx_ctx(run);
+	u64 eptp = run->root.a | EPTP_WB | EPTP_WALK_4 | (run->root_ad ? EPTP_AD : 0);
+
+	if (unlikely(ctx->eptp != eptp || ctx->tag_cpu != smp_processor_id() ||
+		     ctx->vpid_gen != vc->vpid_gen || run->flush || run->new_tag))
+		change_tag(run, vc, eptp);
+}
+
+static noinline u32 shadow_or_event(const struct guest_run *run, u32 blocked)
 {
 	u32 now = 0;
-	bool blocked = ctx->interruptibility & INTR_STATE_NMI;
 
-	if (run->dirty & GRP_ACTIVITY)
-		blocked = run->nmi_blocked;
 	/* A shadow of unknown origin (the VMM's, say): STI's needs IF. */
 	if (run->int_shadow)
 		now = run->mov_ss || !(run->rflags & RFLAGS_IF) ? INTR_STATE_MOV_SS :
@@ -254,19 +260,30 @@ static u32 interruptibility(const struct guest_run *run, const struct vmx_ctx *c
 	if (run->inject.valid) {
 		/* Injecting an NMI blocks further ones by itself, and is refused while they are. */
 		if (run->inject.type == EVENT_NMI)
-			blocked = false;
+			blocked = 0;
 		/* A shadow of the VMM's making; where one is, neither of the two would have come. */
 		if (run->inject.type == EVENT_NMI || run->inject.type == EVENT_INTR)
 			now = 0;
 	}
-	return now | (blocked ? INTR_STATE_NMI : 0);
+	return now | blocked;
+}
+
+static __always_inline u32 interruptibility(const struct guest_run *run, const struct vmx_ctx *ctx)
+{
+	u32 blocked = ctx->interruptibility & INTR_STATE_NMI;
+
+	if (run->dirty & GRP_ACTIVITY)
+		blocked = run->nmi_blocked ? INTR_STATE_NMI : 0;
+	if (likely(!(run->int_shadow | run->inject.valid)))
+		return blocked;
+	return shadow_or_event(run, blocked);
 }
 
 /*
  * In an interrupt shadow the trap of a single step is pending or not exactly as TF says, or VM
  * entry fails (SDM vol. 3, "Checks on Guest Non-Register State").
  */
-static void fix_pending_step(struct guest_run *run)
+static noinline void fix_pending_step(struct guest_run *run)
 {
 	u64 pending = vmread(VMCS_GUEST_PENDING_DBG), want = pending & ~PENDING_DBG_BS;
 
@@ -276,23 +293,27 @@ static void fix_pending_step(struct guest_run *run)
 		vmwrite(VMCS_GUEST_PENDING_DBG, want);
 }
 
-static void commit_hot(struct guest_run *run)
+static __always_inline void commit_hot(struct guest_run *run)
 {
 	struct vmx_ctx *ctx = vmx_ctx(run);
 	u32 state = interruptibility(run, ctx);
 
-	if (ctx->rip != run->rip)
-		vmwrite(VMCS_GUEST_RIP, run->rip);
-	if (ctx->rsp != run->gpr[REG_RSP])
-		vmwrite(VMCS_GUEST_RSP, run->gpr[REG_RSP]);
-	if (ctx->rflags != run->rflags)
-		vmwrite(VMCS_GUEST_RFLAGS, run->rflags);
-	if (ctx->interruptibility != state)
+	if (ctx->rip != run->rip) {
+		ctx->rip = run->rip;
+		vmwrite_known(VMCS_GUEST_RIP, &ctx->rip);
+	}
+	if (ctx->rsp != run->gpr[REG_RSP]) {
+		ctx->rsp = run->gpr[REG_RSP];
+		vmwrite_known(VMCS_GUEST_RSP, &ctx->rsp);
+	}
+	if (ctx->rflags != run->rflags) {
+		ctx->rflags = run->rflags;
+		vmwrite_known(VMCS_GUEST_RFLAGS, &ctx->rflags);
+	}
+	if (ctx->interruptibility != state) {
+		ctx->interruptibility = state;
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, state);
-	ctx->rip = run->rip;
-	ctx->rsp = run->gpr[REG_RSP];
-	ctx->rflags = run->rflags;
-	ctx->interruptibility = state;
+	}
 }
 
 /* From RIP to what a software event pushes; where nobody knows, what the last one had. */
@@ -305,13 +326,11 @@ static u32 event_len(struct guest_run *run)
 	return vmx_ctx(run)->soft_len ?: 1;
 }
 
-static void commit_event(struct guest_run *run)
+static noinline void commit_event(struct guest_run *run)
 {
 	const struct guest_event *ev = &run->inject;
 	u32 info;
 
-	if (!ev->valid)
-		return;
 	vmx_need(run, GRP_CR);
 	info = vmx_event_info(ev, run->cr0 & CR0_PE);
 	if (info & INTR_ERROR_VALID)
@@ -328,23 +347,27 @@ void vmx_commit(struct guest_run *run, struct vmx_cpu *vc)
 	u32 shadow;
 
 	ctx->given = run->inject;
+	if (run->again)
+		vmx_write_again(run);
 	commit_tag(run, vc);
 	commit_hot(run);
-	if (run->dirty)
+	if (run->dirty) {
 		commit_regs(run, run->dirty);
+		run->dirty = 0;
+	}
 	if (run->sys->dirty || run->sys->hw != ctx) {
 		commit_sys(run);
 		run->sys->hw = ctx;
 	}
 	commit_cpl(run);
-	if (run->ctl_dirty)
+	if (run->ctl_dirty) {
 		commit_ctl(run, run->ctl_dirty);
+		run->ctl_news |= run->ctl_dirty;
+		run->ctl_dirty = 0;
+	}
 	shadow = ctx->interruptibility & INTR_STATE_SHADOW;
 	if (unlikely(shadow))
 		fix_pending_step(run);
-	commit_event(run);
-	run->msrs->dirty = false;
-	run->dirty = 0;
-	run->ctl_news |= run->ctl_dirty;
-	run->ctl_dirty = 0;
+	if (unlikely(run->inject.valid))
+		commit_event(run);
 }

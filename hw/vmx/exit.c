@@ -15,15 +15,13 @@
 #define CR0_PG_BIT		(1ull << 31)
 #define QUAL_NMI_UNBLOCK	(1ull << 12)
 
-static void read_raw(struct vmx_raw *raw, const struct guest_run *run)
+static noinline void read_raw(struct guest_run *run, const struct vmx_exit_row *row, u32 reason)
 {
-	const struct vmx_exit_row *row;
-	u8 flags;
+	struct vmx_raw *raw = &vmx_ctx(run)->raw;
+	u8 flags = row->flags;
 
-	raw->reason = vmread(VMCS_EXIT_REASON);
+	raw->reason = reason;
 	raw->rip = run->rip;
-	row = vmx_exit_row(raw->reason);
-	flags = row->flags;
 	raw->qual = flags & XR_QUAL ? vmread(VMCS_EXIT_QUALIFICATION) : 0;
 	raw->len = flags & XR_LEN ? vmread(VMCS_EXIT_INSN_LEN) : 0;
 	raw->info = flags & XR_INFO ? vmread(VMCS_EXIT_INSN_INFO) : 0;
@@ -31,35 +29,62 @@ static void read_raw(struct vmx_raw *raw, const struct guest_run *run)
 	raw->gpa = flags & XR_GPA ? vmread(VMCS_GUEST_PHYS_ADDR) : 0;
 	raw->intr = 0;
 	raw->error = 0;
-	if (!(flags & XR_INTR))
-		return;
-	raw->intr = vmread(VMCS_EXIT_INTR_INFO);
-	if (raw->intr & INTR_ERROR_VALID)
-		raw->error = vmread(VMCS_EXIT_ERROR_CODE);
+	if (flags & XR_INTR) {
+		raw->intr = vmread(VMCS_EXIT_INTR_INFO);
+		if (raw->intr & INTR_ERROR_VALID)
+			raw->error = vmread(VMCS_EXIT_ERROR_CODE);
+	}
+	vmx_translate_row(raw, row, &run->exit);
 }
 
-static void read_vectoring(struct guest_run *run)
+/* An exit that has its reason and perhaps a length, and no more. */
+static __always_inline void read_plain(struct guest_run *run, const struct vmx_exit_row *row,
+				       u32 reason, u64 rip)
+{
+	struct guest_exit *x = &run->exit;
+	u64 next = 0;
+	u32 len;
+
+	if (row->flags & XR_LEN) {
+		len = vmread_known(VMCS_EXIT_INSN_LEN);
+		next = len ? rip + len : 0;
+	}
+	x->reason = row->reason;
+	x->index = row->index;
+	x->insn_len = 0;
+	x->info1 = 0;
+	x->info2 = 0;
+	x->next_rip = next;
+	x->has_qual = true;
+	x->insn_info = 0;
+	x->qual = 0;
+	x->gla = 0;
+	x->raw = reason;
+}
+
+static noinline void read_event(struct guest_run *run, u32 info)
 {
 	struct guest_event *ev = &run->exit.vectoring;
-	u32 info = vmread(VMCS_IDT_VECTORING_INFO), error = 0;
+	u32 error = info & INTR_ERROR_VALID ? vmread(VMCS_IDT_VECTORING_ERROR) : 0;
 
-	if (likely(!(info & INTR_VALID))) {
-		ev->valid = false;
-		return;
-	}
-	if (info & INTR_ERROR_VALID)
-		error = vmread(VMCS_IDT_VECTORING_ERROR);
 	*ev = vmx_event(info, error);
 	/* RIP is at the instruction that raised it; delivered again it returns behind that. */
 	if (ev->type >= EVENT_SOFT_INT)
 		run->next_rip = run->rip + vmread(VMCS_EXIT_INSN_LEN);
 }
 
-/* IRET unblocked NMIs and then faulted: it will run again, and they are blocked until then. */
-static bool iret_undone(const struct vmx_raw *raw)
+static __always_inline void read_vectoring(struct guest_run *run)
 {
-	const struct vmx_exit_row *row = vmx_exit_row(raw->reason);
+	u32 info = vmread_known(VMCS_IDT_VECTORING_INFO);
 
+	run->exit.vectoring.valid = false;
+	if (unlikely(info & INTR_VALID))
+		read_event(run, info);
+}
+
+/* IRET unblocked NMIs and then faulted: it will run again, and they are blocked until then. */
+static bool iret_undone(const struct vmx_raw *raw, const struct vmx_exit_row *row)
+{
 	if (row->flags & XR_UNBLOCK)
 		return raw->qual & QUAL_NMI_UNBLOCK;
 	return (row->flags & XR_INTR) && (raw->intr & INTR_NMI_UNBLOCK) &&
@@ -70,7 +95,7 @@ static bool iret_undone(const struct vmx_raw *raw)
  * With virtual NMIs blocking begins with the NMI that an entry injects, or was there before.  A CPU that
  * tells of it without either, Bochs's, keeps what another guest has left behind.
  */
-static void drop_nmi_blocking(struct vmx_ctx *ctx)
+static noinline void drop_nmi_blocking(struct vmx_ctx *ctx)
 {
 	if (ctx->given.valid && ctx->given.type == EVENT_NMI)
 		return;
@@ -78,29 +103,32 @@ static void drop_nmi_blocking(struct vmx_ctx *ctx)
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, ctx->interruptibility);
 }
 
-static void read_hot(struct guest_run *run)
+static __always_inline u64 read_hot(struct guest_run *run, struct vmx_ctx *ctx)
 {
-	struct vmx_ctx *ctx = vmx_ctx(run);
-	u32 entered = ctx->interruptibility;
+	u64 rip = vmread_known(VMCS_GUEST_RIP), rsp = vmread_known(VMCS_GUEST_RSP);
+	u64 rflags = vmread_known(VMCS_GUEST_RFLAGS);
+	u32 ar = vmread_known(VMCS_GUEST_SS_AR), entered = ctx->interruptibility;
+	u32 state = vmread_known(VMCS_GUEST_INTERRUPTIBILITY);
 
-	ctx->rip = vmread(VMCS_GUEST_RIP);
-	ctx->rsp = vmread(VMCS_GUEST_RSP);
-	ctx->rflags = vmread(VMCS_GUEST_RFLAGS);
-	ctx->ss_ar = vmread(VMCS_GUEST_SS_AR);
-	ctx->interruptibility = vmread(VMCS_GUEST_INTERRUPTIBILITY);
-	if (unlikely(ctx->interruptibility & ~entered & INTR_STATE_NMI))
+	ctx->rip = rip;
+	ctx->rsp = rsp;
+	ctx->rflags = rflags;
+	ctx->ss_ar = ar;
+	ctx->interruptibility = state;
+	if (unlikely(state & ~entered & INTR_STATE_NMI))
 		drop_nmi_blocking(ctx);
-	run->rip = ctx->rip;
-	run->gpr[REG_RSP] = ctx->rsp;
-	run->rflags = ctx->rflags;
-	run->cpl = (ctx->ss_ar & SEG_ATTR_DPL) >> 5;
-	run->int_shadow = ctx->interruptibility & (INTR_STATE_STI | INTR_STATE_MOV_SS);
-	run->mov_ss = ctx->interruptibility & INTR_STATE_MOV_SS;
+	run->rip = rip;
+	run->gpr[REG_RSP] = rsp;
+	run->rflags = rflags;
+	run->cpl = (ar & SEG_ATTR_DPL) >> 5;
+	run->int_shadow = state & (INTR_STATE_STI | INTR_STATE_MOV_SS);
+	run->mov_ss = state & INTR_STATE_MOV_SS;
 	run->avail = GRP_CR2;
 	run->sys->avail = false;
 	/* The CPU keeps the control in step with LMA where the guest may change that. */
 	if (unlikely(!(ctx->cr0_mask & CR0_PG_BIT)))
 		ctx->entry = vmread(VMCS_ENTRY_CTL);
+	return rip;
 }
 
 /* The CPU fills the page from its end; the index is that of the next entry, below 0 when it is full. */
@@ -131,6 +159,28 @@ static void read_virtual(struct guest_run *run)
 		run->timer = vmread(VMCS_PREEMPTION_TIMER);
 }
 
+/* What exits for events tell besides. */
+static noinline void read_unblocking(struct guest_run *run, const struct vmx_exit_row *row)
+{
+	struct vmx_ctx *ctx = vmx_ctx(run);
+
+	run->exit.nmi_unblocked = iret_undone(&ctx->raw, row) && !run->exit.vectoring.valid;
+	if (unlikely(run->exit.nmi_unblocked)) {
+		ctx->interruptibility |= INTR_STATE_NMI;
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, ctx->interruptibility);
+	}
+	if (run->exit.reason == EXIT_EXCEPTION && run->exit.next_rip)
+		ctx->soft_len = ctx->raw.len;
+}
+
+/* Nothing of the guest ran, nothing was delivered, the launch state is as it was. */
+static noinline void entry_failed(struct guest_run *run)
+{
+	run->exit.vectoring = vmx_ctx(run)->given;
+	/* The event is still there: an exit has the CPU take it away, a failure not. */
+	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
+}
+
 static void read_refusal(struct guest_run *run)
 {
 	struct guest_exit *x = &run->exit;
@@ -144,28 +194,28 @@ static void read_refusal(struct guest_run *run)
 void vmx_read_exit(struct guest_run *run, bool failed)
 {
 	struct vmx_ctx *ctx = vmx_ctx(run);
-	struct vmx_raw *raw = &ctx->raw;
+	const struct vmx_exit_row *row;
+	u32 reason;
+	u64 rip;
 
 	if (unlikely(failed))
 		return read_refusal(run);
-	read_hot(run);
-	read_raw(raw, run);
-	vmx_translate(raw, &run->exit);
+	rip = read_hot(run, ctx);
+	reason = vmread_known(VMCS_EXIT_REASON);
+	row = vmx_exit_row(reason);
+	if (row->flags & ~XR_LEN)
+		read_raw(run, row, reason);
+	else
+		read_plain(run, row, reason, rip);
 	read_vectoring(run);
-	run->exit.nmi_unblocked = unlikely(iret_undone(raw)) && !run->exit.vectoring.valid;
-	if (unlikely(run->exit.nmi_unblocked)) {
-		ctx->interruptibility |= INTR_STATE_NMI;
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, ctx->interruptibility);
-	}
-	if (run->exit.reason == EXIT_EXCEPTION && run->exit.next_rip)
-		ctx->soft_len = raw->len;
-	if (unlikely(raw->reason & VMX_REASON_ENTRY_FAILED)) {
-		/* Nothing of the guest ran, nothing was delivered, the launch state is as it was. */
-		run->exit.vectoring = ctx->given;
-		/* The event is still there: an exit has the CPU take it away, a failure not. */
-		vmwrite(VMCS_ENTRY_INTR_INFO, 0);
-	} else {
+	run->exit.nmi_unblocked = false;
+	if (unlikely(row->flags & (XR_UNBLOCK | XR_INTR)))
+		read_unblocking(run, row);
+	if (unlikely(reason & VMX_REASON_ENTRY_FAILED))
+		entry_failed(run);
+	else
 		ctx->launched = true;
-	}
+	if (run->eager)
+		vmx_fetch_eager(run);
 	read_virtual(run);
 }

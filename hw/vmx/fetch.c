@@ -30,16 +30,47 @@ static struct guest_seg fetch_seg(unsigned int n)
 }
 
 /* Masked bits the guest cannot have changed; the old copy has them as it sees them. */
-static void fetch_cr(struct guest_run *run)
+static __always_inline void fetch_cr(struct guest_run *run)
 {
 	const struct vmx_ctx *ctx = vmx_ctx(run);
 
 	if (~ctx->cr0_mask)
-		run->cr0 = (vmread(VMCS_GUEST_CR0) & ~ctx->cr0_mask) | (run->cr0 & ctx->cr0_mask);
+		run->cr0 = (vmread_known(VMCS_GUEST_CR0) & ~ctx->cr0_mask) |
+			   (run->cr0 & ctx->cr0_mask);
 	if (~ctx->cr4_mask)
-		run->cr4 = (vmread(VMCS_GUEST_CR4) & ~ctx->cr4_mask) | (run->cr4 & ctx->cr4_mask);
-	run->cr3 = vmread(VMCS_GUEST_CR3);
-	run->efer = vmread(VMCS_GUEST_EFER);
+		run->cr4 = (vmread_known(VMCS_GUEST_CR4) & ~ctx->cr4_mask) |
+			   (run->cr4 & ctx->cr4_mask);
+	run->cr3 = vmread_known(VMCS_GUEST_CR3);
+	run->efer = vmread_known(VMCS_GUEST_EFER);
+}
+
+/* DR6 is not in the VMCS: the copy is all there is. */
+static __always_inline void fetch_dr(struct guest_run *run)
+{
+	if (vcpu_hw_dr7_owned(run))
+		run->dr7 = vmread_known(VMCS_GUEST_DR7);
+}
+
+static __always_inline void fetch_debugctl(struct guest_run *run)
+{
+	run->debugctl = (vmread_known(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF) |
+			(run->debugctl & ~DEBUGCTL_BTF);
+}
+
+static __always_inline void fetch_activity(struct guest_run *run)
+{
+	run->activity = vmread_known(VMCS_GUEST_ACTIVITY);
+	run->nmi_blocked = vmx_ctx(run)->interruptibility & INTR_STATE_NMI;
+	run->pending_dbg = vmread_known(VMCS_GUEST_PENDING_DBG);
+}
+
+void vmx_fetch_eager(struct guest_run *run)
+{
+	fetch_cr(run);
+	fetch_dr(run);
+	fetch_debugctl(run);
+	fetch_activity(run);
+	run->avail |= GRP_EAGER;
 }
 
 static void fetch_sys(struct guest_sys *s)
@@ -63,9 +94,10 @@ static bool fetch_code64(struct guest_run *run)
 
 void vmx_fetch_here(struct guest_run *run, u32 groups)
 {
-	struct vmx_ctx *ctx = vmx_ctx(run);
 	int i;
 
+	if (unlikely(run->again))
+		vmx_write_again(run);
 	if (groups & GRP_SEG)
 		for (i = SEG_ES; i <= SEG_DS; i++)
 			run->seg[i] = fetch_seg(i);
@@ -77,20 +109,14 @@ void vmx_fetch_here(struct guest_run *run, u32 groups)
 	}
 	if (groups & GRP_CR)
 		fetch_cr(run);
-	/* DR6 is not in the VMCS: the copy is all there is. */
 	if (groups & GRP_DR)
-		if (vcpu_hw_dr7_owned(run))
-			run->dr7 = vmread(VMCS_GUEST_DR7);
+		fetch_dr(run);
 	if (groups & GRP_PAT)
 		run->pat = vmread(VMCS_GUEST_PAT);
 	if (groups & GRP_LBR)
-		run->debugctl = (vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF) |
-				(run->debugctl & ~DEBUGCTL_BTF);
-	if (groups & GRP_ACTIVITY) {
-		run->activity = vmread(VMCS_GUEST_ACTIVITY);
-		run->nmi_blocked = ctx->interruptibility & INTR_STATE_NMI;
-		run->pending_dbg = vmread(VMCS_GUEST_PENDING_DBG);
-	}
+		fetch_debugctl(run);
+	if (groups & GRP_ACTIVITY)
+		fetch_activity(run);
 	if (groups & GRP_PDPTE)
 		for (i = 0; i < 4; i++)
 			run->pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);

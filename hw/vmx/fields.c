@@ -61,38 +61,30 @@ static __always_inline struct vmx_cpu *fields_begin(struct guest_run *run, unsig
 	if (unlikely(!vc->on))
 		return NULL;
 	if (unlikely(f->fresh))
-		vmclear(f->pa);
+		vmclear(&f->pa);
 	f->fresh = false;
-	vmptrld(f->pa);
+	vmptrld(&f->pa);
 	return vc;
 }
 
 static __always_inline int fields_end(struct guest_run *run, struct vmx_cpu *vc, unsigned long flags)
 {
 	if (likely(vc)) {
-		vmclear(vmx_ctx(run)->fields->pa);
+		vmclear(&vmx_ctx(run)->fields->pa);
 		vc->current_ctx = NULL;
 	}
 	local_irq_restore(flags);
 	return vc ? 0 : -EAGAIN;
 }
 
-int vmx_fields_read(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr, u64 *changed)
+int vmx_fields_read(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr)
 {
 	unsigned long flags;
 	struct vmx_cpu *vc = fields_begin(run, &flags);
 	unsigned int i;
-	u64 now;
 
-	*changed = 0;
-	_Pragma("GCC unroll 8")
-	for (i = 0; vc && i < nr; i++) {
-		now = vmread_known(enc[i]);
-		if (likely(now == val[i]))
-			continue;
-		val[i] = now;
-		*changed |= 1ull << i;
-	}
+	for (i = 0; vc && i < nr; i++)
+		val[i] = vmread_known(enc[i]);
 	return fields_end(run, vc, flags);
 }
 
@@ -105,6 +97,14 @@ int vmx_fields_write(struct guest_run *run, const u16 *enc, const u64 *val, unsi
 	for (i = 0; vc && i < nr; i++)
 		vmwrite(enc[i], val[i]);
 	return fields_end(run, vc, flags);
+}
+
+/* The CPU looks at the map when the guest writes. */
+void vmx_fields_allow(struct guest_run *run, u16 enc, bool allow)
+{
+	u8 *byte = (u8 *)vmx_ctx(run)->fields->write_map + enc / 8, bit = 1u << (enc & 7);
+
+	*byte = allow ? *byte & ~bit : *byte | bit;
 }
 
 void vmx_fields_commit(struct guest_run *run)

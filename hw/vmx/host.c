@@ -112,6 +112,8 @@ void vmx_host_load(struct vmx_cpu *vc)
 	store_ldt(s->ldt);
 	vc->fs_base = user_fs_base();
 	vc->debugctl = get_debugctlmsr();
+	/* With preemption off nobody gives this CPU other tables, or a PCID. */
+	vc->cr3 = __get_current_cr3_fast();
 }
 
 /*
@@ -135,35 +137,38 @@ static __always_inline u64 swap_gs_base(u64 guest)
 	return old;
 }
 
+/* The host-state area, where the CPU, the task or what it set up differs from the last entry. */
+static noinline void fill_changed(struct vmx_ctx *ctx, const struct vmx_cpu *vc, u64 cr4)
+{
+	int cpu = smp_processor_id();
+
+	if (ctx->host_cpu != cpu) {
+		fill_for_cpu();
+		ctx->host_cpu = cpu;
+	}
+	vmwrite(VMCS_HOST_CR3, vc->cr3);
+	vmwrite(VMCS_HOST_CR4, cr4);
+	vmwrite(VMCS_HOST_FS_BASE, vc->fs_base);
+	ctx->host_cr3 = vc->cr3;
+	ctx->host_cr4 = cr4;
+	ctx->host_fs_base = vc->fs_base;
+}
+
 /* With interrupts off and the VMCS current, right before the entry. */
 void vmx_host_enter(struct vmx_ctx *ctx, struct vmx_cpu *vc)
 {
 	struct guest_run *run = ctx->run;
-	u64 cr3 = __get_current_cr3_fast(), cr4 = cr4_read_shadow();
-	int cpu = smp_processor_id();
+	u64 cr4 = cr4_read_shadow();
 
-	if (unlikely(ctx->host_cpu != cpu)) {
-		fill_for_cpu();
-		ctx->host_cpu = cpu;
-	}
-	if (unlikely(ctx->host_cr3 != cr3)) {
-		vmwrite(VMCS_HOST_CR3, cr3);
-		ctx->host_cr3 = cr3;
-	}
-	if (unlikely(ctx->host_cr4 != cr4)) {
-		vmwrite(VMCS_HOST_CR4, cr4);
-		ctx->host_cr4 = cr4;
-	}
-	if (unlikely(ctx->host_fs_base != vc->fs_base)) {
-		vmwrite(VMCS_HOST_FS_BASE, vc->fs_base);
-		ctx->host_fs_base = vc->fs_base;
-	}
+	if (unlikely(ctx->host_cpu != smp_processor_id() || ctx->host_cr3 != vc->cr3 ||
+		     ctx->host_cr4 != cr4 || ctx->host_fs_base != vc->fs_base))
+		fill_changed(ctx, vc, cr4);
 	if (read_cr2() != run->cr2)
 		write_cr2(run->cr2);
 	vc->gs_base = swap_gs_base(run->msrs->kernel_gs_base);
 }
 
-static void restore_selectors(struct vmx_cpu *vc)
+static noinline void restore_selectors(struct vmx_cpu *vc)
 {
 	const struct vmx_host_sel *s = &vc->sel;
 
@@ -216,6 +221,7 @@ void vmx_late_drop(struct vmx_cpu *vc)
 	if (!vc->urn_on)
 		return;
 	vc->urn_on = false;
+	vc->late = NULL;
 #ifdef CONFIG_USER_RETURN_NOTIFIER
 	user_return_notifier_unregister(&vc->urn);
 #endif
@@ -244,6 +250,7 @@ void vmx_late_init(struct vmx_cpu *vc)
 	int i;
 
 	vc->urn_on = false;
+	vc->late = NULL;
 	vc->urn.on_user_return = on_user_return;
 	for (i = 0; i < NR_LATE_MSR; i++) {
 		vc->host_late[i] = read_msr(late_index[i]);
@@ -260,7 +267,7 @@ static void late_set(struct vmx_cpu *vc, enum vmx_late_msr i, u64 val)
 }
 
 /* With interrupts off, before the entry. */
-void vmx_late_load(struct vmx_cpu *vc, const struct guest_msrs *m)
+void vmx_late_load_slow(struct vmx_cpu *vc, struct guest_msrs *m)
 {
 	if (!vc->urn_on) {
 #ifdef CONFIG_USER_RETURN_NOTIFIER
@@ -272,4 +279,6 @@ void vmx_late_load(struct vmx_cpu *vc, const struct guest_msrs *m)
 	late_set(vc, LATE_LSTAR, m->lstar);
 	late_set(vc, LATE_CSTAR, m->cstar);
 	late_set(vc, LATE_SFMASK, m->sfmask);
+	m->dirty = false;
+	vc->late = m;
 }

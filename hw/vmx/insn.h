@@ -41,20 +41,27 @@ static __always_inline void vmwrite(unsigned long field, u64 val)
 	WARN_ONCE(bad, "VMWRITE of 0x%lx\n", field);
 }
 
-static inline void vmclear(u64 pa)
+/* Of a field that exists, from memory. */
+static __always_inline void vmwrite_known(unsigned long field, const u64 *val)
 {
-	bool bad;
-
-	asm volatile("vmclear %[pa]" : "=@ccna" (bad) : [pa] "m" (pa) : "memory");
-	WARN_ONCE(bad, "VMCLEAR of 0x%llx\n", pa);
+	asm volatile("vmwrite %[val], %[field]" : : [val] "m" (*val), [field] "r" (field) : "cc");
 }
 
-static inline void vmptrld(u64 pa)
+/* The operand is in memory: a copy of it would be on the stack, which costs the caller a canary. */
+static inline void vmclear(const u64 *pa)
 {
 	bool bad;
 
-	asm volatile("vmptrld %[pa]" : "=@ccna" (bad) : [pa] "m" (pa) : "memory");
-	WARN_ONCE(bad, "VMPTRLD of 0x%llx\n", pa);
+	asm volatile("vmclear %[pa]" : "=@ccna" (bad) : [pa] "m" (*pa) : "memory");
+	WARN_ONCE(bad, "VMCLEAR of 0x%llx\n", *pa);
+}
+
+static inline void vmptrld(const u64 *pa)
+{
+	bool bad;
+
+	asm volatile("vmptrld %[pa]" : "=@ccna" (bad) : [pa] "m" (*pa) : "memory");
+	WARN_ONCE(bad, "VMPTRLD of 0x%llx\n", *pa);
 }
 
 /* A fault (another hypervisor, a locked feature) counts as failure. */

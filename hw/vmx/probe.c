@@ -137,6 +137,7 @@ static void fill_optional(struct hw_caps *caps)
 	/* What the guest reads there includes fields that are read-only without this. */
 	caps->guest_fields = may2(PROC2_SHADOW_VMCS) &&
 			     (cap_msr(MSR_IA32_VMX_MISC) & MISC_VMWRITE_ANY);
+	caps->again = true;
 }
 
 /*

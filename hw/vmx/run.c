@@ -33,6 +33,8 @@ static int vmx_load(struct guest_run *run)
 	if (unlikely(vmx_change(run)))
 		return -EAGAIN;
 	vmx_host_load(vc);
+	/* On another CPU its MSRs may have been changed and loaded since. */
+	vc->late = NULL;
 	if (vc->last != run->vcpu) {
 		/* Another guest trained the predictors of this CPU. */
 		vc->last = run->vcpu;
@@ -120,7 +122,9 @@ const struct hw_ops vmx_hw_ops = {
 	.enter = vmx_enter,
 	.fetch = vmx_fetch,
 	.refuses = vmx_run_refuses,
+	.note = vmx_note,
 	.fields_alloc = vmx_fields_alloc,
 	.fields_read = vmx_fields_read,
 	.fields_write = vmx_fields_write,
+	.fields_allow = vmx_fields_allow,
 };

@@ -10,22 +10,22 @@
 #define VMX_INSN(i, f)		{ .reason = EXIT_VMX_INSN, .index = (i), .flags = XR_LEN | (f) }
 #define OPERAND			(XR_QUAL | XR_INFO)
 
-static const struct vmx_exit_row rows[NR_VMX_REASONS] = {
-	[VMX_EXCEPTION_NMI] = ROW(EXIT_EXCEPTION, XR_INTR | XR_QUAL | XR_LEN),
+const struct vmx_exit_row vmx_exit_rows[NR_VMX_REASONS] = {
+	[VMX_EXCEPTION_NMI] = ROW(EXIT_EXCEPTION, XR_INTR | XR_QUAL | XR_LEN | XR_REFINE),
 	[VMX_EXT_INTR] = ROW(EXIT_INTR, 0),
 	[VMX_TRIPLE_FAULT] = ROW(EXIT_SHUTDOWN, 0),
 	[VMX_INIT] = ROW(EXIT_INIT, 0),
-	[VMX_SIPI] = ROW(EXIT_SIPI, XR_QUAL),
+	[VMX_SIPI] = ROW(EXIT_SIPI, XR_QUAL | XR_REFINE),
 	[VMX_IO_SMI] = ROW(EXIT_SMI, 0),
 	[VMX_SMI] = ROW(EXIT_SMI, 0),
 	[VMX_INTR_WINDOW] = ROW(EXIT_VINTR, 0),
 	[VMX_NMI_WINDOW] = ROW(EXIT_NMI_WINDOW, 0),
-	[VMX_TASK_SWITCH] = ROW(EXIT_TASK_SWITCH, XR_QUAL | XR_LEN),
+	[VMX_TASK_SWITCH] = ROW(EXIT_TASK_SWITCH, XR_QUAL | XR_LEN | XR_REFINE),
 	[VMX_CPUID] = ROW(EXIT_CPUID, XR_LEN),
 	[VMX_GETSEC] = ROW(EXIT_GETSEC, XR_LEN),
 	[VMX_HLT] = ROW(EXIT_HLT, XR_LEN),
 	[VMX_INVD] = ROW(EXIT_INVD, XR_LEN),
-	[VMX_INVLPG] = ROW(EXIT_INVLPG, XR_LEN | XR_QUAL),
+	[VMX_INVLPG] = ROW(EXIT_INVLPG, XR_LEN | XR_QUAL | XR_REFINE),
 	[VMX_RDPMC] = ROW(EXIT_RDPMC, XR_LEN),
 	[VMX_RDTSC] = ROW(EXIT_RDTSC, XR_LEN),
 	[VMX_RSM] = ROW(EXIT_RSM, XR_LEN),
@@ -39,13 +39,13 @@ static const struct vmx_exit_row rows[NR_VMX_REASONS] = {
 	[VMX_VMWRITE] = VMX_INSN(INSN_VMWRITE, OPERAND),
 	[VMX_VMXOFF] = VMX_INSN(INSN_VMXOFF, 0),
 	[VMX_VMXON] = VMX_INSN(INSN_VMXON, OPERAND),
-	[VMX_CR] = ROW(EXIT_CR_WRITE, XR_LEN | XR_QUAL | XR_GLA),
-	[VMX_DR] = ROW(EXIT_DR_WRITE, XR_LEN | XR_QUAL),
-	[VMX_IO] = ROW(EXIT_IOIO, XR_LEN | XR_QUAL | XR_INFO | XR_GLA),
+	[VMX_CR] = ROW(EXIT_CR_WRITE, XR_LEN | XR_QUAL | XR_GLA | XR_REFINE),
+	[VMX_DR] = ROW(EXIT_DR_WRITE, XR_LEN | XR_QUAL | XR_REFINE),
+	[VMX_IO] = ROW(EXIT_IOIO, XR_LEN | XR_QUAL | XR_INFO | XR_GLA | XR_REFINE),
 	[VMX_RDMSR] = ROW(EXIT_MSR, XR_LEN),
-	[VMX_WRMSR] = ROW(EXIT_MSR, XR_LEN),
-	[VMX_BAD_GUEST] = ROW(EXIT_INVALID, XR_QUAL),
-	[VMX_BAD_MSR] = ROW(EXIT_INVALID, XR_QUAL),
+	[VMX_WRMSR] = ROW(EXIT_MSR, XR_LEN | XR_REFINE),
+	[VMX_BAD_GUEST] = ROW(EXIT_INVALID, XR_QUAL | XR_REFINE),
+	[VMX_BAD_MSR] = ROW(EXIT_INVALID, XR_QUAL | XR_REFINE),
 	[VMX_MWAIT] = ROW(EXIT_MWAIT, XR_LEN | XR_QUAL),
 	[VMX_MTF] = ROW(EXIT_MTF, 0),
 	[VMX_MONITOR] = ROW(EXIT_MONITOR, XR_LEN),
@@ -54,12 +54,12 @@ static const struct vmx_exit_row rows[NR_VMX_REASONS] = {
 	[VMX_TPR_THRESHOLD] = ROW(EXIT_TPR_THRESHOLD, 0),
 	/* Bit 12 of this one says what kind of access it was. */
 	[VMX_APIC_ACCESS] = ROW(EXIT_APIC_ACCESS, XR_LEN | XR_QUAL),
-	[VMX_VIRTUAL_EOI] = ROW(EXIT_VIRTUAL_EOI, XR_QUAL),
-	[VMX_GDTR_IDTR] = ROW(EXIT_GDTR_READ, XR_LEN | OPERAND),
-	[VMX_LDTR_TR] = ROW(EXIT_LDTR_READ, XR_LEN | OPERAND),
-	[VMX_EPT_VIOLATION] = ROW(EXIT_SECOND_LEVEL, XR_QUAL | XR_GLA | XR_GPA | XR_UNBLOCK),
+	[VMX_VIRTUAL_EOI] = ROW(EXIT_VIRTUAL_EOI, XR_QUAL | XR_REFINE),
+	[VMX_GDTR_IDTR] = ROW(EXIT_GDTR_READ, XR_LEN | OPERAND | XR_REFINE),
+	[VMX_LDTR_TR] = ROW(EXIT_LDTR_READ, XR_LEN | OPERAND | XR_REFINE),
+	[VMX_EPT_VIOLATION] = ROW(EXIT_SECOND_LEVEL, XR_QUAL | XR_GLA | XR_GPA | XR_UNBLOCK | XR_REFINE),
 	/* Our own table is never misconfigured. */
-	[VMX_EPT_MISCONFIG] = ROW(EXIT_INVALID, XR_GPA),
+	[VMX_EPT_MISCONFIG] = ROW(EXIT_INVALID, XR_GPA | XR_REFINE),
 	[VMX_INVEPT] = VMX_INSN(INSN_INVEPT, OPERAND),
 	[VMX_RDTSCP] = ROW(EXIT_RDTSCP, XR_LEN),
 	[VMX_TIMER] = ROW(EXIT_PREEMPTION_TIMER, 0),
@@ -83,13 +83,7 @@ static const struct vmx_exit_row rows[NR_VMX_REASONS] = {
 	[65] = ROW(EXIT_UNKNOWN, 0), [66] = ROW(EXIT_UNKNOWN, 0),
 };
 
-static const struct vmx_exit_row unknown = ROW(EXIT_UNKNOWN, XR_QUAL);
-
-const struct vmx_exit_row *vmx_exit_row(u32 reason)
-{
-	reason &= VMX_REASON_MASK;
-	return reason < NR_VMX_REASONS ? &rows[reason] : &unknown;
-}
+const struct vmx_exit_row vmx_unknown_exit = ROW(EXIT_UNKNOWN, XR_QUAL);
 
 #define EXCEPTION_MASK		0x1fu
 #define VECTOR_PF		14
@@ -190,7 +184,7 @@ static void second_level_exit(const struct vmx_raw *raw, struct guest_exit *x)
 	x->info2 = raw->gpa;
 }
 
-static void refine(const struct vmx_raw *raw, struct guest_exit *x)
+void vmx_refine(const struct vmx_raw *raw, struct guest_exit *x)
 {
 	switch (raw->reason & VMX_REASON_MASK) {
 	case VMX_EXCEPTION_NMI:
@@ -230,20 +224,7 @@ static void refine(const struct vmx_raw *raw, struct guest_exit *x)
 
 void vmx_translate(const struct vmx_raw *raw, struct guest_exit *x)
 {
-	const struct vmx_exit_row *row = vmx_exit_row(raw->reason);
-
-	x->reason = row->reason;
-	x->index = row->index;
-	x->insn_len = 0;
-	x->info1 = 0;
-	x->info2 = 0;
-	x->has_qual = true;
-	x->qual = raw->qual;
-	x->insn_info = raw->info;
-	x->gla = raw->gla;
-	x->raw = raw->reason;
-	x->next_rip = row->flags & XR_LEN && raw->len ? raw->rip + raw->len : 0;
-	refine(raw, x);
+	vmx_translate_row(raw, vmx_exit_row(raw->reason), x);
 }
 
 struct guest_event vmx_event(u32 info, u32 error)

@@ -14,6 +14,7 @@
 #define XR_GPA		(1u << 4)	/* guest-physical address */
 #define XR_INTR		(1u << 5)	/* VM-exit interruption information */
 #define XR_UNBLOCK	(1u << 6)	/* qualification has "NMI unblocking due to IRET" */
+#define XR_REFINE	(1u << 7)	/* vmx_refine() has more to say */
 
 /**
  * struct vmx_exit_row - one basic exit reason
@@ -46,8 +47,37 @@ struct vmx_raw {
 	u64 qual, gla, gpa, rip;
 };
 
+extern const struct vmx_exit_row vmx_exit_rows[NR_VMX_REASONS], vmx_unknown_exit;
+
 /** vmx_exit_row() - the row of @reason; one with EXIT_UNKNOWN for what is not known */
-const struct vmx_exit_row *vmx_exit_row(u32 reason);
+static inline const struct vmx_exit_row *vmx_exit_row(u32 reason)
+{
+	reason &= VMX_REASON_MASK;
+	return likely(reason < NR_VMX_REASONS) ? &vmx_exit_rows[reason] : &vmx_unknown_exit;
+}
+
+/* vmx_refine() - what a row with XR_REFINE says by more than its number */
+void vmx_refine(const struct vmx_raw *raw, struct guest_exit *x);
+
+/* vmx_translate() with the row at hand */
+static __always_inline void vmx_translate_row(const struct vmx_raw *raw,
+					      const struct vmx_exit_row *row, struct guest_exit *x)
+{
+	x->reason = row->reason;
+	x->index = row->index;
+	x->insn_len = 0;
+	x->info1 = 0;
+	x->info2 = 0;
+	x->has_qual = true;
+	x->qual = raw->qual;
+	x->insn_info = raw->info;
+	x->gla = raw->gla;
+	x->raw = raw->reason;
+	x->next_rip = row->flags & XR_LEN && raw->len ? raw->rip + raw->len : 0;
+	if (row->flags & XR_REFINE)
+		vmx_refine(raw, x);
+}
+
 /** vmx_translate() - fill *@x but for .vectoring */
 void vmx_translate(const struct vmx_raw *raw, struct guest_exit *x);
 /** vmx_event() - interruption information to a neutral event */

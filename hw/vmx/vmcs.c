@@ -20,10 +20,10 @@
 static void ctx_clear(struct vmx_cpu *vc, struct vmx_ctx *ctx)
 {
 	lockdep_assert_irqs_disabled();
-	vmclear(ctx->pa);
+	vmclear(&ctx->pa);
 	/* The CPU may hold parts of what the link pointer names. */
 	if (ctx->fields)
-		vmclear(ctx->fields->pa);
+		vmclear(&ctx->fields->pa);
 	if (vc->current_ctx == ctx)
 		vc->current_ctx = NULL;
 	list_del(&ctx->link);
@@ -58,24 +58,21 @@ static void ctx_release(struct vmx_ctx *ctx)
 		smp_call_function_single(cpu, clear_here, ctx, 1);
 }
 
-void vmx_take(struct vmx_ctx *ctx)
+void vmx_take_slow(struct vmx_ctx *ctx)
 {
-	lockdep_assert_preemption_disabled();
-	lockdep_assert_irqs_enabled();
-	if (smp_load_acquire(&ctx->cpu) != smp_processor_id())
-		ctx_release(ctx);
+	ctx_release(ctx);
 }
 
 void vmx_make_current_slow(struct vmx_cpu *vc, struct vmx_ctx *ctx)
 {
 	/* A new region becomes a VMCS by VMCLEAR. */
 	if (unlikely(!ctx->filled))
-		vmclear(ctx->pa);
+		vmclear(&ctx->pa);
 	if (ctx->cpu < 0) {
 		list_add(&ctx->link, &vc->active);
 		ctx->cpu = smp_processor_id();
 	}
-	vmptrld(ctx->pa);
+	vmptrld(&ctx->pa);
 	vc->current_ctx = ctx;
 	if (unlikely(!ctx->filled)) {
 		vmx_fill_constants(ctx);

@@ -65,9 +65,10 @@ struct vmx_host_sel {
  * @last: vCPU that ran last, for the branch-prediction barrier
  * @urn: restores what user mode needs
  * @urn_on: it is registered
+ * @late: whose values the late MSRs have, as long as it is not dirty; NULL: see @cur_late
  * @host_late: the host's own values of the late MSRs
  * @cur_late: what they hold now
- * @debugctl: the host's own, when the vCPU was loaded
+ * @debugctl: the host's own, when the vCPU was loaded; @cr3 alike
  * @sel: the host's, when the vCPU was loaded
  * @fs_base: the task's FS base, when the vCPU was loaded
  * @gs_base: the task's GS base, while the guest's is loaded
@@ -82,9 +83,10 @@ struct vmx_cpu {
 	const void *last;
 	struct user_return_notifier urn;
 	bool urn_on;
+	const struct guest_msrs *late;
 	u64 host_late[NR_LATE_MSR];
 	u64 cur_late[NR_LATE_MSR];
-	u64 debugctl;
+	u64 debugctl, cr3;
 	struct vmx_host_sel sel;
 	u64 fs_base, gs_base;
 };
@@ -103,6 +105,26 @@ struct vmx_fields {
 	u64 pa;
 	bool fresh;
 	void *read_map, *write_map;
+};
+
+/* Fields of one segment register, as the VMCS has them; each in the 64 bits that VMWRITE reads. */
+struct vmx_seg {
+	u64 sel, limit, ar, base;
+};
+
+/**
+ * struct vmx_noted - GRP_AGAIN in the form of the VMCS (hw_ops.note)
+ * @seg: segment registers by enum guest_sreg
+ * @gdtr_limit: GDTR; @gdtr_base: GDTR; @idtr_limit: IDTR; @idtr_base: IDTR
+ * @sysenter_cs: SYSENTER_CS; @sysenter_esp: SYSENTER_ESP; @sysenter_eip: SYSENTER_EIP
+ * @activity: activity state
+ * @pending_dbg: pending debug exceptions
+ */
+struct vmx_noted {
+	struct vmx_seg seg[8];
+	u64 gdtr_limit, gdtr_base, idtr_limit, idtr_base;
+	u64 sysenter_cs, sysenter_esp, sysenter_eip;
+	u64 activity, pending_dbg;
 };
 
 /**
@@ -130,6 +152,7 @@ struct vmx_fields {
  * @given: what was given to the CPU to inject with the last entry
  * @raw: the last exit as the CPU told it; here because the kernel may clear what is on the stack
  * @fields: shadow VMCS, NULL for none; outside of the guest it is clear
+ * @noted: what run_again() asks for
  */
 struct vmx_ctx {
 	u64 host_rsp;
@@ -155,6 +178,7 @@ struct vmx_ctx {
 	struct guest_event given;
 	struct vmx_raw raw;
 	struct vmx_fields *fields;
+	struct vmx_noted noted;
 };
 
 static inline struct vmx_ctx *vmx_ctx(struct guest_run *run)
@@ -175,7 +199,14 @@ void vmx_cpu_off(void);
 int vmx_run_alloc(struct guest_run *run);
 void vmx_run_free(struct guest_run *run);
 /* vmx_take() - make @ctx active on this CPU; preemption off, interrupts on; waits for another CPU */
-void vmx_take(struct vmx_ctx *ctx);
+void vmx_take_slow(struct vmx_ctx *ctx);
+static inline void vmx_take(struct vmx_ctx *ctx)
+{
+	lockdep_assert_preemption_disabled();
+	lockdep_assert_irqs_enabled();
+	if (unlikely(smp_load_acquire(&ctx->cpu) != smp_processor_id()))
+		vmx_take_slow(ctx);
+}
 /* vmx_make_current() - interrupts off, @ctx active here or nowhere */
 void vmx_make_current_slow(struct vmx_cpu *vc, struct vmx_ctx *ctx);
 static inline void vmx_make_current(struct vmx_cpu *vc, struct vmx_ctx *ctx)
@@ -185,7 +216,7 @@ static inline void vmx_make_current(struct vmx_cpu *vc, struct vmx_ctx *ctx)
 		return;
 	if (unlikely(ctx->cpu < 0 || !ctx->filled))
 		return vmx_make_current_slow(vc, ctx);
-	vmptrld(ctx->pa);
+	vmptrld(&ctx->pa);
 	vc->current_ctx = ctx;
 }
 void vmx_clear_all(struct vmx_cpu *vc);
@@ -195,7 +226,12 @@ void vmx_fill_constants(struct vmx_ctx *ctx);
 void vmx_host_load(struct vmx_cpu *vc);
 void vmx_host_enter(struct vmx_ctx *ctx, struct vmx_cpu *vc);
 void vmx_host_leave(struct guest_run *run, struct vmx_cpu *vc);
-void vmx_late_load(struct vmx_cpu *vc, const struct guest_msrs *m);
+void vmx_late_load_slow(struct vmx_cpu *vc, struct guest_msrs *m);
+static inline void vmx_late_load(struct vmx_cpu *vc, struct guest_msrs *m)
+{
+	if (unlikely(vc->late != m || m->dirty))
+		vmx_late_load_slow(vc, m);
+}
 void vmx_late_drop(struct vmx_cpu *vc);
 void vmx_late_init(struct vmx_cpu *vc);
 
@@ -206,10 +242,18 @@ void vmx_msr_bitmap(struct guest_run *run);
 /* commit.c */
 void vmx_commit(struct guest_run *run, struct vmx_cpu *vc);
 
+/* again.c */
+void vmx_note(struct guest_run *run);
+/* vmx_write_again() - what run_again() asked for, with the VMCS current and interrupts off */
+void vmx_write_again(struct guest_run *run);
+
 /* fetch.c */
 void vmx_fetch(struct guest_run *run, u32 groups);
 /* vmx_fetch_here() - the same with the VMCS current and interrupts off */
 void vmx_fetch_here(struct guest_run *run, u32 groups);
+
+/* vmx_fetch_eager() - GRP_EAGER, right after the exit */
+void vmx_fetch_eager(struct guest_run *run);
 
 /* run_need() for the backend itself */
 static inline void vmx_need(struct guest_run *run, u32 groups)
@@ -222,8 +266,9 @@ static inline void vmx_need(struct guest_run *run, u32 groups)
 int vmx_fields_alloc(struct guest_run *run, const u16 *read, unsigned int nr_read,
 		     const u16 *write, unsigned int nr_write);
 void vmx_fields_free(struct vmx_ctx *ctx);
-int vmx_fields_read(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr, u64 *changed);
+int vmx_fields_read(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr);
 int vmx_fields_write(struct guest_run *run, const u16 *enc, const u64 *val, unsigned int nr);
+void vmx_fields_allow(struct guest_run *run, u16 enc, bool allow);
 void vmx_fields_commit(struct guest_run *run);
 
 #define PML_LAST	511u		/* index that the CPU begins with */

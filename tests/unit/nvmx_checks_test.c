@@ -41,6 +41,28 @@ static unsigned int failing(const struct vmcs12 *v, const struct nvmx_check_env 
 	return n;
 }
 
+/* Without a TPR shadow: an entry whose checks are those of nvmx_check_hot() alone. */
+static bool is_hot_alone(const struct vmcs12 *v)
+{
+	return !(v->entry_intr_info & INTR_INFO_VALID) && (v->entry_ctls & ENTRY_IA32E) &&
+	       !(v->guest_interruptibility | v->guest_activity | v->guest_pending_dbg);
+}
+
+static bool of_every_entry(enum nvmx_check id)
+{
+	switch (id) {
+#define X(id, outcome, section, field, aux, expr) \
+	case CHECK_##id:
+#include "nvmx/checks_inject.def"
+#include "nvmx/checks_hot.def"
+#include "nvmx/checks_nonreg.def"
+#undef X
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void trips(enum nvmx_check id, const struct vmcs12 *v, const struct nvmx_check_env *e,
 		  const char *how)
 {
@@ -54,6 +76,8 @@ static void trips(enum nvmx_check id, const struct vmcs12 *v, const struct nvmx_
 	       got.outcome == want[0] && got.qual == want[1],
 	       "%s: %s (got %s and %u more, field 0x%x, value 0x%llx)", row->name, how,
 	       nvmx_check_rows[got.check].name, failing(v, e) - 1, got.field, got.value);
+	if (of_every_entry(id) && row->field != VMCS12_tpr_threshold && is_hot_alone(v))
+		tap_ok(nvmx_check_hot(v, e) == id, "%s: and in an entry the short way", row->name);
 }
 
 static void passes(enum nvmx_check id, const struct vmcs12 *v, const struct nvmx_check_env *e,

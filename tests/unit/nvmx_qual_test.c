@@ -24,7 +24,7 @@ int vcpu_fetch(struct nestor_vcpu *vcpu, struct x86_insn *insn, u8 *bytes, unsig
 	return x86_decode(insn, code, code_len, X86_MODE_64) == X86_DECODE_OK ? 0 : -EOPNOTSUPP;
 }
 
-int vcpu_insn_len(struct nestor_vcpu *vcpu)
+int vcpu_insn_len_slow(struct nestor_vcpu *vcpu)
 {
 	unprobed |= !nvmx_of(vcpu)->probing;
 	return known_len;
