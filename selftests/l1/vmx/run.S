@@ -2,8 +2,10 @@
 /*
  * void vmx_run_asm(struct vl2 *l2): one entry into the current VMCS and the exit
  * from it. HOST_RSP and HOST_RIP are written here; the exit finds `l2` on the
- * stack. When VMLAUNCH or VMRESUME fails, l2->flags gets RFLAGS. All arithmetic
- * flags are set before, so that the failure must clear what it has to clear.
+ * stack, which begins at a page: whoever calls, HOST_RSP is the same, as with
+ * hypervisors that write it once, so that this is no news to the one below. When
+ * VMLAUNCH or VMRESUME fails, l2->flags gets RFLAGS. All arithmetic flags are set
+ * before, so that the failure must clear what it has to clear.
  */
 	.set	VL2_LAUNCHED, 120
 	.set	VL2_FLAGS, 128
@@ -54,6 +56,10 @@ vmx_run_asm:
 	pushq	%r14
 	pushq	%r15
 	pushq	%rdi
+	movq	%rsp, %rax
+	andq	$-4096, %rsp
+	pushq	%rax
+	pushq	%rdi
 	movl	$0x6c14, %eax
 	vmwrite	%rsp, %rax
 	movl	$0x6c16, %eax
@@ -77,7 +83,8 @@ vmx_host_rip:
 	popq	48(%rdi)
 	movq	%rax, 0(%rdi)
 	swap_regs 0
-3:	popq	%rdi
+3:	movq	8(%rsp), %rsp
+	popq	%rdi
 	popq	%r15
 	popq	%r14
 	popq	%r13

@@ -291,6 +291,7 @@ static void ends(const void *arg)
 /* L1's event is injected once; L2's own of the same kind afterwards are L2's. */
 static void own_int(const void *arg)
 {
+	struct l2_frame fr;
 	struct vl2 l2;
 	u32 n;
 
@@ -304,9 +305,11 @@ static void own_int(const void *arg)
 			vw(CTRL_ENTRY_INFO, EV_ON | EV_SW_INTR | 0x90);
 			vw(CTRL_ENTRY_LEN, 2);
 		}
-		if (!vl2_expect_trap(&l2, 0x90, NULL))
+		if (!vl2_expect_trap(&l2, 0x90, &fr))
 			return;
+		CHECK_EQ(fr.rip, (u64)vd_int + 2);
 		vl2_trap_return(&l2);
+		CHECK(vl2_expect(&l2, R_VMCALL));
 		CHECK_EQ(vr(GUEST_RIP), (u64)vd_int + 2);
 	}
 }
