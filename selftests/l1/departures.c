@@ -173,6 +173,8 @@ static const struct {
 	{ BOCHS | KVM, "vmx_nonreg_checks/pending_sti", PENDING_BS },
 	{ BOCHS | KVM, "vmx_nonreg_checks/pending_mov_ss", PENDING_BS },
 	{ BOCHS | KVM, "vmx_nonreg_checks/pending_high", "Bochs looks at 32 bits of the field" },
+	{ BOCHS, "vmx_again_duty/nmi_unblocked", "Bochs's VM entry does not end blocking by NMI" },
+	{ BOCHS, "vmx_again_duty/woken", "Bochs masks interrupts by the IF that L2 is entered with" },
 	{ ON_BOCHS, "vmx_intr/ext_int_if0", "Bochs masks interrupts by the IF that L2 is entered with" },
 	{ ON_BOCHS, "vmx_state/hlt_*.saved", "Bochs leaves HLT before an exit by an interrupt" },
 	{ BOCHS, "vmx_intr/intr_window_hlt", "Bochs does not end HLT for the window" },
