@@ -13,6 +13,7 @@ VL2_ASM(vd_shared, "mov %cr2, %rax; mov %dr6, %rbx; mov %cr0, %rdx\n"
 	"mov %rcx, %cr2; mov %rsi, %dr6; vmcall");
 VL2_ASM(vd_rdmsr, "rdmsr; vmcall");
 VL2_ASM(vd_spoil_pat, "mov $0x277, %ecx; rdmsr; xor $6, %eax; wrmsr; vmcall");
+VL2_ASM(vd_dr7, "mov %rbx, %dr7; vmcall");
 VL2_ASM(vd_far, "push %rcx; push %rbx; lretq");
 VL2_ASM(vd_load, "mov (%rbx), %rax; vmcall");
 VL2_ASM(vd_cr8, "mov %cr8, %rax; mov %rbx, %cr8; vmcall");
@@ -175,23 +176,44 @@ static void efer_shared(const void *arg)
 	wrmsr(MSR_EFER, efer);
 }
 
-/* A control of the exit that L1 changes in between. */
-static void exit_control(const void *arg)
+/* What an entry loads and no exit saves is the field's again each time; L2 wrote to it. */
+static void pat_loaded(const void *arg)
 {
 	struct vl2 l2;
 	u64 pat;
 	u32 n;
 
 	again_init(&l2);
+	pat = vr(GUEST_PAT);
 	for (n = 0; n < 6; n++) {
+		warm_up(&l2, va_count, n & 1 ? WARM : 0);
+		l2.rcx = MSR_PAT;
+		CHECK_EQ(again(&l2, vd_rdmsr), R_VMCALL);
+		CHECK_EQ((u32)l2.rax | l2.rdx << 32, pat);
+		CHECK_EQ(again(&l2, vd_spoil_pat), R_VMCALL);
+		CHECK_EQ(vr(GUEST_PAT), pat);
+	}
+}
+
+/* A control of the exit that L1 changes in between: is what L2 wrote to DR7 saved? */
+static void exit_control(const void *arg)
+{
+	struct vl2 l2;
+	u32 n;
+
+	again_init(&l2);
+	for (n = 0; n < 6; n++) {
+		u64 dr7 = 0x400 | (n + 1) << 8;
+
+		vw(GUEST_DR7, dr7);
 		warm_up(&l2, va_count, WARM);
 		if (n & 1)
-			ctl_set(CTRL_EXIT, EXIT_SAVE_PAT);
+			ctl_clear(CTRL_EXIT, EXIT_SAVE_DEBUG);
 		else
-			ctl_clear(CTRL_EXIT, EXIT_SAVE_PAT);
-		pat = vr(GUEST_PAT);
-		CHECK_EQ(again(&l2, vd_spoil_pat), R_VMCALL);
-		CHECK_EQ(vr(GUEST_PAT), n & 1 ? pat ^ 6 : pat);
+			ctl_set(CTRL_EXIT, EXIT_SAVE_DEBUG);
+		l2.rbx = dr7 ^ 0x300;
+		CHECK_EQ(again(&l2, vd_dr7), R_VMCALL);
+		CHECK_EQ(vr(GUEST_DR7), n & 1 ? dr7 : dr7 ^ 0x300);
 	}
 }
 
@@ -278,8 +300,11 @@ static void ends(const void *arg)
 		else
 			ctl_set(CTRL_PROC, PROC_MTF);
 		for (k = 0; k < 4; k++) {
-			if (timer)
+			if (timer) {
+				vw(GUEST_TIMER, ~0u);
+				warm_up(&l2, va_count, 1);
 				vw(GUEST_TIMER, 0);
+			}
 			CHECK_EQ(again(&l2, va_count), timer ? R_TIMER : R_MTF);
 			CHECK_EQ(vr(GUEST_RIP) - (u64)va_count, timer ? 0 : 3);
 		}
@@ -321,7 +346,8 @@ static const struct l1_test tests[] = {
 	{ "high_rip", 0, high_rip, NULL },
 	{ "lists", 0, lists, NULL },
 	{ "efer_shared", VF_EFER, efer_shared, NULL },
-	{ "exit_control", VF_PAT, exit_control, NULL },
+	{ "pat_loaded", VF_PAT, pat_loaded, NULL },
+	{ "exit_control", VF_TRUE, exit_control, NULL },
 	{ "linked", 0, linked, NULL },
 	{ "no_vpid", VF_VPID | VF_EPT, no_vpid, NULL },
 	{ "tpr", VF_TPR, tpr, NULL },
