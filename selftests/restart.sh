@@ -6,19 +6,35 @@
 # that still has the extension on; all CPUs are there; a guest's tests pass. Then the
 # machine reboots while L2s run again; tests/restart sees how that ends.
 #
-# usage: restart.sh TESTS-TO-LEAVE-RUNNING TESTS-TO-PASS CPUS
+# With VMM, the benchmarks' small one, the guests need not wait for firmware; else they run in QEMU.
+#
+# usage: restart.sh TESTS-TO-LEAVE-RUNNING TESTS-TO-PASS CPUS [VMM]
 
-busy=$1 tests=$2 cpus=$3
+busy=$1 tests=$2 cpus=$3 vmm=$4
 status=0
 ok() {
 	if [ "$2" = 0 ]; then echo "ok $1 $3"; else echo "not ok $1 $3"; status=1; fi
 }
 entries() { cat /sys/kernel/debug/nestor/nested_entries; }
+# What the emulated CPU lacks no hypervisor can give.
+cpu=
+if grep -q "QEMU TCG" /proc/cpuinfo; then
+	cpu=cpu=tcg
+elif grep -qi bochs /sys/class/dmi/id/*vendor /proc/cmdline 2> /dev/null; then
+	cpu=cpu=bochs
+fi
+guest() {
+	if [ -n "$vmm" ]; then
+		"$vmm" -m 64 -s "$cpus" l1.elf "tests=$1 cpus=$cpus exit=vmm $cpu" < /dev/null
+	else
+		sh run-l1.sh --accel kvm --smp "$cpus" --timeout 300 "$1"
+	fi
+}
 
 # L2s run in the background from here on
 start() {
 	was=$(entries) tries=0
-	sh run-l1.sh --accel kvm --smp "$cpus" --timeout 300 "$busy" > /tmp/busy.tap 2>&1 &
+	guest "$busy" > /tmp/busy.tap 2>&1 &
 	while [ "$(entries)" = "$was" ] && [ $tries -lt 6000 ]; do
 		tries=$((tries + 1))
 		usleep 20000
@@ -47,8 +63,9 @@ case $(cat /proc/cmdline) in
 	ok 2 $? "the kernel after kexec loads the module"
 	[ "$(grep -c '^processor' /proc/cpuinfo)" = "$cpus" ]
 	ok 3 $? "it has $cpus CPUs"
-	sh run-l1.sh --accel kvm --smp "$cpus" --timeout 300 "$tests" > /tmp/tests.tap 2>&1
+	guest "$tests" > /tmp/tests.tap 2>&1
 	s=$?
+	grep -q '^ok' /tmp/tests.tap && ! grep -q '^not ok' /tmp/tests.tap || s=1
 	[ $s = 0 ] || grep -E '^not ok|^#' /tmp/tests.tap | sed 's/^/# /'
 	ok 4 $s "a guest hypervisor runs there: $tests"
 	# The kernel complains of Bochs's XSAVE sizes at boot, with no module loaded.
@@ -61,8 +78,7 @@ case $(cat /proc/cmdline) in
 	sleep 2
 	reboot -f ;;
 *)
-	start
-	ok 1 $? "L2s run"
+	# Loaded before L2s take the CPU's time, and without a checksum, which is most of the work.
 	case $(uname -r) in
 	6.1.*) series=6.1 ;;
 	*) series=6.12 ;;
@@ -71,8 +87,10 @@ case $(cat /proc/cmdline) in
 	svm) cp "/lab/initrd-$series" /tmp/initrd ;;
 	*) initrd $series ;;
 	esac
-	kexec -l "/lab/vmlinuz-$series" --initrd=/tmp/initrd \
+	kexec --no-checks -l "/lab/vmlinuz-$series" --initrd=/tmp/initrd \
 		--command-line="$(cat /proc/cmdline) lab.stage=2" || exit 1
+	start
+	ok 1 $? "L2s run"
 	echo "# kexec"
 	sleep 2
 	kexec -e ;;
