@@ -87,35 +87,38 @@ static void nap(unsigned int ms)
 	nanosleep(&t, NULL);
 }
 
-static long available_kb(void)
+static long sum_of(const char *file, const char *format, unsigned int most)
 {
 	char line[128];
-	long kb = -1;
-	FILE *f = fopen("/proc/meminfo", "r");
+	long n, sum = 0;
+	FILE *f = fopen(file, "r");
 
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemAvailable: %ld", &kb) == 1)
-			break;
+	while (f && most && fgets(line, sizeof(line), f))
+		if (sscanf(line, format, &n) == 1) {
+			sum += n;
+			most--;
+		}
 	if (f)
 		fclose(f);
-	return kb;
+	return sum;
 }
 
-/* Free pages that a CPU keeps for itself do not count as free: ask for them back. */
+/* Pages that a CPU keeps for itself (some 10 MiB, by its last frees) are free, too, and do not count as available. */
+static long available_kb(void)
+{
+	return sum_of("/proc/meminfo", "MemAvailable: %ld", 1) +
+	       sum_of("/proc/zoneinfo", " count: %ld", ~0u) * (PAGE / 1024);
+}
+
 static void settle(void)
 {
-	static const char *const knob[] = { "/proc/sys/vm/drop_caches",
-					    "/proc/sys/vm/compact_memory" };
-	unsigned int i;
+	int fd;
 
 	nap(1000);
-	for (i = 0; i < 2; i++) {
-		int fd = open(knob[i], O_WRONLY);
-
-		if (fd < 0)
-			continue;
+	fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
+	if (fd >= 0) {
 		if (write(fd, "1", 1) != 1)
-			printf("# %s: %s\n", knob[i], strerror(errno));
+			printf("# drop_caches: %s\n", strerror(errno));
 		close(fd);
 	}
 	nap(200);
