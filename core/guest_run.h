@@ -421,6 +421,19 @@ static inline void run_dirty(struct guest_run *run, u32 groups)
 	}
 }
 
+/** run_share() - @to goes on with @from's CR2 and DR6, which are current in both */
+static inline void run_share(struct guest_run *to, const struct guest_run *from)
+{
+	if (to->cr2 != from->cr2) {
+		to->cr2 = from->cr2;
+		run_dirty(to, GRP_CR2);
+	}
+	if (to->dr6 != from->dr6) {
+		to->dr6 = from->dr6;
+		run_dirty(to, GRP_DR);
+	}
+}
+
 /**
  * run_again() - GRP_AGAIN is to be what it was when hw_ops.note was called, with NMIs not blocked
  *

@@ -145,14 +145,7 @@ static void share_back(struct nestor_vcpu *vcpu)
 		l1->gpr[i] = l2->gpr[i];
 	l1->gpr[REG_RAX] = rax;
 	l1->gpr[REG_RSP] = rsp;
-	if (l1->cr2 != l2->cr2) {
-		l1->cr2 = l2->cr2;
-		run_dirty(l1, GRP_CR2);
-	}
-	if (l1->dr6 != l2->dr6) {
-		l1->dr6 = l2->dr6;
-		run_dirty(l1, GRP_DR);
-	}
+	run_share(l1, l2);
 	if (!n->np && l1->pat != l2->pat) {
 		l1->pat = l2->pat;
 		run_dirty(l1, GRP_PAT);

@@ -206,14 +206,7 @@ static void share(struct nestor_vcpu *vcpu)
 	l2->gpr[REG_RSP] = rsp;
 	run_need(l1, GRP_CR2 | GRP_DR);
 	run_need(l2, GRP_CR2 | GRP_DR);
-	if (l2->cr2 != l1->cr2) {
-		l2->cr2 = l1->cr2;
-		run_dirty(l2, GRP_CR2);
-	}
-	if (l2->dr6 != l1->dr6) {
-		l2->dr6 = l1->dr6;
-		run_dirty(l2, GRP_DR);
-	}
+	run_share(l2, l1);
 }
 
 /* L1 says by the type: one that it injects as a hardware exception is none, #BP and #OF included. */

@@ -95,20 +95,6 @@ static bool bitmaps_done(struct nestor_vcpu *vcpu, const struct nvmx *n)
 	return !nvmx_merge_msrs(vcpu);
 }
 
-/* Registers that no control loads: L2 goes on with L1's. */
-static void share(struct guest_run *l1, struct guest_run *l2)
-{
-	memcpy(l2->gpr, l1->gpr, sizeof(l2->gpr));
-	if (l2->cr2 != l1->cr2) {
-		l2->cr2 = l1->cr2;
-		run_dirty(l2, GRP_CR2);
-	}
-	if (l2->dr6 != l1->dr6) {
-		l2->dr6 = l1->dr6;
-		run_dirty(l2, GRP_DR);
-	}
-}
-
 bool nvmx_quick_entry(struct nestor_vcpu *vcpu)
 {
 	struct nvmx *n = nvmx_of(vcpu);
@@ -125,7 +111,9 @@ bool nvmx_quick_entry(struct nestor_vcpu *vcpu)
 		return false;
 	v->dirty = 0;
 	nvmx_merge_hot(v, l2);
-	share(l1, l2);
+	/* Registers that no control loads: L2 goes on with L1's. */
+	memcpy(l2->gpr, l1->gpr, sizeof(l2->gpr));
+	run_share(l2, l1);
 	l2->gpr[REG_RSP] = v->guest_rsp;
 	l2->inject.valid = false;
 	l2_soft_none(vcpu);

@@ -224,14 +224,7 @@ static void share_back(struct nestor_vcpu *vcpu)
 
 	memcpy(l1->gpr, l2->gpr, sizeof(l1->gpr));
 	run_need(l1, GRP_CR2 | GRP_DR | GRP_LBR);
-	if (l1->cr2 != l2->cr2) {
-		l1->cr2 = l2->cr2;
-		run_dirty(l1, GRP_CR2);
-	}
-	if (l1->dr6 != l2->dr6) {
-		l1->dr6 = l2->dr6;
-		run_dirty(l1, GRP_DR);
-	}
+	run_share(l1, l2);
 }
 
 /* The registers that a VM exit gives L1 whole. */

@@ -41,25 +41,12 @@ static noinline void read_raw(struct guest_run *run, const struct vmx_exit_row *
 static __always_inline void read_plain(struct guest_run *run, const struct vmx_exit_row *row,
 				       u32 reason, u64 rip)
 {
-	struct guest_exit *x = &run->exit;
-	u64 next = 0;
-	u32 len;
+	struct vmx_raw raw = {
+		.reason = reason, .rip = rip,
+		.len = row->flags & XR_LEN ? vmread_known(VMCS_EXIT_INSN_LEN) : 0,
+	};
 
-	if (row->flags & XR_LEN) {
-		len = vmread_known(VMCS_EXIT_INSN_LEN);
-		next = len ? rip + len : 0;
-	}
-	x->reason = row->reason;
-	x->index = row->index;
-	x->insn_len = 0;
-	x->info1 = 0;
-	x->info2 = 0;
-	x->next_rip = next;
-	x->has_qual = true;
-	x->insn_info = 0;
-	x->qual = 0;
-	x->gla = 0;
-	x->raw = reason;
+	vmx_translate_plain(&raw, row, &run->exit);
 }
 
 static noinline void read_event(struct guest_run *run, u32 info)

@@ -59,9 +59,10 @@ static inline const struct vmx_exit_row *vmx_exit_row(u32 reason)
 /* vmx_refine() - what a row with XR_REFINE says by more than its number */
 void vmx_refine(const struct vmx_raw *raw, struct guest_exit *x);
 
-/* vmx_translate() with the row at hand */
-static __always_inline void vmx_translate_row(const struct vmx_raw *raw,
-					      const struct vmx_exit_row *row, struct guest_exit *x)
+/* vmx_translate() of a row without XR_REFINE, at hand */
+static __always_inline void vmx_translate_plain(const struct vmx_raw *raw,
+							const struct vmx_exit_row *row,
+						struct guest_exit *x)
 {
 	x->reason = row->reason;
 	x->index = row->index;
@@ -74,6 +75,13 @@ static __always_inline void vmx_translate_row(const struct vmx_raw *raw,
 	x->gla = raw->gla;
 	x->raw = raw->reason;
 	x->next_rip = row->flags & XR_LEN && raw->len ? raw->rip + raw->len : 0;
+}
+
+/* vmx_translate() with the row at hand */
+static __always_inline void vmx_translate_row(const struct vmx_raw *raw,
+					      const struct vmx_exit_row *row, struct guest_exit *x)
+{
+	vmx_translate_plain(raw, row, x);
 	if (row->flags & XR_REFINE)
 		vmx_refine(raw, x);
 }

@@ -29,11 +29,13 @@
 #define LOST_SHADOW "TCG drops STI's shadow when an interrupt of the host ends L2 there"
 #define GUEST_IF "Bochs masks physical interrupts by L2's IF"
 
-static const struct {
+struct entry {
 	u32 homes;
 	const char *name;
 	const char *reason;
-} known[] = {
+};
+
+static const struct entry known[] = {
 	/* The instructions and MSRs */
 	{ TCG | BOCHS, "insn/vmrun_hsave_zero", "the emulators take VM_HSAVE_PA = 0" },
 	{ BOCHS, "insn/skinit_absent", "Bochs stops the machine at SKINIT" },
@@ -211,11 +213,7 @@ static const struct {
 };
 
 /* Departures that depend on when the host's own interrupts come: one good run of three will do. */
-static const struct {
-	u32 homes;
-	const char *name;
-	const char *reason;
-} rare[] = {
+static const struct entry rare[] = {
 	{ ON_TCG, "vintr/if_clear", LOST_SHADOW },
 	{ ON_TCG, "vintr/intercept", LOST_SHADOW },
 	{ ON_TCG, "vintr/shadow_reported", LOST_SHADOW },
@@ -233,22 +231,22 @@ static bool matches(const char *pat, const char *name)
 	return !*name;
 }
 
-const char *departure(const char *name)
+static const char *reason_in(const struct entry *table, u32 nr, const char *name)
 {
 	u32 i;
 
-	for (i = 0; i < ARRAY_SIZE(known); i++)
-		if (known[i].homes & home && matches(known[i].name, name))
-			return known[i].reason;
+	for (i = 0; i < nr; i++)
+		if (table[i].homes & home && matches(table[i].name, name))
+			return table[i].reason;
 	return NULL;
+}
+
+const char *departure(const char *name)
+{
+	return reason_in(known, ARRAY_SIZE(known), name);
 }
 
 const char *rare_departure(const char *name)
 {
-	u32 i;
-
-	for (i = 0; i < ARRAY_SIZE(rare); i++)
-		if (rare[i].homes & home && matches(rare[i].name, name))
-			return rare[i].reason;
-	return NULL;
+	return reason_in(rare, ARRAY_SIZE(rare), name);
 }

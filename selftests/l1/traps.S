@@ -4,6 +4,7 @@
  * vector) and of its 64-bit L2 guests (l2_trap_stubs), and the calls that come
  * back when what they called faults.
  */
+#include "callee.h"
 #include "layout.h"
 
 	.text
@@ -82,12 +83,7 @@ l2_trap_resume:
 	.globl	catch_call
 	.globl	catch_land
 catch_call:
-	pushq	%rbx
-	pushq	%rbp
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
+	push_callee_saved
 	movq	%rsp, (%rdi)
 	pushfq
 	popq	8(%rdi)
@@ -100,12 +96,7 @@ catch_call:
 	/* trap() sends a caught fault here, with %rsp as saved. */
 catch_land:
 	movl	$1, %eax
-1:	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%rbp
-	popq	%rbx
+1:	pop_callee_saved
 	ret
 
 	/*

@@ -5,22 +5,18 @@
  * on the host with the guest's FS, GS, TR or system-call registers; STGI then
  * lets in whatever came meanwhile.
  */
+#include "callee.h"
+
 	.set	L2_VMCB, 0
 	.set	L2_HOST, 8
 	.set	L2_GPR, 16
 	.set	L2_FLAGS, 128
 
-
 	.text
 	.globl	vmrun_asm
 	.globl	vmrun_insn
 vmrun_asm:
-	pushq	%rbx
-	pushq	%rbp
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
+	push_callee_saved
 	pushq	%rdi
 	clgi
 	movq	L2_HOST(%rdi), %rax
@@ -73,12 +69,7 @@ vmrun_insn:
 	nop
 	cli
 2:	popq	%rdi
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%rbp
-	popq	%rbx
+	pop_callee_saved
 	ret
 
 	.section .note.GNU-stack, "", @progbits

@@ -3,6 +3,7 @@
  * void pae_run(struct pae *p): L1 itself goes to 32-bit mode with PAE paging, enters L2 once and comes back.
  * L2's exit arrives at pae_host, in 32-bit mode.
  */
+#include "callee.h"
 #include "layout.h"
 #include "vmx/pae.h"
 
@@ -25,12 +26,7 @@
 	.text
 	.globl	pae_run, pae_host
 pae_run:
-	pushq	%rbx
-	pushq	%rbp
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
+	push_callee_saved
 	pushfq
 	cli
 	sidt	saved_idt
@@ -104,12 +100,7 @@ pae_64:
 	movq	saved_rsp, %rsp
 	lidt	saved_idt
 	popfq
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%rbp
-	popq	%rbx
+	pop_callee_saved
 	ret
 
 	.bss

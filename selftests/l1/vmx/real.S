@@ -5,6 +5,7 @@
  * The part between real_blob and real_blob_end lies at REAL_BASE by then, with the
  * vectors of the interrupt table pointing to real_h6 and real_h13.
  */
+#include "callee.h"
 #include "layout.h"
 #include "vmx/real.h"
 
@@ -13,12 +14,7 @@
 	.text
 	.globl	real_enter
 real_enter:
-	pushq	%rbx
-	pushq	%rbp
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
+	push_callee_saved
 	pushfq
 	cli
 	sidt	saved_idt
@@ -50,12 +46,7 @@ real_64:
 	movw	%ax, %fs
 	movw	%ax, %gs
 	popfq
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%rbp
-	popq	%rbx
+	pop_callee_saved
 	movzbl	REAL_BASE + AT(real_result), %eax
 	ret
 

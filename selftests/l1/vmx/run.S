@@ -7,6 +7,7 @@
  * VMLAUNCH or VMRESUME fails, l2->flags gets RFLAGS. All arithmetic flags are set
  * before, so that the failure must clear what it has to clear.
  */
+#include "callee.h"
 	.set	VL2_LAUNCHED, 120
 	.set	VL2_FLAGS, 128
 
@@ -49,12 +50,7 @@
 	.globl	vmx_run_asm
 	.globl	vmx_host_rip
 vmx_run_asm:
-	pushq	%rbx
-	pushq	%rbp
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
+	push_callee_saved
 	pushq	%rdi
 	movq	%rsp, %rax
 	andq	$-4096, %rsp
@@ -85,12 +81,7 @@ vmx_host_rip:
 	swap_regs 0
 3:	movq	8(%rsp), %rsp
 	popq	%rdi
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%rbp
-	popq	%rbx
+	pop_callee_saved
 	ret
 
 	.section .note.GNU-stack, "", @progbits
