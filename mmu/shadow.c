@@ -172,16 +172,16 @@ static struct shadow_root *root_oldest(struct mmu_shadow *s, const struct shadow
 	return old;
 }
 
-/* The VMM may want fewer (KVM_SET_NR_MMU_PAGES); they go as faults ask for others. */
+/* The VMM may want fewer (KVM_SET_NR_MMU_PAGES); they go as faults ask for others.  Never fewer than a walk takes. */
 static unsigned int shadow_budget(const struct nestor_vcpu *vcpu)
 {
 	u32 wanted = READ_ONCE(vcpu->vm->mmu_pages);
 
-	return wanted && wanted < SHADOW_TABLES ? wanted : SHADOW_TABLES;
+	return wanted ? clamp_t(u32, wanted, SHADOW_SPARE + 1, SHADOW_TABLES) : SHADOW_TABLES;
 }
 
-/* Room for a fault's tables within the budget, at the cost of other roots, or else of @keep's. */
-bool shadow_make_room(struct nestor_vcpu *vcpu, struct shadow_root *keep)
+/* Room for a fault's tables within the budget, at the cost of other roots, or else of @keep's: with its top alone there is. */
+void shadow_make_room(struct nestor_vcpu *vcpu, struct shadow_root *keep)
 {
 	struct mmu_shadow *s = vcpu->shadow;
 
@@ -190,13 +190,10 @@ bool shadow_make_room(struct nestor_vcpu *vcpu, struct shadow_root *keep)
 
 		if (old)
 			root_free(vcpu, old);
-		else if (keep && keep->nr_tables > 1)
-			root_empty(vcpu, keep);
 		else
-			return false;
+			root_empty(vcpu, keep);
 		nested->flush(vcpu);
 	}
-	return true;
 }
 
 static struct shadow_root *root_make(struct nestor_vcpu *vcpu, u64 key,
@@ -209,8 +206,9 @@ static struct shadow_root *root_make(struct nestor_vcpu *vcpu, u64 key,
 	int i;
 
 	/* What can fail comes before anything is evicted. */
-	if (rmap_init(mmu) || watch_init(mmu) || spare_fill(s, 1) || !shadow_make_room(vcpu, NULL))
+	if (rmap_init(mmu) || watch_init(mmu) || spare_fill(s, 1))
 		return NULL;
+	shadow_make_room(vcpu, NULL);
 	for (i = 0; i < SHADOW_ROOTS && !sr; i++)
 		if (!s->roots[i].top)
 			sr = &s->roots[i];

@@ -101,7 +101,8 @@ static enum shadow_result fill_walked(struct nestor_vcpu *vcpu, struct shadow_ro
 
 	if (walk->addr >> PAGE_SHIFT >= MAX_GFN)
 		return SHADOW_MMIO;
-	if (!shadow_make_room(vcpu, sr) || spare_fill(vcpu->shadow, SHADOW_SPARE))
+	shadow_make_room(vcpu, sr);
+	if (spare_fill(vcpu->shadow, SHADOW_SPARE))
 		return SHADOW_NOMEM;
 	fill_begin(&fill, vcpu, sr, gfn, access, walk);
 	if (!fill_known(&fill)) {

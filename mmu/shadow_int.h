@@ -193,7 +193,7 @@ void tables_free(struct list_head *gone);
 
 /* shadow.c */
 void root_empty(struct nestor_vcpu *vcpu, struct shadow_root *sr);
-bool shadow_make_room(struct nestor_vcpu *vcpu, struct shadow_root *keep);
+void shadow_make_room(struct nestor_vcpu *vcpu, struct shadow_root *keep);
 
 /* watch.c; all but watch_init() and watch_tables() under mmu->lock */
 #define WATCH_MAX	64u

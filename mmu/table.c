@@ -170,7 +170,7 @@ int table_lookup(struct nestor_mmu_vm *mmu, u64 gfn, u64 *pfn, bool *writable)
 	int l;
 
 	lockdep_assert_held(&mmu->lock);
-	for (l = ROOT_LEVEL; l >= LEVEL_4K; l--) {
+	for (l = ROOT_LEVEL;; l--) {
 		u64 e = READ_ONCE(pt[level_index(gfn, l)]);
 
 		if (!sl_present(mmu->fmt, e))
@@ -183,7 +183,6 @@ int table_lookup(struct nestor_mmu_vm *mmu, u64 gfn, u64 *pfn, bool *writable)
 		}
 		pt = sl_child(e);
 	}
-	return 0;
 }
 
 unsigned int table_split_need(struct nestor_mmu_vm *mmu, u64 gfn)
@@ -204,8 +203,6 @@ void table_split_at(struct nestor_mmu_vm *mmu, u64 gfn, struct table_cache *c)
 	for (l = ROOT_LEVEL; l > LEVEL_4K; l--) {
 		u64 *e = &pt[level_index(gfn, l)];
 
-		if (!sl_present(mmu->fmt, *e))
-			return;
 		if (sl_is_leaf(*e, l))
 			table_split(mmu, e, l, c->pt[--c->nr]);
 		pt = sl_child(*e);

@@ -38,7 +38,8 @@ enum table_change table_map(struct nestor_mmu_vm *mmu, u64 gfn, u64 pfn, int lev
 
 /*
  * table_split_need() - how many pages table_split_at() takes
- * table_split_at() - a large leaf around @gfn becomes leaves of 4K that map the same; TLBs need a flush
+ * table_split_at() - the large leaf around @gfn, for which it takes some, becomes leaves of 4K that map the same;
+ * TLBs need a flush
  */
 unsigned int table_split_need(struct nestor_mmu_vm *mmu, u64 gfn);
 void table_split_at(struct nestor_mmu_vm *mmu, u64 gfn, struct table_cache *c);

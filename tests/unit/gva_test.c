@@ -226,6 +226,213 @@ static void test_l1(void)
 	teardown();
 }
 
+/* L1 itself, with tables of its own at the frames @first on */
+#define OWN	(DATA_GFN + 64u)
+
+static u64 *own(unsigned int page, unsigned int i)
+{
+	return l1_entry(OWN + page, i);
+}
+
+static void own_setup(u64 cr4, u64 efer)
+{
+	setup();
+	vcpu->l1 = vcpu->l2;
+	vcpu->run = &vcpu->l1;
+	vcpu->l1.cr4 = cr4;
+	vcpu->l1.efer = efer;
+	vcpu->l1.cr3 = OWN << 12;
+	for (unsigned int page = 0; page < 5; page++)
+		memset(own(page, 0), 0, PAGE_SIZE);
+}
+
+static bool leads(u64 gva, u32 access, u64 gpa)
+{
+	struct gva_fault fault;
+	struct l1_gpa to;
+
+	return !gva_to_l1(vcpu, gva, access, &to, &fault) && to.a == gpa;
+}
+
+/* Not there for @access: the error code, or ~0 */
+static u32 fault_at(u64 gva, u32 access)
+{
+	struct gva_fault fault;
+	struct l1_gpa to;
+	int err = gva_to_l1(vcpu, gva, access, &to, &fault);
+
+	return err == -EFAULT && !fault.reflected && fault.addr == gva ? fault.error : ~0u;
+}
+
+/* The formats of L1's own tables. */
+static void test_formats(void)
+{
+	const u64 data = (u64)DATA_GFN << 12;
+	u32 *legacy;
+
+	/* 32-bit paging: 1024 entries of 4 bytes; linear addresses are cut to 32 bits. */
+	own_setup(1 << 4, 0);
+	vcpu->l1.cr3 |= 0xfff | 1ull << 40;
+	legacy = (u32 *)own(0, 0);
+	legacy[1] = (OWN + 1) << 12 | 7;
+	legacy[1023] = 0x400000 | 0x80 | 7;
+	((u32 *)own(1, 0))[1023] = DATA_GFN << 12 | 5;
+	tap_ok(leads(0x7ff123, ACC_USER, data | 0x123) && leads(0x1007ff123ull, 0, data | 0x123),
+	       "32-bit paging: a page of 4K");
+	tap_ok(leads(0xffc12345, ACC_USER | ACC_WRITE, 0x412345) && (legacy[1023] & 0x60) == 0x60 &&
+	       (legacy[1] & 0x60) == 0x20, "32-bit paging: one of 4M, and its flags");
+	tap_ok(fault_at(0x7ff000, ACC_USER | ACC_WRITE) == 7 && fault_at(0x7ff000, ACC_WRITE) == 3 &&
+	       fault_at(0x3ff000, ACC_USER) == 4, "32-bit paging: its faults");
+	tap_ok(leads(0x7ff000, ACC_FETCH, data), "32-bit paging: no page is execute-disabled");
+	vcpu->l1.cr0 &= ~0x10000ull;
+	tap_ok(leads(0x7ff000, ACC_WRITE, data) && fault_at(0x7ff000, ACC_USER | ACC_WRITE) == 7,
+	       "32-bit paging: a supervisor writes to any page without CR0.WP");
+	vcpu->l1.cr4 = 0;
+	legacy[1023] = (OWN + 1) << 12 | 0x80 | 7;
+	((u32 *)own(1, 0))[0x012] = DATA_GFN << 12 | 7;
+	tap_ok(leads(0xffc12345, ACC_USER, data | 0x345),
+	       "32-bit paging: without CR4.PSE there are none of 4M");
+	teardown();
+
+	/* Five levels. */
+	own_setup(1 << 12 | 0x20, 0xd00);
+	for (unsigned int page = 0; page < 4; page++)
+		*own(page, page ? 0 : 1) = (OWN + page + 1ull) << 12 | 7;
+	*own(4, 2) = data | 7;
+	tap_ok(leads(1ull << 48 | 0x2abc, ACC_USER, data | 0xabc), "five levels");
+	tap_ok(fault_at(0x2abc, ACC_USER) == ACC_USER, "five levels: the top one counts");
+	teardown();
+
+	/* Supervisor and user pages. */
+	own_setup(0x20 | 1 << 20 | 1 << 21, 0xd00);
+	for (unsigned int page = 0; page < 3; page++)
+		*own(page, 0) = (OWN + page + 1ull) << 12 | 7;
+	*own(3, 0) = data | 7;
+	*own(3, 1) = data | 3;
+	tap_ok(fault_at(0, 0) == 1 && fault_at(0, ACC_WRITE) == 3 && leads(0, ACC_USER, data) &&
+	       leads(0x1000, 0, data), "SMAP");
+	vcpu->l1.rflags = 1 << 18;
+	tap_ok(leads(0, 0, data) && fault_at(0, ACC_IMPLICIT) == 1, "SMAP: RFLAGS.AC excuses, but not the CPU's own access");
+	tap_ok(fault_at(0x1000, ACC_USER) == 5 && leads(0x1000, ACC_USER | ACC_IMPLICIT, data),
+	       "an access of the CPU's own is a supervisor's at any CPL");
+	tap_ok(fault_at(0, ACC_FETCH) == 0x11 && leads(0, ACC_FETCH | ACC_USER, data), "SMEP");
+	teardown();
+
+	/* Without paging, and where no memory is. */
+	own_setup(0, 0);
+	vcpu->l1.cr0 = 1;
+	tap_ok(leads(0x123456789ull, ACC_WRITE, 0x23456789), "no paging");
+	teardown();
+	own_setup(0x20, 0xd00);
+	vcpu->l1.cr3 = 5000ull << 12;
+	tap_ok(fault_at(0, ACC_USER) == (ACC_USER | ACC_PRESENT | ACC_RSVD), "a table where no memory is reads as ones");
+	teardown();
+}
+
+/* Tables in ROM: the flags are lost on the bus, and the access goes on.  One that never stays the same: a fault. */
+static u64 *restless;
+
+static void rewrite(void)
+{
+	*restless ^= 1ull << 55;
+}
+
+static void test_flags(void)
+{
+	const u64 data = (u64)DATA_GFN << 12;
+
+	own_setup(0x20, 0xd00);
+	for (unsigned int page = 0; page < 3; page++)
+		*own(page, 0) = (OWN + page + 1ull) << 12 | 7;
+	*own(3, 0) = data | 7;
+	assert(set_slot(2, 2048, 64, 2048, KVM_MEM_READONLY));
+	memcpy(l1_entry(2048, 0), own(0, 0), PAGE_SIZE);
+	vcpu->l1.cr3 = 2048ull << 12;
+	tap_ok(leads(0x10, ACC_USER, data | 0x10) && !(*l1_entry(2048, 0) & 0x20) && (*own(3, 0) & 0x20),
+	       "a table in ROM");
+	vcpu->l1.cr3 = OWN << 12;
+	*own(3, 0) = data | 7;
+	restless = own(3, 0);
+	host_after_read = rewrite;
+	tap_ok(fault_at(0, ACC_USER | ACC_WRITE) == (ACC_USER | ACC_WRITE), "an entry that never stays the same");
+	host_after_read = NULL;
+	tap_ok(leads(0, ACC_USER | ACC_WRITE, data), "and then does");
+	teardown();
+}
+
+/* Copies: page by page, and a write not before both pages may be written. */
+static void test_copies(void)
+{
+	const u64 data = (u64)DATA_GFN << 12;
+	u8 bytes[16], was[16];
+	struct gva_fault fault;
+
+	own_setup(0x20, 0xd00);
+	for (unsigned int page = 0; page < 3; page++)
+		*own(page, 0) = (OWN + page + 1ull) << 12 | 7;
+	*own(3, 0) = data | 7;
+	*own(3, 1) = (data + 5 * PAGE_SIZE) | 5;	/* read-only */
+	*own(3, 3) = 5000ull << 12 | 7;			/* no memory */
+	*own(3, 4) = data | 7;
+	for (unsigned int i = 0; i < 16; i++)
+		was[i] = i + 1;
+	memcpy((u8 *)l1_entry(DATA_GFN, 0) + 0xff8, was, 8);
+	memcpy(l1_entry(DATA_GFN + 5, 0), was + 8, 8);
+	tap_ok(!gva_read(vcpu, 0xff8, bytes, 16, ACC_USER, &fault) && !memcmp(bytes, was, 16),
+	       "a read of two pages");
+	tap_ok(gva_read(vcpu, 0x1ff8, bytes, 16, ACC_USER | ACC_WRITE, &fault) == -EFAULT &&
+	       fault.addr == 0x2000 && fault.error == ACC_USER, "the second is not there");
+	tap_ok(gva_read(vcpu, 0x3000, bytes, 16, ACC_USER, &fault) == -ENXIO, "there is no memory");
+	memset(bytes, 0xee, sizeof(bytes));
+	tap_ok(gva_write(vcpu, 0xff8, bytes, 16, ACC_USER, &fault) == -EFAULT && fault.addr == 0x1000 &&
+	       fault.error == 7 && !memcmp((u8 *)l1_entry(DATA_GFN, 0) + 0xff8, was, 8),
+	       "a write of two pages, of which the second is read-only, writes nothing");
+	tap_ok(gva_write(vcpu, 0x2000, bytes, 4, ACC_USER, &fault) == -EFAULT && fault.addr == 0x2000,
+	       "a write to a page that is not there");
+	*own(3, 1) |= 2;
+	tap_ok(!gva_write(vcpu, 0xff8, bytes, 16, ACC_USER, &fault) &&
+	       !memcmp((u8 *)l1_entry(DATA_GFN, 0) + 0xff8, bytes, 8) &&
+	       !memcmp(l1_entry(DATA_GFN + 5, 0), bytes, 8) && (*own(3, 1) & 0x40), "and to both");
+	tap_ok(gva_write(vcpu, 0x3000, bytes, 4, ACC_USER, &fault) == -ENXIO &&
+	       gva_write(vcpu, 0x3ff8, bytes, 16, ACC_USER, &fault) == -ENXIO, "a write where no memory is");
+	*own(3, 2) = data | 7;
+	tap_ok(gva_write(vcpu, 0x2ff8, bytes, 16, ACC_USER, &fault) == -ENXIO, "or on the second page");
+	tap_ok(gva_write(vcpu, 0xff8, bytes, PAGE_SIZE + 9, ACC_USER, &fault) == -EINVAL, "three pages at once");
+	vcpu->l1.efer = 0;
+	vcpu->l1.cr4 = 0x20;
+	vcpu->l1.cr3 = 5000ull << 12;
+	tap_ok(guest_load_pdptes(vcpu, vcpu->l1.cr3, (u64[4]){ }) == -EINVAL, "PDPTEs where no memory is");
+	teardown();
+}
+
+/* What the exit for a second-level fault says of the access, and what it does not. */
+static void test_of_exit(void)
+{
+	struct l1_gpa to;
+
+	own_setup(0x20, 0xd00);
+	vcpu->l1.exit = (struct guest_exit){
+		.reason = EXIT_SECOND_LEVEL, .info1 = ACC_FINAL | ACC_WRITE, .info2 = 0xfee00123,
+	};
+	tap_ok(gva_of_exit(vcpu, 0x7123, 0, &to) && to.a == 0xfee00123 && gva_of_exit(vcpu, 0x7123, ACC_WRITE, &to),
+	       "the CPU has told where a write leads");
+	tap_ok(!gva_of_exit(vcpu, 0x7124, 0, &to), "of another address");
+	vcpu->l1.exit.info1 = ACC_FINAL;
+	tap_ok(gva_of_exit(vcpu, 0x7123, 0, &to) && !gva_of_exit(vcpu, 0x7123, ACC_WRITE, &to), "of a read only");
+	vcpu->l1.exit.info1 = ACC_FINAL | ACC_FETCH;
+	tap_ok(!gva_of_exit(vcpu, 0x7123, 0, &to), "of the instruction's fetch");
+	vcpu->l1.exit.info1 = ACC_TABLE;
+	tap_ok(!gva_of_exit(vcpu, 0x7123, 0, &to), "of a table");
+	vcpu->l1.exit.info1 = ACC_FINAL;
+	vcpu->l1.exit.reason = EXIT_NONE;
+	tap_ok(!gva_of_exit(vcpu, 0x7123, 0, &to), "of another exit");
+	vcpu->l2.exit = vcpu->l1.exit;
+	vcpu->l2.exit.reason = EXIT_SECOND_LEVEL;
+	vcpu->run = &vcpu->l2;
+	tap_ok(!gva_of_exit(vcpu, 0x7123, 0, &to), "of L2");
+	teardown();
+}
+
 int main(void)
 {
 	static const struct model_format *const formats[] = {
@@ -240,5 +447,9 @@ int main(void)
 		test_pdptes();
 		test_l1();
 	}
+	test_formats();
+	test_flags();
+	test_copies();
+	test_of_exit();
 	return tap_done();
 }

@@ -20,6 +20,10 @@ unsigned long pages_in_use;
 bool host_slow, host_atomic;
 void (*host_after_read)(void);
 unsigned long host_words;
+unsigned int host_fail_at;
+char host_said[4096];
+long host_blocks;
+int host_no_page = -1, host_get_error, host_register_error;
 
 /* Pages of tables, then frames of the VMM: blocks of 2M. */
 #define TABLE_PAGES	(64u << 8)
@@ -44,20 +48,24 @@ static bool host_huge[HOST_BLOCKS];
 
 /* Memory */
 
+static bool no_memory(void)
+{
+	return host_fail_at && !--host_fail_at;
+}
+
 void *kzalloc(size_t size, int gfp)
 {
 	assert(!host_atomic || !(gfp & GFP_KERNEL_ACCOUNT));
+	if (no_memory())
+		return NULL;
+	__atomic_add_fetch(&host_blocks, 1, __ATOMIC_RELAXED);
 	return calloc(1, size ? size : 1);
-}
-
-void *kmalloc(size_t size, int gfp)
-{
-	(void)gfp;
-	return malloc(size);
 }
 
 void kfree(const void *p)
 {
+	if (p)
+		__atomic_sub_fetch(&host_blocks, 1, __ATOMIC_RELAXED);
 	free((void *)p);
 }
 
@@ -79,6 +87,8 @@ unsigned long __get_free_pages(int gfp, unsigned int order)
 	unsigned int n = 1u << order, tries = TABLE_PAGES / n, i;
 
 	assert(!host_atomic || !(gfp & GFP_KERNEL_ACCOUNT));
+	if (no_memory())
+		return 0;
 	pthread_mutex_lock(&arena_lock);
 	while (tries--) {
 		next_page = (next_page + n - 1) & ~(n - 1);
@@ -182,12 +192,18 @@ void *user_ptr(unsigned long hva, bool write)
 	(void)write;
 	if (!hva_page(hva, &page))
 		return (void *)hva;
+	if ((int)page == host_no_page)
+		return NULL;
 	return (char *)page_at(READ_ONCE(host_frame[page])) + hva % PAGE_SIZE;
 }
 
 unsigned long copy_from_user(void *to, const void *from, unsigned long n)
 {
-	memcpy(to, user_ptr((unsigned long)from, false), n);
+	const void *p = user_ptr((unsigned long)from, false);
+
+	if (!p)
+		return n;
+	memcpy(to, p, n);
 	if (host_after_read)
 		host_after_read();
 	return 0;
@@ -195,7 +211,11 @@ unsigned long copy_from_user(void *to, const void *from, unsigned long n)
 
 unsigned long copy_to_user(void *to, const void *from, unsigned long n)
 {
-	memcpy(user_ptr((unsigned long)to, true), from, n);
+	void *p = user_ptr((unsigned long)to, true);
+
+	if (!p)
+		return n;
+	memcpy(p, from, n);
 	return 0;
 }
 
@@ -205,7 +225,9 @@ int get_user_pages_fast(unsigned long hva, int n, unsigned int flags, struct pag
 
 	(void)n;
 	(void)flags;
-	if (!hva_page(hva, &i))
+	if (host_get_error)
+		return host_get_error;
+	if (!hva_page(hva, &i) || (int)i == host_no_page)
 		return -EFAULT;
 	*page = &page_array[READ_ONCE(host_frame[i])];
 	if (host_slow)

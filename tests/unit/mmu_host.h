@@ -28,7 +28,14 @@ extern void (*host_after_read)(void);
 extern bool host_slow;
 /* No sleep now: an allocation that might is a fault of the caller. */
 extern bool host_atomic;
-/* Pages the table allocator has given out */
+/* Pages the table allocator has given out, and blocks of the other one */
 extern unsigned long pages_in_use;
+extern long host_blocks;
+/* The allocation that fails, counted from 1; 0: none (any more) */
+extern unsigned int host_fail_at;
+/* A page of the VMM's that has no memory; -1: each has */
+extern int host_no_page;
+/* What looking a page up, or registering the notifier, gives instead; 0: what it should */
+extern int host_get_error, host_register_error;
 
 #endif

@@ -12,6 +12,7 @@ unsigned int cur_root[NR_VCPUS], cur_tag[NR_VCPUS];
 struct hpa cur_hpa[NR_VCPUS];
 const char *failed;
 unsigned int faults, maps;
+unsigned int requests[REQ_ROOT + 1];
 
 const struct model_format model_npt = {
 	.pt = {
@@ -66,7 +67,8 @@ void vm_flush_tlbs(struct nestor_vm *m)
 
 void vm_request_all(struct nestor_vm *m, unsigned int req, bool wait)
 {
-	(void)m, (void)req, (void)wait;
+	(void)m, (void)wait;
+	requests[req]++;
 }
 
 void vcpu_request(struct nestor_vcpu *vcpu, int req)

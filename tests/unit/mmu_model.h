@@ -71,6 +71,8 @@ extern struct hpa cur_hpa[NR_VCPUS];
 /* The first thing that was wrong */
 extern const char *failed;
 extern unsigned int faults, maps;
+/* How often all vCPUs were asked for it */
+extern unsigned int requests[REQ_ROOT + 1];
 
 #define FAIL_UNLESS(cond, what) do { if (!(cond) && !failed) failed = what; } while (0)
 

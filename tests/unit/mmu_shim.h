@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <linux/kvm.h>
 
 #include "core/guest_run.h"
@@ -35,7 +36,14 @@
 #define ALIGN(x, a)	(((x) + (a) - 1) & ~((typeof(x))(a) - 1))
 #define BITS_PER_LONG	64
 #define __ffs(x)	__builtin_ctzl(x)
-#define pr_err_ratelimited(...)	printf("# " __VA_ARGS__)
+/* What mmu/ had to say, since the test last emptied it */
+extern char host_said[4096];
+#define pr_err_ratelimited(...) do { \
+	size_t at_ = strlen(host_said); \
+	printf("# " __VA_ARGS__); \
+	snprintf(host_said + at_, sizeof(host_said) - at_, __VA_ARGS__); \
+} while (0)
+#define clamp_t(t, v, lo, hi)	clamp((t)(v), (t)(lo), (t)(hi))
 #define clamp(v, lo, hi)	min(max(v, lo), hi)
 #define lower_32_bits(x)	((u32)(x))
 
@@ -53,7 +61,6 @@ typedef unsigned int gfp_t;
 #define __sme_set(x)	(x)
 
 void *kzalloc(size_t size, int gfp);
-void *kmalloc(size_t size, int gfp);
 void kfree(const void *p);
 #define kvzalloc	kzalloc
 #define kvfree		kfree
@@ -279,7 +286,8 @@ struct mmu_notifier_ops {
 			   unsigned long end);
 	int (*test_young)(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long addr);
 };
-#define mmu_notifier_register(mn, mm)	((void)(mm), 0)
+extern int host_register_error;
+#define mmu_notifier_register(mn, mm)	((void)(mm), host_register_error)
 #define mmu_notifier_unregister(mn, mm)	((void)(mm), (mn)->ops->release(mn, mm))
 
 /* core/ */
