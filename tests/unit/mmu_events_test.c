@@ -239,8 +239,9 @@ static void test_smm(void)
 	for (unsigned int n = 1; n < 4; n++) {
 		*l1_entry(table_gfn(0, 1, 0), 0) = model_leaf(DATA_GFN, n & 1 ? RD : 7) | mf->a | mf->d;
 		shadow_drop_all(vcpu);
+		FAIL_UNLESS(!l2_may(sr, 0), "what it wrote is not found");
 		shadow_fault(vcpu, sr, l2_gpa(0), 0, &last, &last_gpa);
-		FAIL_UNLESS(l2_may(sr, 0) == !(n & 1), "what it wrote is not found");
+		FAIL_UNLESS(l2_may(sr, 0) == !(n & 1), "L2 has not what it wrote");
 	}
 	tap_ok(!failed, "%s: what it writes is found at every invalidation", mf->pt.name);
 	assert(!mmu_select(&vcpus[1], false));

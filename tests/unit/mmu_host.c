@@ -21,6 +21,7 @@ bool host_slow, host_atomic;
 void (*host_after_read)(void);
 unsigned long host_words;
 unsigned int host_fail_at;
+bool host_fail_all;
 char host_said[4096];
 long host_blocks;
 int host_no_page = -1, host_get_error, host_register_error;
@@ -50,7 +51,7 @@ static bool host_huge[HOST_BLOCKS];
 
 static bool no_memory(void)
 {
-	return host_fail_at && !--host_fail_at;
+	return host_fail_all || (host_fail_at && !--host_fail_at);
 }
 
 void *kzalloc(size_t size, int gfp)

@@ -33,6 +33,8 @@ extern unsigned long pages_in_use;
 extern long host_blocks;
 /* The allocation that fails, counted from 1; 0: none (any more) */
 extern unsigned int host_fail_at;
+/* All do */
+extern bool host_fail_all;
 /* A page of the VMM's that has no memory; -1: each has */
 extern int host_no_page;
 /* What looking a page up, or registering the notifier, gives instead; 0: what it should */

@@ -16,7 +16,22 @@
 
 #define __user
 
-struct hrtimer { int unused; };
+/* Time is the test's: its TSC, and a clock that counts the same ticks. */
+typedef s64 ktime_t;
+struct hrtimer { ktime_t at; bool armed, tried; };
+enum hrtimer_restart { HRTIMER_NORESTART };
+enum { HRTIMER_MODE_ABS_HARD };
+extern u64 shim_tsc;
+#define rdtsc()				shim_tsc
+#define tsc_khz				1000000u
+#define ktime_get()			((ktime_t)shim_tsc)
+#define ktime_add_ns(k, ns)		((ktime_t)((k) + (ns)))
+#define mul_u64_u32_div(a, m, d)	((u64)(a) * (m) / (d))
+#define hrtimer_start(t, when, mode)	((t)->at = (when), (t)->armed = true)
+#define hrtimer_active(t)		((t)->armed)
+#define hrtimer_cancel(t)		((t)->armed = false)
+#define hrtimer_try_to_cancel(t)	((t)->armed = false, (t)->tried = true)
+#define compat_hrtimer_setup(t, fn, mode) ((void)(fn), (t)->armed = false)
 struct nested;
 struct nestor_vm;
 struct nestor_mmu_vm;
@@ -24,9 +39,15 @@ struct nestor_mmu_vm;
 struct nestor_vcpu {
 	struct guest_run l1, *run;
 	struct nested *nested;
-	bool atomic;
+	bool atomic, immediate_exit;
 	struct { u64 rsvd_gpa_bits; } cpuid;
+	struct { struct vcpu_exception { bool pending; u8 vector; u64 payload; } excp; } ev;
 };
+
+enum { REQ_EVENT };
+void vcpu_request(struct nestor_vcpu *vcpu, int req);
+void vcpu_kick(struct nestor_vcpu *vcpu);
+struct guest_event injected_event(struct nestor_vcpu *vcpu);
 
 static inline bool vcpu_in_l2(const struct nestor_vcpu *vcpu)
 {
