@@ -382,7 +382,7 @@ static const u8 atomicity[NR_EXIT_REASONS] = {
 };
 
 /* Reading never sleeps, and changes nothing; what is refused may be the VMM's to hear of. */
-static enum run_action read_msr_atomic(struct nestor_vcpu *vcpu)
+static noinline enum run_action read_msr_atomic(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *run = vcpu->run;
 	u32 index = run->gpr[REG_RCX];

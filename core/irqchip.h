@@ -149,7 +149,11 @@ int route_default(struct nestor_vm *vm, bool split);
 int pic_create(struct nestor_vm *vm, struct irqchip *chip);
 void pic_destroy(struct nestor_vm *vm, struct irqchip *chip);	/* devices stay with the bus */
 int pic_set(struct pic *pic, unsigned int pin, enum irq_source src, bool level);
-bool pic_output(const struct pic *pic);
+static inline bool pic_output(const struct pic *pic)
+{
+	return READ_ONCE(pic->output);
+}
+
 int pic_ack(struct pic *pic);
 void pic_get_state(struct pic *pic, unsigned int chip, struct kvm_pic_state *s);
 void pic_set_state(struct pic *pic, unsigned int chip, const struct kvm_pic_state *s);

@@ -132,11 +132,6 @@ int pic_set(struct pic *pic, unsigned int pin, enum irq_source src, bool level)
 	return ret;
 }
 
-bool pic_output(const struct pic *pic)
-{
-	return READ_ONCE(pic->output);
-}
-
 static unsigned int chip_nr(const struct pic *pic, const struct kvm_pic_state *c)
 {
 	return c - pic->chip;

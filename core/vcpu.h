@@ -140,10 +140,10 @@ struct vcpu_mmio {
 
 /**
  * struct code_memo - how the code of an exit, or an operand, was found, see mmu/code.c
- * @page: linear address; @cr3, @root: of the run; @seq: mmu->unmap_seq
+ * @page: linear address, ~0 when there was no walk to the end; @cr3, @root: of the run; @seq: mmu->unmap_seq
  * @entry: where the entries on the way are in the host; on a shorter way the rest are @value's own
  * @value: what they said
- * @code: the page; NULL: empty
+ * @code: the page
  * @gpa: the run's physical address of it
  * @odd: the leaf is of a size, or has bits, that this processor may not have
  */
@@ -316,8 +316,10 @@ static inline bool run_is_64bit(struct guest_run *run)
 {
 	const u32 from = GRP_CR | GRP_SEG;
 
-	/* A backend may know without fetching either. */
-	if (likely(!(run->dirty & from) && (run->avail & from) != from)) {
+	/* A backend may know without fetching either, and may have told with the exit. */
+	if (likely(!(run->dirty & from) && (run->avail & GRP_CODE64)))
+		return run->code64;
+	if (!(run->dirty & from) && (run->avail & from) != from) {
 		run_need(run, GRP_CODE64);
 		return run->code64;
 	}

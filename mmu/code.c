@@ -63,7 +63,8 @@ static noinline bool code_walk(const struct nestor_vcpu *vcpu, u64 at, struct co
 	const u64 *entry;
 	int level;
 
-	memo->code = NULL;
+	/* No page is at that address until the walk is done. */
+	memo->page = ~0ull;
 	for (level = 4; level; level--) {
 		entry = second_level(mmu, root, (e & PTE_PA) +
 				     8 * level_index(at >> PAGE_SHIFT, level));
@@ -89,21 +90,24 @@ static noinline bool code_walk(const struct nestor_vcpu *vcpu, u64 at, struct co
 		    (level == LEVEL_1G && !vcpu->cpuid.has_1g);
 	memo->gpa = (e & PTE_PA & ~(size - 1)) | (at & (size - 1) & PAGE_MASK);
 	memo->code = second_level(mmu, root, memo->gpa);
+	if (!memo->code)
+		return false;
 	memo->page = at & PAGE_MASK;
 	memo->cr3 = run->cr3;
 	memo->root = run->root.a;
 	memo->seq = mmu->unmap_seq;
-	return memo->code;
+	return true;
 }
 
 /* Is it the same walk, and does every entry on the way say what it said? */
-static bool memo_holds(const struct nestor_mmu_vm *mmu, const struct guest_run *run, u64 at,
-		       const struct code_memo *memo)
+static __always_inline bool memo_holds(const struct nestor_mmu_vm *mmu, const struct guest_run *run,
+				       u64 at, const struct code_memo *memo)
 {
 	u64 diff;
 
 	static_assert(ARRAY_SIZE(memo->entry) == 4);
-	if (unlikely(!memo->code || memo->page != (at & PAGE_MASK) || memo->cr3 != run->cr3 ||
+	/* No run has a root of 0, which an empty one has. */
+	if (unlikely(memo->page != (at & PAGE_MASK) || memo->cr3 != run->cr3 ||
 		     memo->root != run->root.a || memo->seq != mmu->unmap_seq))
 		return false;
 	diff = READ_ONCE(*memo->entry[0]) ^ memo->value[0];

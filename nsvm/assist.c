@@ -150,7 +150,10 @@ u64 nsvm_assist_next_rip(struct nestor_vcpu *vcpu)
 	if (len <= 0)
 		return 0;
 	next = run->rip + len;
-	return run_is_64bit(run) ? next : (u32)next;
+	/* It wraps outside 64-bit mode; ask for the mode only where that matters. */
+	if (unlikely((next ^ run->rip) >> 32) && !run_is_64bit(run))
+		next = (u32)next;
+	return next;
 }
 
 /* Source of LMSW: its 16 bits, or all ones where they cannot be read (which counts as a change). */

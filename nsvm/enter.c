@@ -289,18 +289,36 @@ static bool same_vintr(struct nestor_vcpu *vcpu, const struct nsvm *n)
 	       v->tpr == (ctl & V_INTR_MASKING ? ctl & 0xf : vcpu->l1.vintr.tpr);
 }
 
+static noinline void renew_vintr(struct nestor_vcpu *vcpu)
+{
+	struct nsvm *n = nsvm_of(vcpu);
+	struct l0_policy l0 = { .hw_vgif = hw_caps.vgif, .tpr = vcpu->l1.vintr.tpr };
+	struct guest_vintr v = nsvm_merge_vintr(&n->snap, &l0);
+
+	commit_vintr(&n->l2, &v);
+}
+
+/* The event in EVENTINJ, with the registers of the short way already committed. */
+static noinline void inject_short(struct nestor_vcpu *vcpu)
+{
+	struct nsvm *n = nsvm_of(vcpu);
+
+	n->merged.rip = n->snap.save.rip;
+	n->merged.next_rip = n->snap.ctl.nrip;
+	n->merged.inject = nsvm_event_decode(n->snap.ctl.event_inj);
+	fix_soft_rip(&n->merged);
+	n->l2.rip = n->merged.rip;
+	commit_event(vcpu, &n->merged);
+}
+
 static void commit_short(struct nestor_vcpu *vcpu)
 {
 	struct nsvm *n = nsvm_of(vcpu);
 	const struct vmcb12_save *s = &n->snap.save;
 	struct guest_run *l2 = &n->l2;
-	struct l0_policy l0 = { .hw_vgif = hw_caps.vgif, .tpr = vcpu->l1.vintr.tpr };
 
-	if (!same_vintr(vcpu, n)) {
-		struct guest_vintr v = nsvm_merge_vintr(&n->snap, &l0);
-
-		commit_vintr(l2, &v);
-	}
+	if (unlikely(!same_vintr(vcpu, n)))
+		renew_vintr(vcpu);
 	l2->rip = s->rip;
 	l2->rflags = (s->rflags & X_RFLAGS_VALID) | X_RFLAGS_FIXED;
 	l2->int_shadow = n->snap.ctl.int_state & INT_SHADOW;
@@ -308,14 +326,8 @@ static void commit_short(struct nestor_vcpu *vcpu)
 	l2->next_rip = n->snap.ctl.nrip;
 	l2->inject.valid = false;
 	l2_soft_none(vcpu);
-	if (likely(!(n->snap.ctl.event_inj & EVENTINJ_V)))
-		return;
-	n->merged.rip = s->rip;
-	n->merged.next_rip = n->snap.ctl.nrip;
-	n->merged.inject = nsvm_event_decode(n->snap.ctl.event_inj);
-	fix_soft_rip(&n->merged);
-	l2->rip = n->merged.rip;
-	commit_event(vcpu, &n->merged);
+	if (unlikely(n->snap.ctl.event_inj & EVENTINJ_V))
+		inject_short(vcpu);
 }
 
 /* L1 as it is to go on after #VMEXIT: behind VMRUN. */
@@ -425,8 +437,8 @@ enum nested_result nsvm_vmrun(struct nestor_vcpu *vcpu, const struct gmem_window
 	park_l1(l1, next_rip);
 	/* An L1 that runs guests will want its STGI and CLGI for nothing. */
 	nsvm_use_vgif(vcpu, true);
-	nsvm_set_gif(vcpu, true);
 	vcpu->run = &n->l2;
+	nsvm_set_gif(vcpu, true);
 	vcpu->stats.nested_entries++;
 	trace_nestor_nested_entry(vcpu, gpa, l1_rip, n->snap.ctl.event_inj);
 	return NESTED_ENTERED;
@@ -454,5 +466,6 @@ void nsvm_leave(struct nestor_vcpu *vcpu)
 	clear_injected(vcpu);
 	nsvm_of(vcpu)->last.good = false;
 	vcpu->run = &vcpu->l1;
+	nsvm_show_gif(vcpu);
 	vcpu_request(vcpu, REQ_EVENT);
 }

@@ -143,22 +143,14 @@ static bool may_sleep(const struct guest_exit *x, const struct exit_row *row)
 	return (row->flags & X_ASSIST) || (row->rule == RULE_IOIO && (x->info1 & IOIO_STR));
 }
 
-static enum nested_who decide(struct nestor_vcpu *vcpu)
+/* All exits but the plain ones. */
+static noinline enum nested_who decide_other(struct nestor_vcpu *vcpu, const struct exit_row *row)
 {
 	const struct guest_exit *x = &vcpu->run->exit;
-	const struct exit_row *row;
 	int want;
 
-	if (x->reason >= NR_EXIT_REASONS)
-		return NESTED_BY_L0;
 	if (unlikely(x->reason == EXIT_INVALID))
 		return nsvm_refused(vcpu);
-	row = &nsvm_exit_table[x->reason];
-	if (likely(is_plain(row))) {
-		if (!snap_icpt(&nsvm_of(vcpu)->snap, row->word, 1u << row->bit))
-			return NESTED_BY_L0;
-		return nsvm_reflect(vcpu, row->code, 0, 0, row->flags & X_INSN);
-	}
 	if (vcpu->atomic && may_sleep(x, row))
 		return NESTED_NOT_YET;
 	want = wanted(vcpu, row);
@@ -171,6 +163,21 @@ static enum nested_who decide(struct nestor_vcpu *vcpu)
 	if (row->rule == RULE_SHUTDOWN)
 		return shutdown_l1(vcpu);
 	return NESTED_BY_L0;
+}
+
+static enum nested_who decide(struct nestor_vcpu *vcpu)
+{
+	unsigned int reason = vcpu->run->exit.reason;
+	const struct exit_row *row;
+
+	if (reason >= NR_EXIT_REASONS)
+		return NESTED_BY_L0;
+	row = &nsvm_exit_table[reason];
+	if (unlikely(!is_plain(row)))
+		return decide_other(vcpu, row);
+	if (!snap_icpt(&nsvm_of(vcpu)->snap, row->word, 1u << row->bit))
+		return NESTED_BY_L0;
+	return nsvm_reflect(vcpu, row->code, 0, 0, row->flags & X_INSN);
 }
 
 enum nested_who nsvm_l2_exit(struct nestor_vcpu *vcpu)

@@ -3,9 +3,12 @@
  * L1's global interrupt flag (APM vol. 2, "Global Interrupt Flag, STGI and
  * CLGI Instructions").
  *
- * It is a bit in struct nsvm, or, where the backend has virtual GIF, the V_GIF
+ * It is a bit in struct nsvm, or, where the backend has virtual GIF and L1 runs, the V_GIF
  * of L1's run, so that STGI and CLGI cost no exit.  An event that waits while
  * the flag is clear has STGI intercepted until it is set.
+ *
+ * While L2 is current the bit counts, and V_GIF gets it when L1 becomes current: VMRUN sets GIF and #VMEXIT
+ * clears it, and a hypervisor that cleared it before VMRUN finds V_GIF as it was.
  */
 #include "core/hw_ops.h"
 #include "core/irq.h"
@@ -19,18 +22,14 @@ bool nsvm_gif(struct nestor_vcpu *vcpu)
 	run_need(&vcpu->l1, GRP_CR);
 	if (!(vcpu->l1.efer & X_EFER_SVME))
 		return true;
-	return v->vgif ? v->gif : nsvm_of(vcpu)->gif;
+	return v->vgif && !vcpu_in_l2(vcpu) ? v->gif : nsvm_of(vcpu)->gif;
 }
 
 void nsvm_set_gif(struct nestor_vcpu *vcpu, bool on)
 {
-	struct guest_run *l1 = &vcpu->l1;
-
 	nsvm_of(vcpu)->gif = on;
-	if (l1->vintr.vgif && l1->vintr.gif != on) {
-		l1->vintr.gif = on;
-		l1->ctl_dirty |= CTL_VINTR;
-	}
+	if (!vcpu_in_l2(vcpu))
+		nsvm_show_gif(vcpu);
 	/* INIT may have waited for it; what else did is looked at before every entry. */
 	if (on && vcpu->apic && lapic_has_init_sipi(vcpu))
 		vcpu_request(vcpu, REQ_APIC_EVENTS);
@@ -46,16 +45,12 @@ static void intercept_gif(struct guest_run *l1, u32 bits)
 	l1->ctl_dirty |= CTL_INTERCEPTS;
 }
 
-void nsvm_use_vgif(struct nestor_vcpu *vcpu, bool on)
+void nsvm_change_vgif(struct nestor_vcpu *vcpu, bool on)
 {
 	struct guest_run *l1 = &vcpu->l1;
-	bool gif;
+	bool gif = nsvm_gif(vcpu);
 
 	on = on && hw_caps.vgif;
-	if (likely(on && l1->vintr.vgif &&
-		   !(l1->intercept[ICPT_MISC2] & (ICPT_STGI | ICPT_CLGI))))
-		return;
-	gif = nsvm_gif(vcpu);
 	if (on != l1->vintr.vgif) {
 		l1->vintr.vgif = on;
 		l1->vintr.gif = gif;

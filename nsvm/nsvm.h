@@ -37,7 +37,7 @@ struct parked_l1 {
  * @fmt: format of L1's nested page table, from L1's mode at VMRUN
  * @shadow_at: root of that table
  * @np: L2 has nested paging
- * @gif: L1's GIF while L1's run does not use virtual GIF (see nsvm_gif)
+ * @gif: GIF while L2 is current or L1's run does not use virtual GIF (see nsvm_gif)
  * @probing: software reads L2's memory on its own account: a nested page fault
  *	is not L1's business
  * @at_exit: an exit of L2 is being decided: run->exit.vectoring is news
@@ -52,6 +52,7 @@ struct parked_l1 {
  * @last.root: the shadow that @l2.root is of, NULL without nested paging
  * @window: pages of L1 that rAX named, by frame
  * @operand: rAX of the instruction that is being executed, in its effective address size
+ * @insn: bytes of an instruction as #VMEXIT reports them, and how many; scratch of nsvm_reflect()
  * @map: the page of L1's MSR map
  * @smm_l2: an SMI came while L2 ran: RSM goes back to it
  * @smm_l1: L1's state meanwhile; meaningful with @smm_l2
@@ -84,6 +85,10 @@ struct nsvm {
 	} last;
 	struct gmem_window window[NR_VMCB_WINDOWS], map;
 	u64 operand;
+	struct {
+		u8 len;
+		u8 bytes[15];
+	} insn __aligned(8);
 	bool smm_l2;
 	struct parked_l1 smm_l1;
 	u32 last_asid;
@@ -103,8 +108,31 @@ static inline struct gmem_window *nsvm_window(struct nsvm *n, u64 gpa)
 /* gif.c */
 bool nsvm_gif(struct nestor_vcpu *vcpu);
 void nsvm_set_gif(struct nestor_vcpu *vcpu, bool on);
+/** nsvm_show_gif() - L1 is current: its run gets GIF where that is virtual */
+static inline void nsvm_show_gif(struct nestor_vcpu *vcpu)
+{
+	struct guest_vintr *v = &vcpu->l1.vintr;
+	bool gif = nsvm_of(vcpu)->gif;
+
+	if (v->vgif && v->gif != gif) {
+		v->gif = gif;
+		vcpu->l1.ctl_dirty |= CTL_VINTR;
+	}
+}
+
+void nsvm_change_vgif(struct nestor_vcpu *vcpu, bool on);
+
 /** nsvm_use_vgif() - let L1's STGI and CLGI act without an exit, if the backend can */
-void nsvm_use_vgif(struct nestor_vcpu *vcpu, bool on);
+static inline void nsvm_use_vgif(struct nestor_vcpu *vcpu, bool on)
+{
+	const struct guest_run *l1 = &vcpu->l1;
+
+	if (likely(on && l1->vintr.vgif &&
+		   !(l1->intercept[ICPT_MISC2] & (ICPT_STGI | ICPT_CLGI))))
+		return;
+	nsvm_change_vgif(vcpu, on);
+}
+
 bool nsvm_blocked(struct nestor_vcpu *vcpu, enum guest_event_type what);
 /** nsvm_pull_vintr() - bring V_TPR, V_IRQ and V_GIF of the snapshot up to what L2's run has */
 void nsvm_pull_vintr(struct nestor_vcpu *vcpu);

@@ -22,22 +22,16 @@
 /* Bits 2:1 and 8:6 of a PAE PDPTE; bit 5 is set by CPUs that walk it like any other entry. */
 #define PDPTE_RSVD	0x1c6ull
 
-/* The stretches of the control area that #VMEXIT writes. */
-struct exit_area {
-	u64 int_ctl, int_state;
-	u64 exit_code, info1, info2, int_info;
+/*
+ * What #VMEXIT tells beside the guest's state.  The bytes of the instruction are in nsvm.insn: a variable
+ * whose address is taken would cost each exit a stack canary.
+ */
+struct exit_info {
+	u64 code, info1, info2, int_info, nrip;
 };
 
-static_assert(CTL_OFF(np_ctl) - CTL_OFF(int_ctl) == sizeof(struct exit_area), "VMCB layout");
-
-struct insn_area {
-	u64 nrip;
-	u8 len;
-	u8 bytes[15];
-};
-
-static_assert(CTL_OFF(avic_backing_page) - CTL_OFF(nrip) == sizeof(struct insn_area),
-	      "VMCB layout");
+static_assert(CTL_OFF(avic_backing_page) - CTL_OFF(nrip) ==
+	      sizeof(u64) + sizeof_field(struct nsvm, insn), "VMCB layout");
 
 /* A segment register has one form here and in vmcb12. */
 static_assert(sizeof(struct guest_seg) == sizeof(struct vmcb12_seg), "VMCB layout");
@@ -51,8 +45,8 @@ do {									\
 } while (0)
 
 /* APM vol. 2, "#VMEXIT": what is saved of the guest, in the order of the VMCB. */
-static bool put_all(const struct gmem_window *w, const struct nsvm *n, const struct exit_area *x,
-		    const struct insn_area *insn)
+static __always_inline bool put_all(const struct gmem_window *w, const struct nsvm *n,
+				    struct exit_info x)
 {
 	const struct vmcb12_ctl *c = &n->snap.ctl;
 	const struct guest_run *l2 = &n->l2;
@@ -62,11 +56,17 @@ static bool put_all(const struct gmem_window *w, const struct nsvm *n, const str
 	static_assert(SEG_ES == 0 && SEG_CS == 1 && SEG_SS == 2 && SEG_DS == 3);
 	if (!gmem_window_open(at, true))
 		return false;
-	gmem_window_put(at, CTL_OFF(int_ctl), x, 6, fail);
+	PUT(CTL_OFF(int_ctl), c->int_ctl);
+	PUT(CTL_OFF(int_state), l2->int_shadow ? INT_SHADOW : 0);
+	PUT(CTL_OFF(exit_code), x.code);
+	PUT(CTL_OFF(exit_info1), x.info1);
+	PUT(CTL_OFF(exit_info2), x.info2);
+	PUT(CTL_OFF(exit_int_info), x.int_info);
 	/* The event was taken, or is in EXITINTINFO: L1 must not find it a second time. */
 	if (c->event_inj & EVENTINJ_V)
 		PUT(CTL_OFF(event_inj), c->event_inj & ~EVENTINJ_V);
-	gmem_window_put(at, CTL_OFF(nrip), insn, 3, fail);
+	PUT(CTL_OFF(nrip), x.nrip);
+	gmem_window_put(at, CTL_OFF(insn_len), &n->insn, 2, fail);
 
 	gmem_window_put(at, SAVE_OFF(es), l2->seg, 8, fail);
 	unsafe_put_user(l2->gdtr.limit, (u32 __user *)(at + SAVE_OFF(gdtr.limit)), fail);
@@ -110,7 +110,7 @@ static bool l1_has_pdptes(struct guest_run *l1)
 	return (l1->cr0 & X_CR0_PG) && (l1->cr4 & X_CR4_PAE);
 }
 
-static bool l1_paging_bad(struct nestor_vcpu *vcpu)
+static noinline bool l1_paging_bad(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *l1 = &vcpu->l1;
 	u64 pdpte[4];
@@ -194,17 +194,21 @@ static void load_l1(struct nestor_vcpu *vcpu)
  * again.  L2's own INTn is not among those that L0 would inject, since it would
  * run again; L1 is told of it all the same.
  */
-static u64 int_info(struct nestor_vcpu *vcpu)
+static noinline u64 interrupted_event(struct nestor_vcpu *vcpu)
 {
 	const struct guest_exit *x = &vcpu->run->exit;
-	struct guest_event ev;
+	struct guest_event ev = injected_event(vcpu);
 
-	if (likely(!any_injected(vcpu) && !x->vectoring.valid))
-		return 0;
-	ev = injected_event(vcpu);
 	if (!ev.valid && nsvm_of(vcpu)->at_exit && x->reason != EXIT_SHUTDOWN)
 		ev = x->vectoring;
 	return nsvm_event_encode(&ev);
+}
+
+static __always_inline u64 int_info(struct nestor_vcpu *vcpu)
+{
+	if (likely(!any_injected(vcpu) && !vcpu->run->exit.vectoring.valid))
+		return 0;
+	return interrupted_event(vcpu);
 }
 
 /* L0's single step towards an NMI window is no business of L1's. */
@@ -217,54 +221,55 @@ static void end_nmi_step(struct nestor_vcpu *vcpu)
 		vcpu->run->rflags &= ~X_RFLAGS_TF;
 }
 
-/* nRIP and the bytes; false: they are not to be had without sleeping */
-static bool assist(struct nestor_vcpu *vcpu, u64 code, bool insn, struct insn_area *ia)
+/* The bytes of the instruction that faulted; false: they are not to be had without sleeping */
+static noinline bool take_bytes(struct nestor_vcpu *vcpu)
 {
-	*ia = (struct insn_area){};
-	if (insn) {
-		ia->nrip = nsvm_assist_next_rip(vcpu);
-		if (!ia->nrip && vcpu->atomic)
-			return false;
-	}
-	if (code == VMEXIT_NPF || code == VMEXIT_EXCP + 14) {
-		if (vcpu->atomic && !hw_caps.decode_assists)
-			return false;
-		ia->len = nsvm_assist_bytes(vcpu, ia->bytes);
-	}
+	struct nsvm *n = nsvm_of(vcpu);
+
+	if (vcpu->atomic && !hw_caps.decode_assists)
+		return false;
+	n->insn.len = nsvm_assist_bytes(vcpu, n->insn.bytes);
 	return true;
+}
+
+/* nRIP, of an instruction's exit, and the bytes; false as above */
+static __always_inline bool assist(struct nestor_vcpu *vcpu, u64 code, bool insn, u64 *nrip)
+{
+	struct nsvm *n = nsvm_of(vcpu);
+
+	*nrip = 0;
+	if (insn) {
+		*nrip = nsvm_assist_next_rip(vcpu);
+		if (!*nrip && vcpu->atomic)
+			return false;
+	}
+	memset(&n->insn, 0, sizeof(n->insn));
+	return !(code == VMEXIT_NPF || code == VMEXIT_EXCP + 14) || take_bytes(vcpu);
 }
 
 enum nested_who nsvm_reflect(struct nestor_vcpu *vcpu, u64 code, u64 info1, u64 info2, bool insn)
 {
 	struct nsvm *n = nsvm_of(vcpu);
 	struct guest_run *l2 = &n->l2;
-	struct insn_area ia;
 	struct gmem_window *w = nsvm_window(n, n->snap.gpa);
-	struct exit_area xa;
+	struct exit_info x = { .code = code, .info1 = info1, .info2 = info2 };
 	bool written;
 
 	if (vcpu->atomic && l1_has_pdptes(&vcpu->l1))
 		return NESTED_NOT_YET;
 	run_need(l2, GRP_SEG | GRP_DTABLE | GRP_CR | GRP_CR2 | GRP_DR | GRP_PAT | lbr_group(l2));
-	if (!assist(vcpu, code, insn, &ia))
+	if (!assist(vcpu, code, insn, &x.nrip))
 		return NESTED_NOT_YET;
 	end_nmi_step(vcpu);
 	nsvm_pull_vintr(vcpu);
-	xa = (struct exit_area){
-		.int_ctl = n->snap.ctl.int_ctl,
-		.int_state = l2->int_shadow ? INT_SHADOW : 0,
-		.exit_code = code,
-		.info1 = info1,
-		.info2 = info2,
-		.int_info = int_info(vcpu),
-	};
-	written = gmem_window_kept(vcpu, l1_gpa(n->snap.gpa), true, w) && put_all(w, n, &xa, &ia);
+	x.int_info = int_info(vcpu);
+	written = gmem_window_kept(vcpu, l1_gpa(n->snap.gpa), true, w) && put_all(w, n, x);
 	if (!written && vcpu->atomic)
 		return NESTED_NOT_YET;
-	trace_nestor_nested_exit(vcpu, l2->rip, code, info1, info2, xa.int_info);
+	trace_nestor_nested_exit(vcpu, l2->rip, code, info1, info2, x.int_info);
 	clear_injected(vcpu);
 	l2->inject.valid = false;
-	n->last.int_ctl = xa.int_ctl;
+	n->last.int_ctl = n->snap.ctl.int_ctl;
 	n->last.good = written;
 	share_back(vcpu);
 	load_l1(vcpu);

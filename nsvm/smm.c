@@ -34,6 +34,7 @@ static void park(struct nestor_vcpu *vcpu)
 	l1->dr6 = l2->dr6;
 	run_dirty(l1, GRP_DTABLE | GRP_CR2 | GRP_DR);
 	vcpu->run = l1;
+	nsvm_show_gif(vcpu);
 }
 
 static void unpark(struct nestor_vcpu *vcpu)

@@ -71,7 +71,7 @@ static void fetch_msrs(struct guest_msrs *msrs)
 	msrs->avail = true;
 }
 
-static void fetch_many(struct guest_run *run, const struct vmcb_save *s, u32 groups)
+static __always_inline void fetch_saved(struct guest_run *run, const struct vmcb_save *s, u32 groups)
 {
 	if (groups & GRP_SEG)
 		memcpy(run->seg, s->seg, sizeof(run->seg));
@@ -96,22 +96,40 @@ static void fetch_many(struct guest_run *run, const struct vmcb_save *s, u32 gro
 		fetch_lbr(run, s);
 }
 
+static noinline void fetch_any(struct guest_run *run, const struct vmcb_save *s, u32 groups)
+{
+	fetch_saved(run, s, groups);
+	if (groups & GRP_SYS)
+		fetch_sys(run->sys);
+	if (groups & GRP_MSRS)
+		fetch_msrs(run->msrs);
+}
+
+/* All that a frontend saves of a guest that stopped. */
+#define GRP_WHOLE	(GRP_SEG | GRP_DTABLE | GRP_CR | GRP_CR2 | GRP_DR | GRP_PAT)
+
 void svm_fetch(struct guest_run *run, u32 groups)
 {
 	const struct vmcb_save *s = &svm_ctx(run)->vmcb->s;
 
 	run->avail |= groups & ~GRP_SHARED;
-	/* What nearly every exit asks for, and often alone. */
-	if (groups == GRP_CR) {
-		fetch_cr(run, s);
-		return;
-	}
-	if (groups & ~GRP_SHARED)
-		fetch_many(run, s, groups);
-	if (groups & GRP_SYS)
+	/* What is asked for at nearly every exit is known to the compiler, and nothing is tested for it. */
+	switch (groups) {
+	case GRP_CR:
+		return fetch_saved(run, s, GRP_CR);
+	case GRP_CR2 | GRP_DR:
+		return fetch_saved(run, s, GRP_CR2 | GRP_DR);
+	case GRP_WHOLE:
+		return fetch_saved(run, s, GRP_WHOLE);
+	case GRP_WHOLE & ~GRP_CR:
+		return fetch_saved(run, s, GRP_WHOLE & ~GRP_CR);
+	case GRP_SYS | GRP_MSRS:
 		fetch_sys(run->sys);
-	if (groups & GRP_MSRS)
 		fetch_msrs(run->msrs);
+		return;
+	default:
+		return fetch_any(run, s, groups);
+	}
 }
 
 /* All codes but VMEXIT_INTR to VMEXIT_EFER_WRITE_TRAP. */
