@@ -29,8 +29,11 @@
 #define GRP_PDPTE	(1u << 9)	/* pdpte[] of a guest with PAE paging */
 #define GRP_MSRS	(1u << 10)	/* *guest_run.msrs */
 #define GRP_ALL		0x7ffu
-/* Derived from GRP_CR and GRP_SEG, so never dirty, and no part of GRP_ALL; see run_is_64bit(). */
-#define GRP_CODE64	(1u << 11)	/* code64 */
+/*
+ * How the code is found that the guest runs; never dirty, and no part of GRP_ALL.  It is derived from GRP_CR and
+ * GRP_SEG, and does not count once one of these was written: see run_is_64bit().
+ */
+#define GRP_CODE64	(1u << 11)	/* code64, and where that is set cr3 and cr4 */
 /* Objects that two runs may share: each keeps its own marks. */
 #define GRP_SHARED	(GRP_SYS | GRP_MSRS)
 
@@ -243,14 +246,16 @@ struct guest_vapic {
  * @cpl: hot
  * @int_shadow: interrupt shadow (MOV SS, STI); hot
  * @mov_ss: @int_shadow is that of MOV SS or POP SS; hot, false where the CPU does not tell
- * @code64: the guest was in 64-bit mode when it stopped; group GRP_CODE64
+ * @code64: the guest was in 64-bit mode when it stopped; group GRP_CODE64, which a backend may
+ *	give with the exit
  * @seg: ES, CS, SS, DS; group GRP_SEG
  * @gdtr: group GRP_DTABLE
  * @idtr: group GRP_DTABLE
  * @cr0: group GRP_CR, as the guest sees it
  * @cr3: group GRP_CR
  * @cr4: group GRP_CR
- * @efer: group GRP_CR, as the guest sees it
+ * @efer: group GRP_CR, as the guest sees it; SVME is what was written here last, whatever @avail says:
+ *	no guest changes it without an exit
  * @cr0_must: bits of CR0 that the guest cannot clear, by MOV to CR0 or otherwise: #GP
  * @cr4_must: the same for CR4
  * @cr2: group GRP_CR2

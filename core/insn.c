@@ -157,7 +157,7 @@ static const struct plain_form {
 	[EXIT_XSETBV] = { 0xffffff, 0xd1010f, 3 },
 };
 
-static unsigned int plain_len(struct nestor_vcpu *vcpu)
+static __always_inline unsigned int plain_len(struct nestor_vcpu *vcpu)
 {
 	unsigned int reason = vcpu->run->exit.reason;
 	const struct plain_form *f;
@@ -168,8 +168,9 @@ static unsigned int plain_len(struct nestor_vcpu *vcpu)
 	f = &plain_forms[reason];
 	if (!f->len)
 		return 0;
+	/* -1 has the bytes of no form. */
 	word = gva_code_word(vcpu, linear_rip(vcpu->run));
-	return word >= 0 && ((u32)word & f->mask) == f->value ? f->len : 0;
+	return ((u32)word & f->mask) == f->value ? f->len : 0;
 }
 
 static noinline int decoded_len(struct nestor_vcpu *vcpu)

@@ -305,7 +305,7 @@ static inline bool vcpu_in_l2(const struct nestor_vcpu *vcpu)
 	return vcpu->run != &vcpu->l1;
 }
 
-/* Current mode of the current run. */
+/* Current mode of the current run.  In 64-bit mode cr3 and cr4 are current after run_is_64bit(). */
 static inline bool run_is_long(struct guest_run *run)
 {
 	run_need(run, GRP_CR);

@@ -117,7 +117,19 @@ static __always_inline bool memo_holds(const struct nestor_mmu_vm *mmu, const st
 	return !diff;
 }
 
-/* Where the bytes at linear address @at are in the host, @len of them on one page; NULL: not this way */
+/* Is the code in a mode with four or five levels?  cr3 and cr4 are current then. */
+static __always_inline bool long_mode(struct guest_run *run)
+{
+	if (likely(run_is_64bit(run)))
+		return true;
+	run_need(run, GRP_CR);
+	return (run->cr0 & CR0_PG) && (run->efer & EFER_LMA_BIT);
+}
+
+/*
+ * Where the bytes at linear address @at are in the host, @len of them on one page; NULL: not this way.
+ * In long mode.
+ */
 static __always_inline const u8 *code_at(struct nestor_vcpu *vcpu, u64 at, unsigned int len)
 {
 	struct nestor_mmu_vm *mmu = vcpu->mem;
@@ -126,8 +138,7 @@ static __always_inline const u8 *code_at(struct nestor_vcpu *vcpu, u64 at, unsig
 	struct code_memo *memo;
 
 	lockdep_assert_held(&mmu->lock);
-	if (unlikely(!(run->cr0 & CR0_PG) || !(run->efer & EFER_LMA_BIT) ||
-		     (run->cr4 & CR4_LA57) || in_page > PAGE_SIZE - len))
+	if (unlikely((run->cr4 & CR4_LA57) || in_page > PAGE_SIZE - len))
 		return NULL;
 	/* L1 and L2 take turns, often at the same addresses. */
 	memo = &vcpu->code[((at >> PAGE_SHIFT) * 2 + vcpu_in_l2(vcpu)) % NR_CODE_MEMOS];
@@ -142,7 +153,8 @@ s64 gva_code_word(struct nestor_vcpu *vcpu, u64 at)
 	const u8 *code;
 	s64 word = -1;
 
-	run_need(vcpu->run, GRP_CR);
+	if (unlikely(!long_mode(vcpu->run)))
+		return -1;
 	spin_lock(&mmu->lock);
 	code = code_at(vcpu, at, sizeof(u32));
 	if (likely(code))
@@ -156,7 +168,8 @@ bool gva_code_insn(struct nestor_vcpu *vcpu, u64 at, u8 bytes[16])
 	struct nestor_mmu_vm *mmu = vcpu->mem;
 	const u8 *code;
 
-	run_need(vcpu->run, GRP_CR);
+	if (!long_mode(vcpu->run))
+		return false;
 	spin_lock(&mmu->lock);
 	code = code_at(vcpu, at, 16);
 	if (code)

@@ -18,10 +18,11 @@ static enum nested_result common_checks(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *run = vcpu->run;
 
-	run_need(run, GRP_CR);
 	if (!vcpu->cpuid.has_svm || !(run->efer & X_EFER_SVME))
 		return NESTED_UD;
-	if (!run_is_protected(run) || (run->rflags & X_RFLAGS_VM))
+	/* 64-bit mode is protected mode, and has no virtual-8086 mode. */
+	if (unlikely(!run_is_64bit(run)) &&
+	    (!run_is_protected(run) || (run->rflags & X_RFLAGS_VM)))
 		return NESTED_UD;
 	return run->cpl ? NESTED_GP : NESTED_OK;
 }

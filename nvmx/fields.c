@@ -65,11 +65,6 @@ u64 vmcs12_mask(enum vmcs12_index i)
 	return masks[vmcs12_fields[i].width];
 }
 
-u64 vmcs12_get(const struct vmcs12 *v, enum vmcs12_index i, bool high)
-{
-	return high ? v->f[i] >> 32 : v->f[i];
-}
-
 void vmcs12_set(struct vmcs12 *v, enum vmcs12_index i, bool high, u64 val)
 {
 	if (high)

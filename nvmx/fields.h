@@ -35,7 +35,11 @@ int vmcs12_find(const struct nvmx_caps *caps, u64 encoding, bool *high);
 u64 vmcs12_mask(enum vmcs12_index i);
 
 /** vmcs12_get() / vmcs12_set() - a field or its upper half; set marks the class dirty when the value changes */
-u64 vmcs12_get(const struct vmcs12 *v, enum vmcs12_index i, bool high);
+static inline u64 vmcs12_get(const struct vmcs12 *v, enum vmcs12_index i, bool high)
+{
+	return high ? v->f[i] >> 32 : v->f[i];
+}
+
 void vmcs12_set(struct vmcs12 *v, enum vmcs12_index i, bool high, u64 val);
 
 /** vmcs12_cut() - a region that was just read: each field to its width, nothing is known to be checked */

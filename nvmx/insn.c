@@ -24,12 +24,6 @@ static const struct {
 #undef INVALID
 };
 
-enum nested_result nvmx_succeed(struct nestor_vcpu *vcpu)
-{
-	nvmx_set_status(vcpu->run, 0);
-	return NESTED_OK;
-}
-
 void nvmx_fail_valid(struct nestor_vcpu *vcpu, u32 error)
 {
 	nvmx_set_status(vcpu->run, RFLAGS_ZF);

@@ -33,9 +33,6 @@ enum nested_result nvmx_refuse(struct nestor_vcpu *vcpu, enum nvmx_failure why, 
 /** nvmx_fail_valid() - VMfailValid with @error; nothing is recorded */
 void nvmx_fail_valid(struct nestor_vcpu *vcpu, u32 error);
 
-/** nvmx_succeed() - VMsucceed, in the current run; returns NESTED_OK */
-enum nested_result nvmx_succeed(struct nestor_vcpu *vcpu);
-
 /* RFLAGS that VMsucceed and VMfail write: CF, PF, AF, ZF, SF, OF. */
 #define RFLAGS_CF		BIT_ULL(0)
 #define RFLAGS_ZF		BIT_ULL(6)
@@ -44,6 +41,13 @@ enum nested_result nvmx_succeed(struct nestor_vcpu *vcpu);
 static inline void nvmx_set_status(struct guest_run *run, u64 flags)
 {
 	run->rflags = (run->rflags & ~RFLAGS_STATUS) | flags;
+}
+
+/** nvmx_succeed() - VMsucceed, in the current run; returns NESTED_OK */
+static inline enum nested_result nvmx_succeed(struct nestor_vcpu *vcpu)
+{
+	nvmx_set_status(vcpu->run, 0);
+	return NESTED_OK;
 }
 
 /**
@@ -82,9 +86,25 @@ enum nested_result nvmx_operand_write(struct nestor_vcpu *vcpu, struct nvmx_oper
 bool nvmx_operand_known(struct nestor_vcpu *vcpu, void *data, unsigned int len);
 bool nvmx_operand_put(struct nestor_vcpu *vcpu, const void *data, unsigned int len);
 
+/*
+ * nvmx_is64() - was the instruction that exited executed in 64-bit mode?  In compatibility mode it is #UD, and a
+ * CPU that has VMX itself sees to that before it exits: then long mode says it, which needs no look at CS.
+ */
+static inline bool nvmx_is64(struct guest_run *run)
+{
+	return likely(run->exit.has_qual) ? run_is_long(run) : run_is_64bit(run);
+}
+
 /** nvmx_reg() - register operand in the width of the mode */
-u64 nvmx_reg(struct guest_run *run, unsigned int reg);
-void nvmx_set_reg(struct guest_run *run, unsigned int reg, u64 val);
+static inline u64 nvmx_reg(struct guest_run *run, unsigned int reg)
+{
+	return nvmx_is64(run) ? run->gpr[reg] : (u32)run->gpr[reg];
+}
+
+static inline void nvmx_set_reg(struct guest_run *run, unsigned int reg, u64 val)
+{
+	run->gpr[reg] = nvmx_is64(run) ? val : (u32)val;
+}
 
 /** nvmx_pointer_ok() - page-aligned and within L1's physical-address width */
 static inline bool nvmx_pointer_ok(const struct nestor_vcpu *vcpu, u64 gpa)

@@ -256,12 +256,20 @@ void nvmx_root_on(struct nestor_vcpu *vcpu, u64 vmxon_ptr);
 void nvmx_root_off(struct nestor_vcpu *vcpu);
 
 /* sync.c */
+/* nvmx_sync_now() - of groups that wait */
+void nvmx_sync_now(struct nestor_vcpu *vcpu, u32 groups);
 /**
  * nvmx_sync() - bring the guest-state fields of @groups up to what L2 left behind
  * For VMREAD and VMWRITE of field i: @groups is nvmx_field_groups(i), before the access.
  * Before vmcs12 is written back, cleared or replaced: VMCS12_GROUPS.
  */
-void nvmx_sync(struct nestor_vcpu *vcpu, u32 groups);
+static inline void nvmx_sync(struct nestor_vcpu *vcpu, u32 groups)
+{
+	groups &= nvmx_of(vcpu)->lazy;
+	if (unlikely(groups))
+		nvmx_sync_now(vcpu, groups);
+}
+
 /** nvmx_field_groups() - the GRP_* in which field @i may wait for nvmx_sync(), 0 for none */
 u32 nvmx_field_groups(enum vmcs12_index i);
 

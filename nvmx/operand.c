@@ -12,16 +12,6 @@
 #include "nvmx/insn.h"
 #include "nvmx/insn_info.h"
 
-u64 nvmx_reg(struct guest_run *run, unsigned int reg)
-{
-	return run_is_64bit(run) ? run->gpr[reg] : (u32)run->gpr[reg];
-}
-
-void nvmx_set_reg(struct guest_run *run, unsigned int reg, u64 val)
-{
-	run->gpr[reg] = run_is_64bit(run) ? val : (u32)val;
-}
-
 static void get_seg(struct x86_emul *x, unsigned int seg, struct x86_seg *out)
 {
 	static const u8 ids[] = {
@@ -101,7 +91,7 @@ static bool flat_address(struct nestor_vcpu *vcpu, u64 *addr)
 {
 	const struct guest_exit *x = &vcpu->run->exit;
 
-	return x->has_qual && !vcpu_in_l2(vcpu) && run_is_64bit(vcpu->run) &&
+	return x->has_qual && !vcpu_in_l2(vcpu) && nvmx_is64(vcpu->run) &&
 	       info_flat_address(x->insn_info, x->qual, vcpu->run->gpr, addr);
 }
 

@@ -37,13 +37,10 @@ u32 nvmx_field_groups(enum vmcs12_index i)
 	return field_groups[i];
 }
 
-void nvmx_sync(struct nestor_vcpu *vcpu, u32 groups)
+void nvmx_sync_now(struct nestor_vcpu *vcpu, u32 groups)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 
-	groups &= n->lazy;
-	if (!groups)
-		return;
 	run_need(&n->l2, groups);
 	nvmx_save_state(n->vmcs12, &n->l2, groups);
 	n->lazy &= ~groups;

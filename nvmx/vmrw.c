@@ -14,7 +14,7 @@
 /* Operand size of the instruction in bytes. */
 static unsigned int width(struct guest_run *run)
 {
-	return run_is_64bit(run) ? 8 : 4;
+	return nvmx_is64(run) ? 8 : 4;
 }
 
 /* The VMCS that this run's instructions act on: NO_VMCS for none. */
@@ -93,32 +93,33 @@ static bool write_field(struct nestor_vcpu *vcpu, u64 vmcs, int i, bool high, u6
 /*
  * What of the operands is in registers.
  * @reg: the value's is @reg1; @reg2: the encoding's
+ * @r: NESTED_OK, or what the handler has to return
  */
 struct rw_operands {
 	bool reg;
-	u8 reg1, reg2;
+	u8 reg1, reg2, r;
 };
 
-static noinline enum nested_result decode_operands(struct nestor_vcpu *vcpu, struct rw_operands *rw)
+static noinline struct rw_operands decode_operands(struct nestor_vcpu *vcpu)
 {
 	struct nvmx_operand op;
 	enum nested_result r = nvmx_operand(vcpu, &op);
 
-	if (r == NESTED_OK)
-		*rw = (struct rw_operands){ op.reg, op.reg1, op.reg2 };
-	return r;
+	if (r != NESTED_OK)
+		return (struct rw_operands){ .r = r };
+	return (struct rw_operands){ op.reg, op.reg1, op.reg2, NESTED_OK };
 }
 
-static enum nested_result operands(struct nestor_vcpu *vcpu, struct rw_operands *rw)
+static __always_inline struct rw_operands operands(struct nestor_vcpu *vcpu)
 {
 	const struct guest_exit *x = &vcpu->run->exit;
 
 	if (unlikely(!x->has_qual))
-		return decode_operands(vcpu, rw);
-	rw->reg = x->insn_info & INFO_REGISTER;
-	rw->reg1 = info_reg1(x->insn_info);
-	rw->reg2 = info_reg2(x->insn_info);
-	return NESTED_OK;
+		return decode_operands(vcpu);
+	return (struct rw_operands){
+		.reg = x->insn_info & INFO_REGISTER, .reg1 = info_reg1(x->insn_info),
+		.reg2 = info_reg2(x->insn_info), .r = NESTED_OK,
+	};
 }
 
 static noinline enum nested_result put_anywhere(struct nestor_vcpu *vcpu, u64 val)
@@ -129,7 +130,7 @@ static noinline enum nested_result put_anywhere(struct nestor_vcpu *vcpu, u64 va
 	return r == NESTED_OK ? nvmx_operand_write(vcpu, &op, &val, width(vcpu->run)) : r;
 }
 
-static enum nested_result put_memory(struct nestor_vcpu *vcpu, u64 val)
+static noinline enum nested_result put_memory(struct nestor_vcpu *vcpu, u64 val)
 {
 	if (likely(nvmx_operand_put(vcpu, &val, sizeof(val))))
 		return NESTED_OK;
@@ -155,14 +156,13 @@ enum nested_result nvmx_do_vmread(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *run = vcpu->run;
 	u64 vmcs = accessed_vmcs(vcpu), encoding, val;
-	struct rw_operands op;
+	struct rw_operands op = operands(vcpu);
 	enum nested_result r;
 	bool high;
 	int i;
 
-	r = operands(vcpu, &op);
-	if (r != NESTED_OK)
-		return r;
+	if (op.r != NESTED_OK)
+		return op.r;
 	encoding = nvmx_reg(run, op.reg2);
 	if (vmcs == NO_VMCS)
 		return fail(vcpu, FAIL_vmread_no_current_vmcs, vmcs, 0, encoding);
@@ -193,14 +193,13 @@ enum nested_result nvmx_do_vmwrite(struct nestor_vcpu *vcpu)
 {
 	const struct nvmx_caps *caps = &nvmx_of(vcpu)->caps;
 	u64 vmcs = accessed_vmcs(vcpu), encoding, val;
-	struct rw_operands op;
+	struct rw_operands op = operands(vcpu);
 	enum nested_result r;
 	bool high;
 	int i;
 
-	r = operands(vcpu, &op);
-	if (r != NESTED_OK)
-		return r;
+	if (op.r != NESTED_OK)
+		return op.r;
 	encoding = nvmx_reg(vcpu->run, op.reg2);
 	if (vmcs == NO_VMCS)
 		return fail(vcpu, FAIL_vmwrite_no_current_vmcs, vmcs, 0, encoding);

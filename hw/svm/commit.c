@@ -281,10 +281,20 @@ static void commit_tag(struct guest_run *run, struct svm_cpu *sc)
 	ctx->asid_gen = sc->asid_gen;
 }
 
-void svm_commit_groups(struct guest_run *run, struct svm_cpu *sc)
+void svm_commit_loaded(struct guest_run *run)
 {
 	struct svm_sys *home = run->sys->hw, *msrs = run->msrs->hw;
 
+	if (run->sys->dirty)
+		commit_sys(run->sys);
+	if (unlikely(msrs->msrs_at != home->vmcb))
+		move_msrs(msrs, home->vmcb);
+	if (run->msrs->dirty)
+		commit_msrs(run->msrs);
+}
+
+void svm_commit_groups(struct guest_run *run, struct svm_cpu *sc)
+{
 	/* TLB entries carry the ASID and not the root. */
 	if (run->ctl_dirty & CTL_ROOT)
 		run->flush = true;
@@ -293,12 +303,6 @@ void svm_commit_groups(struct guest_run *run, struct svm_cpu *sc)
 		commit_regs(run, run->dirty);
 	if (run->ctl_dirty)
 		commit_ctl(run, run->ctl_dirty);
-	if (run->sys->dirty)
-		commit_sys(run->sys);
-	if (unlikely(msrs->msrs_at != home->vmcb))
-		move_msrs(msrs, home->vmcb);
-	if (run->msrs->dirty)
-		commit_msrs(run->msrs);
 	if (run->inject.valid)
 		commit_event(run);
 	run->dirty = 0;

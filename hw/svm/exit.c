@@ -226,6 +226,8 @@ static void read_hot(struct guest_run *run, const struct vmcb *vmcb)
 	static_assert(SEG_ATTR_L == 1u << SEG_L_SHIFT);
 	run->code64 = (vmcb->s.efer >> EFER_LMA_SHIFT) &
 		      (vmcb->s.seg[SEG_CS].attrib >> SEG_L_SHIFT) & 1;
+	run->cr3 = vmcb->s.cr3;
+	run->cr4 = vmcb->s.cr4;
 	run->avail = GRP_CODE64;
 }
 

@@ -132,16 +132,21 @@ static void load_debugregs(struct guest_run *run)
 	set_debugreg(dr[3], 3);
 }
 
-/* Nothing but the hot registers has to be written: the same run on the same CPU, untouched. */
+/* Nothing but the hot registers and those of VMLOAD has to be written: the same run on the same CPU. */
 static __always_inline bool only_hot(const struct guest_run *run, const struct svm_ctx *ctx,
 				     const struct svm_cpu *sc)
 {
+	return !(run->dirty | run->ctl_dirty) && ctx->cpu == sc->cpu &&
+	       ctx->asid_gen == sc->asid_gen &&
+	       !(run->flush | run->new_tag | run->inject.valid);
+}
+
+/* Is what VMLOAD takes in its page? */
+static __always_inline bool loaded_kept(const struct guest_run *run)
+{
 	const struct svm_sys *home = run->sys->hw, *msrs = run->msrs->hw;
 
-	return !(run->dirty | run->ctl_dirty) && ctx->cpu == sc->cpu &&
-	       ctx->asid_gen == sc->asid_gen && msrs->msrs_at == home->vmcb &&
-	       !(run->flush | run->new_tag | run->sys->dirty | run->msrs->dirty |
-		 run->inject.valid);
+	return !(run->sys->dirty | run->msrs->dirty) && msrs->msrs_at == home->vmcb;
 }
 
 static __always_inline void commit_hot(struct guest_run *run, struct vmcb *vmcb)
@@ -172,6 +177,8 @@ static void svm_enter(struct guest_run *run)
 	ctx->injected = run->inject.valid;
 	if (!only_hot(run, ctx, sc))
 		svm_commit_groups(run, sc);
+	if (!loaded_kept(run))
+		svm_commit_loaded(run);
 	/* The guest's breakpoints are in the CPU only while it runs with some enabled. */
 	if (unlikely(vmcb->s.dr7 & 0xff))
 		load_debugregs(run);

@@ -91,8 +91,10 @@ void svm_run_free(struct guest_run *run);
 u64 svm_iopm_pa(void);
 /* The CPU is QEMU's TCG, which may deliver an injected interrupt twice: see commit_event(). */
 extern bool svm_injects_twice;
-/* svm_commit_groups() - all but the hot registers */
+/* svm_commit_groups() - all but the hot registers and those of svm_commit_loaded() */
 void svm_commit_groups(struct guest_run *run, struct svm_cpu *sc);
+/* svm_commit_loaded() - what VMLOAD takes: guest_sys and guest_msrs */
+void svm_commit_loaded(struct guest_run *run);
 void svm_fetch(struct guest_run *run, u32 groups);
 void svm_read_exit(struct guest_run *run);
 void svm_msrpm_apply(struct guest_run *run);

@@ -122,8 +122,13 @@ void vmx_fetch_here(struct guest_run *run, u32 groups)
 			run->pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
 	if (groups & GRP_SYS)
 		fetch_sys(run->sys);
-	if (groups & GRP_CODE64)
+	if (groups & GRP_CODE64) {
 		run->code64 = fetch_code64(run);
+		if (!((groups | run->avail) & GRP_CR)) {
+			fetch_cr(run);
+			groups |= GRP_CR;
+		}
+	}
 	run->avail |= groups & ~GRP_SHARED;
 }
 
