@@ -127,24 +127,23 @@ struct sys_area {
 	u64 sysenter_cs, sysenter_esp, sysenter_eip;
 };
 
-static u64 canonical48(u64 a)
+static __always_inline u64 canonical48(u64 a)
 {
 	return (u64)((s64)(a << 16) >> 16);
 }
 
 /* The CPU takes bases in canonical form only, and makes them so (APM vol. 3, "VMLOAD"). */
-static void load_seg(struct guest_seg *to, const struct vmcb12_seg *from)
+static __always_inline void load_seg(struct guest_seg *to, const struct vmcb12_seg *from)
 {
-	u64 w[2];
+	const u64 *in = (const u64 *)from;
+	u64 *out = (u64 *)to;
 
 	/* As two words, which both forms are. */
-	static_assert(sizeof(*to) == sizeof(w) && sizeof(*from) == sizeof(w));
+	static_assert(sizeof(*to) == 2 * sizeof(u64) && sizeof(*from) == 2 * sizeof(u64));
 	static_assert(offsetof(struct guest_seg, attrib) == 2);
 	static_assert(offsetof(struct vmcb12_seg, attrib) == 2);
-	memcpy(w, from, sizeof(w));
-	w[0] &= ~0xf0000000ull;		/* attributes have 12 bits */
-	w[1] = canonical48(w[1]);
-	memcpy(to, w, sizeof(w));
+	out[0] = in[0] & ~0xf0000000ull;	/* attributes have 12 bits */
+	out[1] = canonical48(in[1]);
 }
 
 static bool read_sys(const struct gmem_window *w, struct sys_area *a)
