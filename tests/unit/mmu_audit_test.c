@@ -179,6 +179,16 @@ int main(void)
 		test_leaves();
 		test_shape();
 		test_watch();
+		/* What cannot be looked up says nothing. */
+		host_get_error = -11;
+		pt->spt[0] += PAGE_SIZE;
+		tap_ok(!shadow_audit(vcpu), "%s: a page that is not at hand", mf->pt.name);
+		host_get_error = 0;
+		test_task.mm = NULL;
+		tap_ok(!shadow_audit(vcpu), "%s: or another process looks", mf->pt.name);
+		test_task.mm = &test_mm;
+		complains("this one sees it", "maps another page than the VMM does");
+		pt->spt[0] -= PAGE_SIZE;
 		tap_ok(!shadow_audit(vcpu) && !failed, "%s: nor is there at the end", mf->pt.name);
 		shadow_destroy(vcpu);
 		mmu_vm_destroy(&vm);

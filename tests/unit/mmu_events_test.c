@@ -188,6 +188,9 @@ static void test_one_page(void)
 	shadow_drop_gpa(vcpu, TAG, l2_gpa(1000ull << 30));
 	shadow_drop_gpa(vcpu, TAG, l2_gpa(~0ull));
 	tap_ok(l2_may(a, 2) && l2_may(b, 1), "%s: and of what is not mapped, nothing", mf->pt.name);
+	/* The last page of its table, which goes empty. */
+	shadow_drop_gpa(vcpu, TAG + 1, l2_gpa(0x1000));
+	tap_ok(!l2_may(b, 1) && l2_may(a, 2), "%s: nor of the other tag", mf->pt.name);
 	teardown("one page");
 }
 
@@ -355,6 +358,63 @@ static void test_window(void)
 	teardown("windows");
 }
 
+/* Reading the log gives way to others: what was protected is flushed before each time. */
+static unsigned int gave_way;
+
+static bool others_wait(void)
+{
+	return true;
+}
+
+static void give_way(void)
+{
+	FAIL_UNLESS(!tlb_find(vcpu, DATA_GFN + 64 * gave_way++, 1), "the lock goes before the flush");
+}
+
+static void test_give_way(void)
+{
+	u64 bitmap[16] = { 0 };
+	struct kvm_dirty_log get = { .slot = 1, .dirty_bitmap = bitmap };
+
+	setup();
+	assert(set_slot(1, DATA_GFN, 1024, 1024, KVM_MEM_LOG_DIRTY_PAGES));
+	for (unsigned int i = 0; i < 4; i++)
+		l1_access(0, DATA_GFN + 64 * i, true);
+	gave_way = 0;
+	test_resched = others_wait;
+	test_yield = give_way;
+	tap_ok(!mmu_get_dirty_log(&vm, &get) && bitmap[0] == 1 && bitmap[1] == 1 && bitmap[2] == 1 && bitmap[3] == 1,
+	       "%s: a log that is read while others wait", mf->pt.name);
+	test_resched = NULL;
+	test_yield = NULL;
+	for (unsigned int i = 0; i < 4; i++)
+		FAIL_UNLESS(!l1_may(DATA_GFN + 64 * i) && !tlb_find(vcpu, DATA_GFN + 64 * i, 1),
+			    "a page can be written past the log");
+	tap_ok(gave_way == 4 && !failed, "%s: no page of it can be written past the log%s%s", mf->pt.name,
+	       failed ? ": " : "", failed ? failed : "");
+	teardown("giving way");
+}
+
+/* Five levels in L1's table: what lies past the reach of the CPU's four is an error, and no alias. */
+static void test_five_levels(void)
+{
+	struct pt_format five = mf->pt;
+	struct shadow_root *sr;
+	bool fresh;
+
+	setup();
+	five.levels = 5;
+	*l1_entry(41, 0) = table_gfn(0, 4, 0) << 12 | mf->table;
+	*l1_entry(41, 1) = table_gfn(0, 4, 0) << 12 | mf->table;
+	*l1_entry(table_gfn(0, 1, 0), 0) = model_leaf(DATA_GFN, 7) | mf->a | mf->d;
+	sr = shadow_get(vcpu, l1_gpa(41 << 12), &five, 0, &fresh);
+	tap_ok(shadow_fault(vcpu, sr, l2_gpa(1ull << 48), ACC_WRITE, &last, &last_gpa) == SHADOW_ERROR &&
+	       !vm.mmu->nr_leaves[LEVEL_4K], "%s: an address that four levels do not reach", mf->pt.name);
+	tap_ok(shadow_fault(vcpu, sr, l2_gpa(0), ACC_WRITE, &last, &last_gpa) == SHADOW_MAPPED && l2_may(sr, 0),
+	       "%s: and one that they do", mf->pt.name);
+	teardown("five levels");
+}
+
 /* What is memory, and what of it can be written */
 static void test_ram(void)
 {
@@ -409,6 +469,8 @@ int main(void)
 		test_pae();
 		test_cpu_log();
 		test_restless();
+		test_give_way();
+		test_five_levels();
 		test_window();
 		test_ram();
 		test_replace();

@@ -16,6 +16,7 @@ struct task_struct test_task = { .mm = &test_mm };
 struct hw_caps hw_caps = { .root_1g = true, .root_2m = true, .root_is_npt = true };
 pgd_t test_pgd;
 bool (*test_resched)(void);
+void (*test_yield)(void);
 unsigned long pages_in_use;
 bool host_slow, host_atomic;
 void (*host_after_read)(void);

@@ -192,8 +192,9 @@ extern struct task_struct test_task;
 #define cond_resched()	((void)0)
 #define need_resched()	(test_resched && test_resched())
 #define spin_needbreak(l)	false
-#define cond_resched_lock(l)	((void)(l))
+#define cond_resched_lock(l)	((void)(l), test_yield ? test_yield() : (void)0)
 extern bool (*test_resched)(void);
+extern void (*test_yield)(void);
 #define srcu_dereference_check(p, s, c) READ_ONCE(p)
 #define rcu_dereference_protected(p, c)	(p)
 #define rcu_access_pointer(p)	READ_ONCE(p)

@@ -120,8 +120,11 @@ static long create_shadow(void)
 	struct nestor_vcpu v = { .vm = &vm, .mem = vm.mmu };
 	int err = shadow_create(&v);
 
-	if (err)
+	if (err) {
+		/* Whoever tears the vCPU down need not know. */
+		shadow_destroy(&v);
 		return v.shadow ? 1 : err;
+	}
 	shadow_destroy(&v);
 	return 0;
 }
@@ -413,12 +416,12 @@ static void test_copies(void)
 }
 
 /* A table of L1 goes after the walk has read it: no neighbour is made of it. */
-static unsigned int reads;
+static unsigned int reads, goes;
 
 static void page_goes(void)
 {
 	if (reads && !--reads)
-		host_no_page = table_gfn(0, 1, 0);
+		host_no_page = goes;
 }
 
 static void test_table_goes(void)
@@ -432,6 +435,7 @@ static void test_table_goes(void)
 	of_root = 1;
 	l2_fault();
 	of_root = 0;
+	goes = table_gfn(0, 1, 0);
 	reads = 4;
 	host_after_read = page_goes;
 	tap_ok(l2_fault() == SHADOW_MAPPED && may_write(0, 0) && !may_write(0, 1),
@@ -443,6 +447,17 @@ static void test_table_goes(void)
 	tap_ok(!may_write(0, 0), "%s: nor does anything outlive an invalidation", mf->pt.name);
 	host_no_page = -1;
 	tap_ok(l2_fault() == SHADOW_MAPPED && may_write(0, 0), "%s: and comes again with it", mf->pt.name);
+	/* The same of a directory with pages of 2M */
+	*l1_entry(table_gfn(0, 2, 0), 2) = model_leaf(1024, 7) | mf->a | mf->d | E_PS;
+	*l1_entry(table_gfn(0, 2, 0), 3) = model_leaf(1024, 7) | mf->a | mf->d | E_PS;
+	goes = table_gfn(0, 2, 0);
+	reads = 3;
+	host_after_read = page_goes;
+	tap_ok(shadow_fault(vcpu, root_of(0), l2_gpa(1024 << 12), ACC_WRITE, &last, &last_gpa) == SHADOW_MAPPED &&
+	       may_write(0, 1024) && !may_write(0, 1536), "%s: nor does a directory", mf->pt.name);
+	host_after_read = NULL;
+	tap_ok(host_no_page >= 0, "%s: which has gone", mf->pt.name);
+	host_no_page = -1;
 	teardown("a table that goes");
 }
 
