@@ -240,6 +240,11 @@ static void logging(void)
 	log_full = ACC_LOG_FULL;
 	fault(ACC_FINAL | ACC_WRITE, true, 2, &gpa, &mmio);
 	tap_ok(logged == L2_GPA && (access_was & ACC_LOG_FULL), "a walk that sets a dirty flag is logged");
+	logged = 0;
+	translate_is = WALK_OK;
+	walk_is.addr = 0x888000;
+	tap_ok(nvmx_translate(&cpu, l2_gpa(L2_GPA), ACC_FINAL | ACC_WRITE, &gpa) == NESTED_OK && gpa.a == 0x888000 &&
+	       logged == L2_GPA && (access_was & ACC_LOG_FULL), "so is one in software");
 	walk_is.dirtied = false;
 	fault_is = SHADOW_LOG_FULL;
 	tap_ok(fault(ACC_FINAL | ACC_WRITE, true, 0x1002, &gpa, &mmio) == NESTED_BY_L1 && told.pml &&

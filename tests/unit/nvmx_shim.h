@@ -18,8 +18,12 @@
 
 /* Time is the test's: its TSC, and a clock that counts the same ticks. */
 typedef s64 ktime_t;
-struct hrtimer { ktime_t at; bool armed, tried; };
 enum hrtimer_restart { HRTIMER_NORESTART };
+struct hrtimer {
+	ktime_t at;
+	bool armed, tried;
+	enum hrtimer_restart (*fires)(struct hrtimer *t);
+};
 enum { HRTIMER_MODE_ABS_HARD };
 extern u64 shim_tsc;
 #define rdtsc()				shim_tsc
@@ -31,7 +35,7 @@ extern u64 shim_tsc;
 #define hrtimer_active(t)		((t)->armed)
 #define hrtimer_cancel(t)		((t)->armed = false)
 #define hrtimer_try_to_cancel(t)	((t)->armed = false, (t)->tried = true)
-#define compat_hrtimer_setup(t, fn, mode) ((void)(fn), (t)->armed = false)
+#define compat_hrtimer_setup(t, fn, mode) ((t)->fires = (fn), (t)->armed = false)
 struct nested;
 struct nestor_vm;
 struct nestor_mmu_vm;

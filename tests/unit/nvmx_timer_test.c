@@ -16,7 +16,7 @@
 u64 shim_tsc;
 struct hw_caps hw_caps;
 
-static unsigned int requests, reflected;
+static unsigned int requests, kicks, reflected;
 static u32 reason;
 static bool mtf;
 static struct guest_event injected;
@@ -33,6 +33,7 @@ void vcpu_request(struct nestor_vcpu *vcpu, int req)
 
 void vcpu_kick(struct nestor_vcpu *vcpu)
 {
+	kicks += requests;
 }
 
 struct guest_event injected_event(struct nestor_vcpu *vcpu)
@@ -89,6 +90,9 @@ static void test_software(void)
 	tap_ok(!nvmx_timer_due(&cpu) && nv.timer.alarm.armed && nv.timer.alarm.at == (ktime_t)(shim_tsc + (1 << RATE)),
 	       "an alarm that came too early is set again");
 	pass(1);
+	kicks = 0;
+	tap_ok(nv.timer.alarm.fires(&nv.timer.alarm) == HRTIMER_NORESTART && requests == 1 && kicks == 1,
+	       "the alarm makes the vCPU look, asks before it kicks, and is not set again");
 	tap_ok(nvmx_timer_due(&cpu) && nvmx_timer_wakes(&cpu), "it is over then");
 	tap_ok(nvmx_l2_due(&cpu) == NESTED_BY_L1 && reflected == 1 && reason == VMEXIT_TIMER, "which is the exit");
 	nvmx_timer_exit(&cpu, true);
@@ -107,6 +111,7 @@ static void test_software(void)
 	enter(false, false, 7);
 	tap_ok(!nv.timer.alarm.armed && !nvmx_timer_left(&cpu, &left) && !nvmx_timer_due(&cpu), "none that is not asked for");
 	nvmx_timer_set(&cpu, 5);
+	nvmx_timer_halt(&cpu);
 	nvmx_timer_exit(&cpu, false);
 	tap_ok(!nv.timer.alarm.armed && vmcs12.preemption_timer == 7, "nor set, nor saved");
 
