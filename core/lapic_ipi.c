@@ -273,6 +273,9 @@ static bool init_goes_elsewhere(struct nestor_vcpu *vcpu)
 		return false;
 	if (vcpu->run == run)
 		clear_bit(APIC_EV_INIT, &vcpu->apic->events);
+	else
+		/* L1 has it held back, and is to tell when it does so no more. */
+		(void)nested->blocked(vcpu, EVENT_INIT);
 	return true;
 }
 

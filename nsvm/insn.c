@@ -11,8 +11,6 @@
 #include "mmu/mmu.h"
 #include "nsvm/nsvm.h"
 
-#define NO_HYPERCALL	(-1000l)	/* KVM_ENOSYS */
-
 /* #UD and #GP that all but VMMCALL share; NESTED_OK when the instruction may run. */
 static enum nested_result common_checks(struct nestor_vcpu *vcpu)
 {
@@ -250,29 +248,13 @@ static enum nested_result do_invlpga(struct nestor_vcpu *vcpu)
 	return NESTED_OK;
 }
 
-/*
- * VMMCALL that nobody intercepts is #UD (APM vol. 3, "VMMCALL").  L1's own is a
- * hypercall in the ABI's terms, and no hypercall is offered: RAX says so.
- */
-static enum nested_result do_vmmcall(struct nestor_vcpu *vcpu)
-{
-	struct guest_run *run = vcpu->run;
-
-	if (vcpu_in_l2(vcpu))
-		return NESTED_UD;
-	run->gpr[REG_RAX] = run_is_64bit(run) ? (u64)NO_HYPERCALL : (u32)NO_HYPERCALL;
-	return NESTED_OK;
-}
-
 enum nested_result nsvm_insn(struct nestor_vcpu *vcpu)
 {
 	u16 reason = vcpu->run->exit.reason;
 	enum nested_result r;
 
-	if (reason == EXIT_VMMCALL)
-		return do_vmmcall(vcpu);
-	/* CPUID does not offer SKINIT. */
-	if (reason == EXIT_SKINIT)
+	/* VMMCALL that nobody intercepts and nobody was promised; and CPUID does not offer SKINIT. */
+	if (reason == EXIT_VMMCALL || reason == EXIT_SKINIT)
 		return NESTED_UD;
 	r = common_checks(vcpu);
 	if (unlikely(r != NESTED_OK))

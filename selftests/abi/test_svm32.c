@@ -60,6 +60,17 @@ static const uint8_t spoil[] = { 0xc7, 0x05, 0x08, 0x00, 0x01, 0x00, 0xe7, 0x01,
 /* out 0x10, al; vmmcall */
 static const uint8_t out[] = { 0xe6, 0x10, 0x0f, 0x01, 0xd9 };
 
+/* addr16 vmrun; out 0xf0, al */
+static const uint8_t vmrun16[] = { 0x67, 0x0f, 0x01, 0xd8, 0xe6, 0xf0 };
+static const uint8_t vmmcall[] = { 0x0f, 0x01, 0xd9, 0xe6, 0xf0 };
+/* xor edx, edx; wrmsr; rdmsr; out 0xf0, al */
+static const uint8_t wrmsr[] = { 0x31, 0xd2, 0x0f, 0x30, 0x0f, 0x32, 0xe6, 0xf0 };
+/* vmrun; mov ecx, 0x277; rdmsr; out 0xf0, al */
+static const uint8_t vmrun_pat[] = { 0x0f, 0x01, 0xd8, 0xb9, 0x77, 0x02, 0x00, 0x00, 0x0f, 0x32, 0xe6, 0xf0 };
+/* mov ecx, 0x277; mov eax, 0x00070401; mov edx, 0x00070406; wrmsr; vmmcall */
+static const uint8_t set_pat[] = { 0xb9, 0x77, 0x02, 0x00, 0x00, 0xb8, 0x01, 0x04, 0x07, 0x00,
+				   0xba, 0x06, 0x04, 0x07, 0x00, 0x0f, 0x30, 0x0f, 0x01, 0xd9 };
+
 static void put32(struct vm *v, uint32_t at, uint32_t val)
 {
 	memcpy(v->mem + at, &val, sizeof(val));
@@ -136,13 +147,14 @@ static struct vm make(int dev)
 	return v;
 }
 
-/* L1 runs VMRUN, with @cr4 and the tables at @cr3; the vector, or DONE, or -1 */
-static int run(struct vm *v, uint32_t cr4, uint32_t cr3)
+/* L1 runs @code, with @cr4 and the tables at @cr3; the vector, or DONE, or -1 */
+static int run_code(struct vm *v, const void *code, size_t len, uint32_t rcx, uint32_t rax, uint32_t cr4,
+		    uint32_t cr3)
 {
 	struct kvm_sregs s;
 	int got;
 
-	enter(v, vmrun, sizeof(vmrun), 0, 0, VMCB);
+	enter(v, code, len, 0, rcx, rax);
 	ioctl(v->vcpu, KVM_GET_SREGS, &s);
 	s.cr3 = cr3;
 	s.cr0 = CR0_L1;
@@ -154,6 +166,19 @@ static int run(struct vm *v, uint32_t cr4, uint32_t cr3)
 	if (got >= 0)
 		finish_io(v);
 	return got;
+}
+
+static int run(struct vm *v, uint32_t cr4, uint32_t cr3)
+{
+	return run_code(v, vmrun, sizeof(vmrun), 0, VMCB, cr4, cr3);
+}
+
+static uint32_t eax(struct vm *v)
+{
+	struct kvm_regs r;
+
+	ioctl(v->vcpu, KVM_GET_REGS, &r);
+	return r.rax;
 }
 
 static bool ended(struct vm *v, uint32_t cr4, uint64_t code)
@@ -291,6 +316,49 @@ static void pdptes(int dev)
 	drop_vm(&v);
 }
 
+/* What stock KVM takes for a hypercall all the same */
+static void stricter_is(int got, int want, const char *name)
+{
+	if (stock)
+		skip(name, "KVM does not look at what it promised");
+	else
+		ok(got == want, name);
+}
+
+#define L1_CODE(v, code, rcx, rax) run_code(v, code, sizeof(code), rcx, rax, PSE, OWN + 0x1000)
+
+static void registers(int dev)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry e;
+	} m = { .head.nmsrs = 1, .e = { .index = 0xc0010114, .data = 8 } };
+	struct vm v = make(dev), bare = make(dev);
+	struct kvm_cpuid2 *c = supported_cpuid(dev);
+	unsigned int i;
+
+	make_vmcb(&v, read_data, sizeof(read_data));
+	ok(L1_CODE(&v, vmrun16, 0, 0x12340000 | VMCB) == DONE && get64(&v, VMCB + EXITCODE) == EXIT_VMMCALL,
+	   "the operand of VMRUN has the address size, be it 16 bits");
+	ok(L1_CODE(&v, vmmcall, 0, 0) == DONE && eax(&v) == (uint32_t)-1000, "VMMCALL of L1's is an unknown hypercall");
+	/* Where the VMM shows no leaves of KVM's it is what it is on a processor. */
+	for (i = 0; i < c->nent; i++)
+		if (c->entries[i].function >> 16 == 0x4000)
+			c->entries[i].function = 0x8fff0000 + i;
+	if (ioctl(bare.vcpu, KVM_SET_CPUID2, c))
+		bail("KVM_SET_CPUID2");
+	stricter_is(L1_CODE(&bare, vmmcall, 0, 0), 6, "or #UD where none was promised");
+	drop_vm(&bare);
+	/* There is one PAT without nested paging. */
+	make_vmcb(&v, set_pat, sizeof(set_pat));
+	ok(L1_CODE(&v, vmrun_pat, 0, VMCB) == DONE && eax(&v) == 0x00070401, "without nested paging L2's PAT is L1's");
+	/* VM_CR: what is locked stays, and writing it is no fault. */
+	ok(ioctl(v.vcpu, KVM_SET_MSRS, &m) == 1 && L1_CODE(&v, wrmsr, 0xc0010114, 2) == DONE && eax(&v) == 0xa,
+	   "VM_CR.LOCK stays when L1 clears it, and R_INIT is L1's");
+	ok(L1_CODE(&v, wrmsr, 0xc0010114, 0x40) == 13, "a reserved bit of VM_CR");
+	drop_vm(&v);
+}
+
 int main(int argc, char **argv)
 {
 	int dev = start(argc, argv);
@@ -308,5 +376,6 @@ int main(int argc, char **argv)
 	legacy(dev);
 	pae(dev);
 	pdptes(dev);
+	registers(dev);
 	return finish();
 }

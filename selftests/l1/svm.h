@@ -266,6 +266,6 @@ enum {
 #define PT_ADDR		0x000ffffffffff000ull
 
 enum { V_DE, V_DB, V_NMIV, V_BP, V_OF, V_BR, V_UD, V_NM, V_DF, V_CSO, V_TS,
-       V_NP, V_SS, V_GP, V_PF, V_MF = 16, V_AC, V_MC, V_XM };
+       V_NP, V_SS, V_GP, V_PF, V_MF = 16, V_AC, V_MC, V_XM, V_SX = 30 };
 
 #endif

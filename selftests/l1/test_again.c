@@ -14,6 +14,7 @@
 L2_ASM(ag_rdmsr, "rdmsr; vmmcall");
 L2_ASM(ag_wrmsr, "wrmsr; vmmcall");
 L2_ASM(ag_in, "in $0x21, %al; vmmcall");
+L2_ASM(ag_nop, "nop; vmmcall");
 L2_ASM(ag_regs, "mov %cr2, %r8; mov %ds, %r9d; mov %dr6, %r10; mov %dr7, %r11\n"
        "mov %cr4, %r12; mov %cr0, %r13; mov %cr3, %rbp; sgdt -2(%rdi); sidt 14(%rdi)\n"
        "mov $0xc0000080, %ecx; rdmsr; mov %rax, %r14\n"
@@ -214,6 +215,40 @@ static void checked(const void *arg)
 	}
 }
 
+/* An event with the entry, after entries without one: L2's handler takes it, once. */
+static void events(const void *arg)
+{
+	static const struct { u64 event; u64 vec, err; u32 skip; } rows[] = {
+		{ EV_VALID | EV_INTR | 0x90, 0x90, 0, 0 },
+		{ EV_VALID | EV_SOFT | 0x91, 0x91, 0, 2 },
+		{ EV_VALID | EV_EXC | EV_ERR | V_GP | 0x1238ull << 32, V_GP, 0x1238, 0 },
+	};
+	struct l2_frame *fr;
+	struct l2 l2;
+	u64 rsp;
+	u32 i;
+
+	l2_init_at(&l2, ag_nop);
+	rsp = l2.vmcb->s.rsp;
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		warm_up(&l2, ag_nop);
+		l2.vmcb->c.eventinj = rows[i].event;
+		l2.vmcb->c.nrip = (u64)ag_nop + rows[i].skip;
+		CHECK_EQ(again(&l2, ag_nop), DONE);
+		CHECK_EQ(l2.vmcb->s.rip, l2_trap_vmmcall);
+		CHECK_EQ(l2.vmcb->c.eventinj & EV_VALID, 0);
+		l2.vmcb->c.eventinj = 0;
+		fr = (void *)l2.vmcb->s.rsp;
+		CHECK_EQ(fr->vec, rows[i].vec);
+		CHECK_EQ(fr->err, rows[i].err);
+		if (!rows[i].skip)
+			CHECK_EQ(fr->rip, ag_nop);
+		l2.vmcb->s.rsp = rsp;
+	}
+	CHECK_EQ(again(&l2, ag_nop), DONE);
+	CHECK_EQ(l2.vmcb->s.rip, ag_nop + 1);
+}
+
 static const struct l1_test tests[] = {
 	{ "msrpm_read", 0, msrpm, NULL },
 	{ "msrpm_write", 0, msrpm, (void *)1 },
@@ -222,6 +257,7 @@ static const struct l1_test tests[] = {
 	{ "intercepts", 0, intercepts, NULL },
 	{ "registers", 0, registers, NULL },
 	{ "checked", 0, checked, NULL },
+	{ "events", 0, events, NULL },
 };
 
 const struct test_group group_again = { "again", tests, ARRAY_SIZE(tests), false };

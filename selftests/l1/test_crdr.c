@@ -39,6 +39,8 @@ MOVES(DEF)
 #undef DEF
 L2_ASM(mv_clts, "clts");
 L2_ASM(mv_lmsw, "lmsw %bx");
+L2_ASM(mv_lmsw_sib, "lmsw 8(%rbx,%rcx,4)");
+L2_ASM(mv_lmsw_rip, "lmsw cr_word(%rip)");
 L2_ASM(mv_smsw, "smsw %ebx");
 
 static u64 value(const struct l2 *l2, const struct mov *m)
@@ -184,6 +186,36 @@ static void cr0_selective(const void *arg)
 	}
 }
 
+/* LMSW from memory: what it changes depends on what is there, wherever that is. */
+u16 cr_word;
+
+static void cr0_selective_mem(const void *arg)
+{
+	static const char *const code[] = { mv_lmsw_sib, mv_lmsw_rip };
+	struct l2 l2;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(code); i++) {
+		l2_init_at(&l2, code[i]);
+		cr_word = l2.vmcb->s.cr0 ^ CR0_EM;
+		l2.rcx = 5;
+		l2.rbx = (u64)&cr_word - 8 - 4 * l2.rcx;
+		l2_intercept1(&l2, I1_CR0_SEL);
+		if (l2_expect(&l2, X_CR0_SEL)) {
+			CHECK_EQ(l2.vmcb->s.rip, code[i]);
+			CHECK_EQ(l2.vmcb->s.cr0 & 0xf, (cr_word ^ CR0_EM) & 0xf);
+		}
+	}
+	/* What cannot be read: the page fault or the exit, and CR0 as it was. */
+	l2_init_at(&l2, mv_lmsw_sib);
+	l2.rbx = 0x180000000ull;
+	l2.rcx = 0;
+	l2_intercept1(&l2, I1_CR0_SEL);
+	l2_run(&l2);
+	CHECK(l2.vmcb->c.exitcode == X_CR0_SEL ||
+	      (l2.vmcb->c.exitcode == X_VMMCALL && ((struct l2_frame *)l2.vmcb->s.rsp)->vec == V_PF));
+}
+
 /* Both intercepts: the plain one has priority. */
 static void cr0_both(const void *arg)
 {
@@ -305,6 +337,7 @@ static const struct l1_test tests[] = {
 	{ "cr0_sel_wp", 0, cr0_selective, &sel_wp },
 	{ "cr0_sel_cd", 0, cr0_selective, &sel_cd },
 	{ "cr0_sel_lmsw", 0, cr0_selective, &sel_lmsw },
+	{ "cr0_sel_lmsw_mem", 0, cr0_selective_mem, NULL },
 	{ "cr0_sel_and_write", 0, cr0_both, NULL },
 	{ "cr8_virtual", 0, cr8_is_virtual, NULL },
 	{ "cr8_physical", 0, cr8_is_physical, NULL },

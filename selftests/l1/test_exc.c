@@ -34,6 +34,7 @@ L2_ASM(ex_ac, "mov 1(%rsp), %rcx");
 L2_ASM(ex_xm, "ldmxcsr mxcsr_open; pxor %xmm0, %xmm0; movss one_f, %xmm1\n"
 	      "ex_xm_at: divss %xmm0, %xmm1");
 L2_ASM(ex_step, "nop; nop");
+L2_ASM(ex_rdmsr, "rdmsr; nop");
 __asm__(".pushsection .rodata\n.globl ex_mf_at, ex_xm_at\none_f: .float 1.0\nmxcsr_open: .long 0x1d80\nfcw_open: .word 0x033b\n.popsection");
 extern const char ex_mf_at[], ex_xm_at[];
 
@@ -147,6 +148,24 @@ static void single_step(const void *arg)
 	}
 }
 
+/* The same where a hypervisor below carries the instruction out, and the trap is its own doing. */
+static void step_emulated(const void *arg)
+{
+	struct l2 l2;
+
+	l2_init_at(&l2, ex_rdmsr);
+	l2.rcx = MSR_APIC_BASE;
+	l2.vmcb->s.rflags |= FL_TF;
+	l2.vmcb->s.dr6 = 0xffff0ff0;
+	l2.vmcb->c.exceptions = 1u << V_DB;
+	if (l2_expect(&l2, X_EXC + V_DB)) {
+		CHECK_EQ(l2.vmcb->s.rip, ex_rdmsr + 2);
+		if (!t_departs("dr6"))
+			CHECK(l2.vmcb->s.dr6 & BIT(14));
+		CHECK_EQ(l2.vmcb->c.exitinfo1, 0);
+	}
+}
+
 /* #BP and then two #GPs for want of a gate: the third level is #DF. */
 static void double_fault(const void *arg)
 {
@@ -192,6 +211,7 @@ static const struct l1_test tests[] = {
 	{ "ac", 0, exception, &e_ac },
 	{ "xm", 0, exception, &e_xm },
 	{ "db", 0, single_step, NULL },
+	{ "db_emulated", 0, step_emulated, NULL },
 	{ "df", 0, double_fault, NULL },
 	{ "nested_gp", 0, nested_gp, NULL },
 };

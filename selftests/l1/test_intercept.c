@@ -183,7 +183,35 @@ L2_ASM(ic_rsm, "rsm");
 L2_ASM(ic_skinit, "skinit %eax");
 L2_ASM(ic_armed, "monitor\n ic_armed_at: mwait");
 L2_ASM(ic_int3, "int3");
+L2_ASM(ic_inv_sib, "invlpg 0x10(%rax,%rcx,4)");
+L2_ASM(ic_inv_rip, "invlpg ic_inv_rip(%rip)");
+L2_ASM(ic_inv_a32, "invlpg (%eax)");
+L2_ASM(ic_inv_fs, "invlpg %fs:(%rax)");
 extern const char ic_armed_at[];
+
+/* With decode assists EXITINFO1 is the linear address, however the operand is written. */
+static void invlpg_forms(const void *arg)
+{
+	static const struct { const char *code; u32 len; u64 addr; } rows[] = {
+		{ ic_inv_sib, 5, 0x50000501cull }, { ic_inv_rip, 7, (u64)ic_inv_rip },
+		{ ic_inv_a32, 4, 0x5000 }, { ic_inv_fs, 4, 0x507005000ull },
+	};
+	struct l2 l2;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		l2_init_at(&l2, rows[i].code);
+		l2.vmcb->s.rax = 0x500005000ull;
+		l2.rcx = 3;
+		l2.vmcb->s.fs.base = 0x7000000;
+		l2_intercept1(&l2, I1_INVLPG);
+		if (!l2_expect(&l2, X_INVLPG))
+			continue;
+		CHECK_EQ(l2.vmcb->s.rip, rows[i].code);
+		CHECK_EQ(l2.vmcb->c.exitinfo1, rows[i].addr);
+		check_nrip(&l2, rows[i].len);
+	}
+}
 
 static void intn(const void *arg)
 {
@@ -308,6 +336,7 @@ static const struct l1_test tests[] = {
 #define DEF(n, text, need, ...) { #n, need, both, &row_##n },
 	ROWS(DEF)
 #undef DEF
+	{ "invlpg_forms", F_DECODE, invlpg_forms, NULL },
 	{ "intn", 0, intn, NULL },
 	{ "icebp", 0, icebp, NULL },
 	{ "rsm", 0, rsm, NULL },

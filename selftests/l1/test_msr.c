@@ -120,6 +120,49 @@ static void vm_cr_reserved(const void *arg)
 	CHECK_EQ(rdmsr(MSR_VM_CR), vm_cr);
 }
 
+/* APM vol. 2, "INIT": with VM_CR.R_INIT it is #SX. */
+static void init_here(void *arg)
+{
+	apic_ipi(this_cpu()->apic_id, 0x4500);
+	delay_us(1000);
+}
+
+L2_ASM(ms_init, "mov %ecx, 0x10(%rdi); mov %eax, (%rdi); 1: pause; jmp 1b");
+
+static void init_in_l2(void *arg)
+{
+	l2_run(arg);
+}
+
+static void vm_cr_r_init(const void *arg)
+{
+	u64 vm_cr = rdmsr(MSR_VM_CR);
+	struct fault f = {};
+	struct l2 l2;
+	u32 i;
+
+	CHECK_EQ(try_wrmsr(MSR_VM_CR, vm_cr | BIT(1)), -1);
+	CHECK_EQ(rdmsr(MSR_VM_CR), vm_cr | BIT(1));
+	CHECK_EQ(try_call(init_here, NULL, &f), V_SX);
+	if (!t_departs("frame"))
+		CHECK_EQ(f.err, 1);
+	/* In L2 the intercept comes first, and INIT is there still when L1 lets it come; without it #SX is L2's. */
+	for (i = 0; i < 2; i++) {
+		l2_init_at(&l2, ms_init);
+		l2.rdi = 0xfee00300;
+		l2.rcx = this_cpu()->apic_id << 24;
+		l2.vmcb->s.rax = 0x4500;
+		if (!i)
+			l2_intercept1(&l2, I1_INIT);
+		else
+			l2.vmcb->c.exceptions = 1u << V_SX;
+		CHECK_EQ(try_call(init_in_l2, &l2, &f), i ? -1 : V_SX);
+		CHECK_EQ(l2.vmcb->c.exitcode, i ? X_EXC + V_SX : X_INIT);
+		CHECK_EQ(l2.vmcb->c.exitinfo1, i ? 1 : 0);
+	}
+	CHECK_EQ(try_wrmsr(MSR_VM_CR, vm_cr), -1);
+}
+
 /* Last here: what it locks stays so until reset. */
 static void vm_cr_lock(const void *arg)
 {
@@ -142,6 +185,7 @@ static const struct l1_test tests[] = {
 	{ "vm_hsave_pa_high", 0, hsave_pa_high, NULL },
 	{ "vm_cr_svmdis", 0, vm_cr_svmdis, NULL },
 	{ "vm_cr_reserved", 0, vm_cr_reserved, NULL },
+	{ "vm_cr_r_init", 0, vm_cr_r_init, NULL },
 };
 
 const struct test_group group_msr = { "msr", tests, ARRAY_SIZE(tests), false };

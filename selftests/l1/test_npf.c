@@ -18,6 +18,7 @@ enum { RD, WR, EX };
 L2_ASM(npf_rd, "mov (%rax), %rbx");
 L2_ASM(npf_wr, "mov %rbx, (%rax)");
 L2_ASM(npf_ex, "call *%rax");
+L2_ASM(npf_movs, "movsl");
 static const char *const access_code[] = { npf_rd, npf_wr, npf_ex };
 static const char *const access_end[] = { npf_rd_end, npf_wr_end, npf_ex_end };
 
@@ -267,6 +268,36 @@ static const struct walk k_pt = { 1, false }, k_pd = { 2, false }, k_pdpt = { 3,
 	k_pml4 = { 4, false };
 static const struct walk k_ro_pt = { 1, true }, k_ro_pd = { 2, true }, k_ro_pdpt = { 3, true };
 
+/* From a device to a page of L2's: where a hypervisor below carries that out, the walk of the nested tables is its own. */
+static void emulated(const void *arg)
+{
+	u32 version = apic_read(0x30);
+	struct window w;
+	u64 *e, good, cleared;
+	u32 i;
+
+	for (i = 0; i < 2; i++) {
+		open_window(&w, L_4K, npf_movs);
+		cleared = i ? PT_W : ~0ull;
+		e = pt_entry(w.npt, w.gpa, 1);
+		good = *e;
+		*e = good & ~cleared;
+		w.l2.rsi = 0xfee00030;
+		w.l2.rdi = GVA + OFFSET;
+		if (!l2_expect(&w.l2, X_NPF))
+			continue;
+		CHECK_EQ(w.l2.vmcb->c.exitinfo1, NPF_FINAL | NPF_U | NPF_W | (i ? NPF_P : 0));
+		CHECK_EQ(w.l2.vmcb->c.exitinfo2, w.gpa + OFFSET);
+		CHECK_EQ(w.l2.vmcb->s.rip, npf_movs);
+		CHECK_EQ(w.l2.rsi, 0xfee00030);
+		*e = good;
+		if (!l2_expect_done(&w.l2))
+			continue;
+		CHECK_EQ(*(u32 *)(w.page + OFFSET), version);
+		CHECK_EQ(w.l2.rdi, GVA + OFFSET + 4);
+	}
+}
+
 static const struct l1_test tests[] = {
 	ROW3("pte_absent", np_pte, F_NPT),
 	ROW3("pde_absent", np_pde, F_NPT),
@@ -310,6 +341,7 @@ static const struct l1_test tests[] = {
 	{ "guest_fault_first", F_NPT, guest_fault_first, NULL },
 	{ "address_bits", F_NPT, sweep, NULL },
 	{ "crossing", F_NPT, crossing, NULL },
+	{ "emulated", F_NPT, emulated, NULL },
 };
 
 const struct test_group group_npf = { "npf", tests, ARRAY_SIZE(tests), false };
