@@ -170,6 +170,7 @@ static bool can_be_atomic(const struct guest_exit *x)
 	case INSN_VMREAD:
 	case INSN_VMWRITE:
 	case INSN_VMPTRLD:
+	case INSN_VMPTRST:
 	case INSN_VMCLEAR:
 	case INSN_INVEPT:
 	case INSN_INVVPID:

@@ -159,13 +159,21 @@ enum nested_result nvmx_do_vmptrld(struct nestor_vcpu *vcpu)
 	return gpa == n->current_ptr ? nvmx_succeed(vcpu) : make_current(vcpu, gpa);
 }
 
-enum nested_result nvmx_do_vmptrst(struct nestor_vcpu *vcpu)
+static noinline enum nested_result store_anywhere(struct nestor_vcpu *vcpu, u64 gpa)
 {
-	u64 gpa = nvmx_of(vcpu)->current_ptr;
 	struct nvmx_operand op;
 	enum nested_result r = nvmx_operand(vcpu, &op);
 
 	if (r == NESTED_OK)
 		r = nvmx_operand_write(vcpu, &op, &gpa, sizeof(gpa));
 	return r == NESTED_OK ? nvmx_succeed(vcpu) : r;
+}
+
+enum nested_result nvmx_do_vmptrst(struct nestor_vcpu *vcpu)
+{
+	u64 gpa = nvmx_of(vcpu)->current_ptr;
+
+	if (likely(nvmx_operand_put(vcpu, &gpa, sizeof(gpa))))
+		return nvmx_succeed(vcpu);
+	return vcpu->atomic ? NESTED_LATER : store_anywhere(vcpu, gpa);
 }
