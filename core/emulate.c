@@ -17,6 +17,7 @@
 #include "core/insn.h"
 #include "core/iobus.h"
 #include "core/irq.h"
+#include "core/msr.h"
 #include "mmu/gva.h"
 #include "mmu/mmu.h"
 
@@ -469,7 +470,13 @@ static enum run_action emulation_done(struct emu *e, struct guest_run *run, enum
 	}
 }
 
-enum run_action emulate_at_rip(struct nestor_vcpu *vcpu)
+static enum x86_result emu_msw(struct x86_emul *x, u16 value)
+{
+	/* Of these bits there is no combination that a write refuses. */
+	return cr0_write_msw(to_emu(x)->vcpu, value) ? X86_EMUL_UNHANDLED : X86_EMUL_OK;
+}
+
+static enum run_action emulate(struct nestor_vcpu *vcpu, bool msw)
 {
 	struct guest_run *run = vcpu->run;
 	struct emu e = { .vcpu = vcpu, .rip = run->rip };
@@ -487,6 +494,8 @@ enum run_action emulate_at_rip(struct nestor_vcpu *vcpu)
 	regs.rip = run->rip;
 	regs.rflags = run->rflags;
 	e.x.ops = &emu_ops;
+	if (msw)
+		e.x.msw = emu_msw;
 	e.x.regs = &regs;
 	e.x.cr0 = run->cr0;
 	e.x.cr4 = run->cr4;
@@ -494,4 +503,14 @@ enum run_action emulate_at_rip(struct nestor_vcpu *vcpu)
 	e.x.cpl = run->cpl;
 	vcpu->mmio.next = 0;
 	return emulation_done(&e, run, x86_emulate(&e.x));
+}
+
+enum run_action emulate_at_rip(struct nestor_vcpu *vcpu)
+{
+	return emulate(vcpu, false);
+}
+
+enum run_action emulate_msw(struct nestor_vcpu *vcpu)
+{
+	return emulate(vcpu, true);
 }

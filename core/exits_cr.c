@@ -71,12 +71,12 @@ static int cr_write(struct nestor_vcpu *vcpu, unsigned int n, u64 val)
 	}
 }
 
-/* LMSW writes CR0[3:0] and cannot clear PE. */
-static u64 lmsw(u64 cr0, u16 src)
+int cr0_write_msw(struct nestor_vcpu *vcpu, u16 msw)
 {
-	u64 pe = cr0 & X86_CR0_PE;
+	struct guest_run *run = vcpu->run;
 
-	return (cr0 & ~0xfull) | (src & 0xf) | pe;
+	run_need(run, GRP_CR);
+	return cr_write(vcpu, 0, (run->cr0 & ~0xeull) | (msw & 0xf));
 }
 
 struct cr_insn {
@@ -123,10 +123,6 @@ static int decode_cr(struct nestor_vcpu *vcpu, struct cr_insn *ci)
 	ci->op = insn.op;
 	ci->gpr = insn.rm;
 	ci->len = insn.length;
-	ci->source = run->gpr[insn.rm];
-	/* LMSW and SMSW have memory forms. */
-	if ((insn.op == X86_OP_LMSW || insn.op == X86_OP_SMSW) && (insn.modrm >> 6) != 3)
-		return -EOPNOTSUPP;
 	return 0;
 }
 
@@ -151,14 +147,17 @@ enum run_action handle_cr(struct nestor_vcpu *vcpu)
 	run_need(run, GRP_CR);
 	switch (ci.op) {
 	case X86_OP_MOV_FROM_CR:
-	case X86_OP_SMSW:
 		read_into_gpr(vcpu, &ci, cr_read(vcpu, n));
 		break;
 	case X86_OP_MOV_TO_CR:
 		r = cr_write(vcpu, n, low(run, run->gpr[ci.gpr]));
 		break;
+	case X86_OP_SMSW:
+		return emulate_msw(vcpu);
 	case X86_OP_LMSW:
-		r = cr_write(vcpu, 0, lmsw(run->cr0, ci.source));
+		if (!x->has_qual)
+			return emulate_msw(vcpu);
+		r = cr0_write_msw(vcpu, ci.source);
 		break;
 	case X86_OP_CLTS:
 		r = cr_write(vcpu, 0, run->cr0 & ~(u64)X86_CR0_TS);

@@ -33,7 +33,8 @@ static bool is_svm_insn(enum x86_op op)
 /*
  * The CPU has EFER.SVME set whatever the guest sees, so an SVM instruction at
  * CPL 3 raises #GP before it can exit.  To a guest with SVME clear it is #UD, and
- * so is SKINIT, which no guest has.
+ * so is SKINIT, which no guest has.  A #GP of the delivery of an event, of that very #UD perhaps, is
+ * not the instruction's.
  */
 static enum run_action handle_gp(struct nestor_vcpu *vcpu)
 {
@@ -43,7 +44,7 @@ static enum run_action handle_gp(struct nestor_vcpu *vcpu)
 	unsigned int len;
 
 	run_need(run, GRP_CR);
-	if (!run->exit.info1 && !vcpu_fetch(vcpu, &insn, bytes, &len) && is_svm_insn(insn.op) &&
+	if (!run->exit.info1 && !run->exit.vectoring.valid && !vcpu_fetch(vcpu, &insn, bytes, &len) && is_svm_insn(insn.op) &&
 	    (!(run->efer & EFER_SVME_BIT) || insn.op == X86_OP_SKINIT))
 		queue_ud(vcpu);
 	else

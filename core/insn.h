@@ -45,5 +45,7 @@ enum run_action emulation_error(struct nestor_vcpu *vcpu);
 
 /** emulate_at_rip() - run the instruction at RIP in software: MMIO, string I/O (core/emulate.c) */
 enum run_action emulate_at_rip(struct nestor_vcpu *vcpu);
+/** emulate_msw() - the same, and SMSW and LMSW, which otherwise are not known: their exit has been L1's, or not */
+enum run_action emulate_msw(struct nestor_vcpu *vcpu);
 
 #endif

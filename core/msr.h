@@ -38,6 +38,8 @@ int msr_feature_get(u32 index, u64 *val);
  * met a fault of the second level that went to L1.
  */
 int cr0_write(struct nestor_vcpu *vcpu, u64 val);
+/* LMSW: CR0[3:0], of which PE cannot be cleared, without what a frontend's guest hypervisor owns */
+int cr0_write_msw(struct nestor_vcpu *vcpu, u16 msw);
 int cr3_write(struct nestor_vcpu *vcpu, u64 val);
 int cr4_write(struct nestor_vcpu *vcpu, u64 val);
 int cr8_write(struct nestor_vcpu *vcpu, u64 val);

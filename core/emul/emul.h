@@ -181,6 +181,8 @@ struct x86_emul_ops {
  * @cr0: guest CR0
  * @cr4: guest CR4 (LA57, OSFXSR, OSXSAVE)
  * @xcr0: guest XCR0
+ * @msw: writes the machine status word: CR0[3:0], of which PE cannot be cleared; NULL where
+ *	SMSW and LMSW are not wanted, which are X86_EMUL_UNHANDLED then
  * @cpl: current privilege level
  * @fault: result with %X86_EMUL_FAULT
  * @work: private: registers in progress
@@ -196,6 +198,7 @@ struct x86_emul {
 	u64 cr0;
 	u64 cr4;
 	u64 xcr0;
+	enum x86_result (*msw)(struct x86_emul *ctxt, u16 value);
 	u8 cpl;
 	struct x86_fault fault;
 	struct x86_regs work;

@@ -10,6 +10,8 @@
  */
 #include "exec.h"
 
+#define CR4_UMIP	BIT_ULL(11)
+
 typedef enum x86_result (*handler_fn)(struct x86_emul *ctxt);
 
 /* Make the registers in progress the vCPU's. */
@@ -342,6 +344,25 @@ static enum x86_result exec_clflush(struct x86_emul *ctxt)
 	return r ? r : ctxt->ops->probe(ctxt, addr, 1, X86_ACC_READ);
 }
 
+/* SMSW and LMSW; the source of the latter is written to the CR0 that the surroundings have. */
+static enum x86_result exec_msw(struct x86_emul *ctxt)
+{
+	bool reads = ctxt->insn.op == X86_OP_SMSW;
+	enum x86_result r;
+	u64 value;
+
+	if (!ctxt->msw)
+		return X86_EMUL_UNHANDLED;
+	if (ctxt->cpl && (!reads || (ctxt->cr4 & CR4_UMIP)))
+		return x86_fault(ctxt, X86_VEC_GP);
+	if (reads) {
+		r = open_dst(ctxt, &value);
+		return r ? r : x86_store_dst(ctxt, 0, ctxt->cr0);
+	}
+	r = x86_load(ctxt, &ctxt->insn.src, &value);
+	return r ? r : ctxt->msw(ctxt, value);
+}
+
 static enum x86_result exec_push(struct x86_emul *ctxt)
 {
 	enum x86_result r;
@@ -414,6 +435,8 @@ static const handler_fn handlers[X86_OP_COUNT] = {
 	[X86_OP_XLAT] = exec_xlat,
 	[X86_OP_NOP] = exec_nop,
 	[X86_OP_CLFLUSH] = exec_clflush,
+	[X86_OP_SMSW] = exec_msw,
+	[X86_OP_LMSW] = exec_msw,
 	[X86_OP_PUSH] = exec_push,
 	[X86_OP_POP] = exec_pop,
 	[X86_OP_CALL] = exec_branch,

@@ -58,13 +58,15 @@ static const struct x86_opdesc grp7_0[2] = { OP0(SGDT, 0), SUB(RM, grp7_r0, 0) }
 static const struct x86_opdesc grp7_1[2] = { OP0(SIDT, 0), SUB(RM, grp7_r1, 0) };
 static const struct x86_opdesc grp7_2[2] = { OP0(LGDT, 0), SUB(RM, grp7_r2, 0) };
 static const struct x86_opdesc grp7_3[2] = { OP0(LIDT, 0), SUB(RM, grp7_r3, 0) };
+/* The register form of SMSW is of operand size. */
+static const struct x86_opdesc grp7_4[2] = { OP1(SMSW, E2, D_WR), OP1(SMSW, E, D_WR) };
 static const struct x86_opdesc grp7_5[2] = { OTHER(0), SUB(RM, grp7_r5, 0) };
 static const struct x86_opdesc grp7_7[2] = { OP0(INVLPG, 0), SUB(RM, grp7_r7, 0) };
 
 static const struct x86_opdesc grp7[8] = {
 	SUB(MOD, grp7_0, 0), SUB(MOD, grp7_1, 0),
 	SUB(MOD, grp7_2, 0), SUB(MOD, grp7_3, 0),
-	OP0(SMSW, 0), SUB(MOD, grp7_5, 0), OP0(LMSW, 0), SUB(MOD, grp7_7, 0),
+	SUB(MOD, grp7_4, 0), SUB(MOD, grp7_5, 0), OP2(LMSW, NONE, E2, 0), SUB(MOD, grp7_7, 0),
 };
 
 static const struct x86_opdesc pfx_09[4] = {

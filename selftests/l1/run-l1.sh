@@ -13,12 +13,13 @@ usage()
 	cat <<USAGE
 usage: run-l1.sh [--accel kvm|tcg|bochs] [--smp N] [--mem MB] [--cpu MODEL] [--timeout S]
                  [--expect-reset] [--goes-on] [--machine TYPE] [--host NAME] [--image FILE] [--qemu FILE]
-                 [--seed N] [TESTS]
+                 [--seed N] [--patient] [TESTS]
 TESTS: group or group/test, comma-separated, all (default), or list. --host names the home
 whose known departures are skipped (kvm, tcg); by default that is tcg on bare TCG
 and kvm where kvm_amd or kvm_intel holds /dev/kvm, else none are. --expect-reset is for
 the tests of group fatal, one at a time: the machine must reset in the test. --goes-on is for those of
-group vmx_fatal: it must reset, and the image that comes up again judges. --accel
+group vmx_fatal: it must reset, and the image that comes up again judges. --patient gives a test
+nine minutes instead of nine seconds. --accel
 bochs boots it by GRUB on Bochs (one CPU, whatever --smp says), whose --cpu is svm (the
 default: AMD-V, zambezi), vmx (VT-x, corei7_skylake_x) or a model of Bochs.
 USAGE
@@ -30,7 +31,7 @@ dir=$(dirname "$0")
 image=
 tests=all
 extra=
-reset= goes_on= noreboot=-no-reboot
+reset= goes_on= patient= noreboot=-no-reboot
 seed=1
 
 while [ $# -gt 0 ]; do
@@ -38,6 +39,7 @@ while [ $# -gt 0 ]; do
 	--accel) accel=$2; shift ;;
 	--expect-reset) reset=1 ;;
 	--goes-on) goes_on=1 noreboot= ;;
+	--patient) patient=patient=1 ;;
 	--smp) smp=$2; shift ;;
 	--mem) mem=$2; shift ;;
 	--cpu) cpu=$2; shift ;;
@@ -75,6 +77,7 @@ else
 	: "${cpu:=max}"
 fi
 [ -n "$host" ] && extra="host=$host"
+extra="$extra $patient"
 # Which emulator is the CPU below: what it lacks, no hypervisor on it can give.
 if grep -q "QEMU TCG" /proc/cpuinfo; then
 	extra="$extra cpu=tcg"
@@ -96,7 +99,7 @@ run_qemu()
 
 run_bochs()
 {
-	bochs_boot "$tmp" "$cpu" "$timeout" "$image" "tests=$tests seed=$seed host=bochs" ||
+	bochs_boot "$tmp" "$cpu" "$timeout" "$image" "tests=$tests seed=$seed host=bochs $patient" ||
 		{ echo "# run-l1: grub-mkrescue failed"; return; }
 	cat "$tmp/serial"
 	# The last byte may still have been on its way when the power went.

@@ -42,6 +42,10 @@ L2_ASM(mv_lmsw, "lmsw %bx");
 L2_ASM(mv_lmsw_sib, "lmsw 8(%rbx,%rcx,4)");
 L2_ASM(mv_lmsw_rip, "lmsw cr_word(%rip)");
 L2_ASM(mv_smsw, "smsw %ebx");
+L2_ASM(mv_smsw16, "smsw %bx");
+L2_ASM(mv_smsw64, "smsw %rbx");
+L2_ASM(mv_smsw_mem, "smsw (%rbx)");
+L2_ASM(mv_lmsw_mem, "lmsw (%rbx)");
 
 static u64 value(const struct l2 *l2, const struct mov *m)
 {
@@ -162,6 +166,51 @@ static void smsw(const void *arg)
 		CHECK_EQ(l2.vmcb->s.rip, mv_smsw);
 		check_nrip(&l2, 3);
 	}
+}
+
+/* Caching is off: a hypervisor that does not give L2 that has to intercept reads of CR0. */
+static void smsw_sizes(const void *arg)
+{
+	static u64 word;
+	struct l2 l2;
+	u64 cr0;
+
+	l2_init_at(&l2, mv_smsw16);
+	cr0 = l2.vmcb->s.cr0 |= CR0_CD | CR0_NW;
+	l2.rbx = 0x1122334455667788;
+	if (l2_expect_done(&l2))
+		CHECK_EQ(l2.rbx, 0x1122334455660000 | (u16)cr0);
+	l2_init_at(&l2, mv_smsw);
+	l2.vmcb->s.cr0 = cr0;
+	l2.rbx = ~0ull;
+	if (l2_expect_done(&l2))
+		CHECK_EQ(l2.rbx, cr0);
+	l2_init_at(&l2, mv_smsw64);
+	l2.vmcb->s.cr0 = cr0;
+	l2.rbx = ~0ull;
+	if (l2_expect_done(&l2))
+		CHECK_EQ(l2.rbx, cr0);
+	word = 0x1122334455667788;
+	l2_init_at(&l2, mv_smsw_mem);
+	l2.vmcb->s.cr0 = cr0;
+	l2.rbx = (u64)&word;
+	if (l2_expect_done(&l2))
+		CHECK_EQ(word, 0x1122334455660000 | (u16)cr0);
+}
+
+static void lmsw_mem(const void *arg)
+{
+	static u16 word;
+	struct l2 l2;
+	u64 cr0;
+
+	l2_init_at(&l2, mv_lmsw_mem);
+	cr0 = l2.vmcb->s.cr0;
+	/* PE cannot be cleared, the rest of the word is ignored. */
+	word = 0xfff0 | (CR0_TS | (~cr0 & CR0_EM));
+	l2.rbx = (u64)&word;
+	if (l2_expect_done(&l2))
+		CHECK_EQ(l2.vmcb->s.cr0, (cr0 & ~0xeull) | (word & 0xe));
 }
 
 struct sel { const char *code; u64 flip; bool exits; };
@@ -330,6 +379,8 @@ static const struct l1_test tests[] = {
 	{ "clts", 0, clts, NULL },
 	{ "lmsw", 0, lmsw, NULL },
 	{ "smsw", 0, smsw, NULL },
+	{ "smsw_sizes", 0, smsw_sizes, NULL },
+	{ "lmsw_mem", 0, lmsw_mem, NULL },
 	{ "cr0_sel_ts", 0, cr0_selective, &sel_ts },
 	{ "cr0_sel_mp", 0, cr0_selective, &sel_mp },
 	{ "cr0_sel_same", 0, cr0_selective, &sel_same },

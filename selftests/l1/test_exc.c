@@ -195,6 +195,19 @@ static void nested_gp(const void *arg)
 	CHECK_EQ(l2.vmcb->c.exitintinfo, EV_VALID | EV_EXC | V_UD);
 }
 
+/* No exception arrives on this stack: the faults are the delivery's, not SKINIT's. */
+L2_ASM(ex_skinit, "skinit");
+
+static void undeliverable(const void *arg)
+{
+	struct l2 l2;
+
+	l2_init_at(&l2, ex_skinit);
+	l2.vmcb->s.rsp = 0x8000000000000000;
+	if (l2_expect(&l2, X_SHUTDOWN))
+		CHECK_EQ(l2.vmcb->s.rip, ex_skinit);
+}
+
 static const struct l1_test tests[] = {
 	{ "de", 0, exception, &e_de },
 	{ "bp", 0, exception, &e_bp },
@@ -214,6 +227,7 @@ static const struct l1_test tests[] = {
 	{ "db_emulated", 0, step_emulated, NULL },
 	{ "df", 0, double_fault, NULL },
 	{ "nested_gp", 0, nested_gp, NULL },
+	{ "undeliverable", 0, undeliverable, NULL },
 };
 
 const struct test_group group_exc = { "exc", tests, ARRAY_SIZE(tests), false };

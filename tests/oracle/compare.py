@@ -7,6 +7,7 @@ A rule explains a field that differs; the file of a vendor has them (rules_svm.t
     fields = dr6 st*            names of fields, with *
     when = expression           in Python; see Point
     ends = yes                  what comes after it in the case is another program: not compared
+    passing = yes               only of a difference that is gone when the case is run again
     reason = one line
     manual = title of the section
 
@@ -137,6 +138,7 @@ class Rule:
         self.when = compile(section.get('when', 'True').replace('\n', ' '), name, 'eval')
         self.reason, self.manual = section['reason'], section['manual']
         self.ends = section.getboolean('ends', fallback=False)
+        self.passing = section.getboolean('passing', fallback=False)
 
     def explains(self, point, field):
         if not any(fnmatch.fnmatchcase(field, pattern) for pattern in self.fields):
@@ -168,9 +170,13 @@ def death(case, what, survived, rules):
     return None
 
 
-def parting(bare, other, rules):
-    """(point, names of rules): where two outcomes part without a rule; None when nowhere."""
+def parting(bare, other, rules, passed=False):
+    """(point, names of rules): where two outcomes part without a rule; None when nowhere.
+
+    passed: whether they did not part when the case was run again.
+    """
     used, exits = set(), []
+    rules = [rule for rule in rules if passed or not rule.passing]
     for index in range(max(len(bare.lines), len(other.lines))):
         if index >= len(bare.lines) or index >= len(other.lines):
             longer = (bare if index < len(bare.lines) else other).lines[index]

@@ -42,14 +42,18 @@ class Verdict:
         return sum(map(len, self.groups.values())) + len(self.died) + len(self.unstable) + len(self.more)
 
 
-def judge(log, bare, rules, alone=None):
-    """alone: of cases that took nestor's host with them, whether stock KVM's lives through them."""
+def judge(log, bare, rules, alone=None, passed=()):
+    """The verdict on a log.
+
+    alone: of cases that took nestor's host with them, whether stock KVM's lives through them; passed: cases
+    whose difference was gone when they were run again.
+    """
     verdict = Verdict()
     verdict.unstable, verdict.more = list(log.unstable), list(log.more)
     verdict.lost, verdict.ended, verdict.seconds = log.lost, log.ended, log.seconds
     for key, case in sorted(log.cases.items()):
         if key in bare:
-            verdict.add(case, *compare.parting(bare[key], case, rules))
+            verdict.add(case, *compare.parting(bare[key], case, rules, key in passed))
     for nr, what in [(nr, 'VM') for nr in log.died] + [(nr, 'host') for nr in log.host_died]:
         case = bare.get((nr, 0))
         name = case and compare.death(case, what, (alone or {}).get(nr), rules)
