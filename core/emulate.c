@@ -405,6 +405,36 @@ static void emu_write_vec(struct x86_emul *x, unsigned int reg, const void *buf,
 	fpu_write_vec(&to_emu(x)->vcpu->fpu, reg, buf, len, zero_upper);
 }
 
+/* The bytes may have changed since the CPU saw them: what L0 or L1 intercepts is not done here. */
+static bool dtable_exits(const struct guest_run *run, u32 idt_bit, u32 gdt_bit, bool idt)
+{
+	return run->intercept[ICPT_MISC1] & (idt ? idt_bit : gdt_bit);
+}
+
+static enum x86_result emu_get_dtable(struct x86_emul *x, bool idt, struct x86_dtable *out)
+{
+	struct guest_run *run = to_emu(x)->vcpu->run;
+	const struct guest_dtable *table = idt ? &run->idtr : &run->gdtr;
+
+	if (dtable_exits(run, ICPT_IDTR_READ, ICPT_GDTR_READ, idt))
+		return X86_EMUL_RESTART;
+	run_need(run, GRP_DTABLE);
+	*out = (struct x86_dtable){ .base = table->base, .limit = table->limit };
+	return X86_EMUL_OK;
+}
+
+static enum x86_result emu_set_dtable(struct x86_emul *x, bool idt, const struct x86_dtable *table)
+{
+	struct guest_run *run = to_emu(x)->vcpu->run;
+
+	if (dtable_exits(run, ICPT_IDTR_WRITE, ICPT_GDTR_WRITE, idt))
+		return X86_EMUL_RESTART;
+	run_need(run, GRP_DTABLE);
+	*(idt ? &run->idtr : &run->gdtr) = (struct guest_dtable){ .base = table->base, .limit = table->limit };
+	run_dirty(run, GRP_DTABLE);
+	return X86_EMUL_OK;
+}
+
 static void store_regs(struct guest_run *run, const struct x86_regs *regs)
 {
 	memcpy(run->gpr, regs->gpr, sizeof(run->gpr));
@@ -428,6 +458,8 @@ static const struct x86_emul_ops emu_ops = {
 	.cmpxchg = emu_cmpxchg,
 	.probe = emu_probe,
 	.seg = emu_seg,
+	.get_dtable = emu_get_dtable,
+	.set_dtable = emu_set_dtable,
 	.pio_in = emu_pio_in,
 	.pio_out = emu_pio_out,
 	.read_vec = emu_read_vec,

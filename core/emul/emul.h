@@ -95,6 +95,16 @@ struct x86_fault {
 	u64 cr2;
 };
 
+/**
+ * struct x86_dtable - a descriptor-table register
+ * @base: linear address
+ * @limit: in bytes, less one
+ */
+struct x86_dtable {
+	u64 base;
+	u16 limit;
+};
+
 /* Access kinds for the memory ops */
 #define X86_ACC_READ		BIT(0)	/* the value is used */
 #define X86_ACC_WRITE		BIT(1)	/* fault as a write does */
@@ -154,6 +164,10 @@ struct x86_emul_ops {
 	 * the same all through one instruction.
 	 */
 	void (*seg)(struct x86_emul *ctxt, unsigned int seg, struct x86_seg *out);
+	/** @get_dtable: GDTR or, with @idt, IDTR; RESTART: the CPU has to see this instruction, which exits */
+	enum x86_result (*get_dtable)(struct x86_emul *ctxt, bool idt, struct x86_dtable *out);
+	/** @set_dtable: load it; the base is canonical; RESTART as above */
+	enum x86_result (*set_dtable)(struct x86_emul *ctxt, bool idt, const struct x86_dtable *table);
 	/** @pio_in: read @count items of @size (1, 2, 4) bytes from one port. */
 	enum x86_result (*pio_in)(struct x86_emul *ctxt, u16 port,
 				  unsigned int size, void *buf,

@@ -363,6 +363,44 @@ static enum x86_result exec_msw(struct x86_emul *ctxt)
 	return r ? r : ctxt->msw(ctxt, value);
 }
 
+/* SGDT, SIDT, LGDT, LIDT: limit and base, as one operand */
+static enum x86_result exec_dtable(struct x86_emul *ctxt)
+{
+	const struct x86_insn *insn = &ctxt->insn;
+	bool idt = insn->op == X86_OP_SIDT || insn->op == X86_OP_LIDT;
+	bool load = insn->op == X86_OP_LGDT || insn->op == X86_OP_LIDT;
+	unsigned int len = 2 + (insn->mode == X86_MODE_64 ? 8 : 4);
+	struct x86_dtable table;
+	enum x86_result r;
+	u8 bytes[10] = {};
+	u64 addr;
+
+	if (ctxt->cpl && (load || (ctxt->cr4 & CR4_UMIP)))
+		return x86_fault(ctxt, X86_VEC_GP);
+	r = x86_linear(ctxt, insn->seg, x86_effective_address(ctxt), len,
+		       load ? X86_ACC_READ : X86_ACC_WRITE, &addr);
+	if (r)
+		return r;
+	if (!load) {
+		r = ctxt->ops->get_dtable(ctxt, idt, &table);
+		if (r)
+			return r;
+		memcpy(bytes, &table.limit, 2);
+		memcpy(bytes + 2, &table.base, len - 2);
+		return ctxt->ops->write(ctxt, addr, bytes, len, X86_ACC_WRITE);
+	}
+	r = ctxt->ops->read(ctxt, addr, bytes, len, X86_ACC_READ);
+	if (r)
+		return r;
+	memcpy(&table.limit, bytes, 2);
+	memcpy(&table.base, bytes + 2, 8);
+	if (insn->mode != X86_MODE_64)
+		table.base &= size_mask(insn->opsize == 2 ? 3 : 4);
+	else if (!x86_canonical(ctxt, table.base))
+		return x86_fault(ctxt, X86_VEC_GP);
+	return ctxt->ops->set_dtable(ctxt, idt, &table);
+}
+
 static enum x86_result exec_push(struct x86_emul *ctxt)
 {
 	enum x86_result r;
@@ -437,6 +475,10 @@ static const handler_fn handlers[X86_OP_COUNT] = {
 	[X86_OP_CLFLUSH] = exec_clflush,
 	[X86_OP_SMSW] = exec_msw,
 	[X86_OP_LMSW] = exec_msw,
+	[X86_OP_SGDT] = exec_dtable,
+	[X86_OP_SIDT] = exec_dtable,
+	[X86_OP_LGDT] = exec_dtable,
+	[X86_OP_LIDT] = exec_dtable,
 	[X86_OP_PUSH] = exec_push,
 	[X86_OP_POP] = exec_pop,
 	[X86_OP_CALL] = exec_branch,

@@ -59,6 +59,7 @@ enum x86_result x86_fault(struct x86_emul *ctxt, u8 vector);
 u64 x86_read_gpr(const struct x86_emul *ctxt, const struct x86_operand *o);
 void x86_write_gpr(struct x86_emul *ctxt, unsigned int reg, unsigned int size, u64 value);
 u64 x86_effective_address(const struct x86_emul *ctxt);
+bool x86_canonical(const struct x86_emul *ctxt, u64 addr);
 enum x86_result x86_linear(struct x86_emul *ctxt, unsigned int seg, u64 offset,
 			   unsigned int len, unsigned int access, u64 *linear);
 enum x86_result x86_load(struct x86_emul *ctxt, const struct x86_operand *o, u64 *value);

@@ -72,7 +72,7 @@ u64 x86_effective_address(const struct x86_emul *ctxt)
 	return ea & size_mask(insn->adsize);
 }
 
-static bool canonical(const struct x86_emul *ctxt, u64 addr)
+bool x86_canonical(const struct x86_emul *ctxt, u64 addr)
 {
 	unsigned int shift = ctxt->cr4 & CR4_LA57 ? 7 : 16;
 
@@ -118,7 +118,7 @@ enum x86_result x86_linear(struct x86_emul *ctxt, unsigned int seg, u64 offset,
 	if (ctxt->insn.mode == X86_MODE_64) {
 		if (seg == X86_SEG_FS || seg == X86_SEG_GS)
 			offset += s.base;
-		if (!canonical(ctxt, offset) || !canonical(ctxt, offset + len - 1))
+		if (!x86_canonical(ctxt, offset) || !x86_canonical(ctxt, offset + len - 1))
 			return seg_fault(ctxt, seg);
 		*linear = offset;
 		return X86_EMUL_OK;
@@ -282,7 +282,7 @@ enum x86_result x86_jump(struct x86_emul *ctxt, u64 rip)
 	struct x86_seg s;
 
 	if (ctxt->insn.mode == X86_MODE_64) {
-		if (!canonical(ctxt, rip))
+		if (!x86_canonical(ctxt, rip))
 			return x86_fault(ctxt, X86_VEC_GP);
 	} else {
 		ctxt->ops->seg(ctxt, X86_SEG_CS, &s);

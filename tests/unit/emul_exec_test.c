@@ -350,6 +350,69 @@ static void test_segment_moves(void)
 	tap_ok(!RUN(0x66, 0x8c, 0xe0) && GPR(RAX) == 0xffff1234, "mov ax, fs does not");
 }
 
+static void test_tables(void)
+{
+	machine(X86_MODE_64);
+	m.dtable[0] = (struct x86_dtable){ .base = 0xffff800012345678, .limit = 0x7f };
+	m.dtable[1] = (struct x86_dtable){ .base = 0x1000, .limit = 0xfff };
+	GPR(RBX) = 0x2000;
+	tap_ok(!RUN(0x0f, 0x01, 0x03) && mem_get(0x2000, 2) == 0x7f && mem_get(0x2002, 8) == m.dtable[0].base &&
+	       m.logged == 1, "sgdt stores ten bytes");
+	tap_ok(!RUN(0x0f, 0x01, 0x1b) && m.dtable[1].limit == 0x7f && m.dtable[1].base == m.dtable[0].base,
+	       "lidt loads them");
+	mem_set(0x2002, 0x800000000000, 8);
+	tap_ok(FAULTS(X86_VEC_GP, 0x0f, 0x01, 0x13) && m.dtable[0].limit == 0x7f, "but no base that is not canonical");
+	m.ctxt.cpl = 3;
+	tap_ok(FAULTS(X86_VEC_GP, 0x0f, 0x01, 0x13), "and not at CPL 3");
+	tap_ok(!RUN(0x0f, 0x01, 0x0b), "sidt is for all");
+	m.ctxt.cr4 |= 1 << 11;
+	tap_ok(FAULTS(X86_VEC_GP, 0x0f, 0x01, 0x0b), "unless UMIP is set");
+	machine(X86_MODE_32);
+	GPR(RBX) = 0x2000;
+	mem_set(0x2000, 0xff, 2);
+	mem_set(0x2002, 0xfedcba9876543210, 8);
+	tap_ok(!RUN(0x0f, 0x01, 0x13) && m.dtable[0].base == 0x76543210 && m.dtable[0].limit == 0xff, "lgdt: four bytes");
+	tap_ok(!RUN(0x66, 0x0f, 0x01, 0x13) && m.dtable[0].base == 0x543210, "with 16-bit operands three");
+	mem_set(0x2000, ~0ull, 8);
+	tap_ok(!RUN(0x0f, 0x01, 0x03) && mem_get(0x2000, 8) == 0xffff0054321000ff, "sgdt stores six");
+}
+
+static unsigned int msw;
+
+static enum x86_result write_msw(struct x86_emul *ctxt, u16 value)
+{
+	(void)ctxt;
+	msw = value;
+	return X86_EMUL_OK;
+}
+
+static void test_msw(void)
+{
+	machine(X86_MODE_64);
+	GPR(RBX) = 0x2000;
+	tap_ok(RUN(0x0f, 0x01, 0xe3) == X86_EMUL_UNHANDLED, "smsw is for who asks for it");
+	m.ctxt.msw = write_msw;
+	m.ctxt.cr0 = 0xe0050033;
+	mem_set(0x2000, 0x1122334455667788, 8);
+	tap_ok(!RUN(0x0f, 0x01, 0x23) && mem_get(0x2000, 8) == 0x1122334455660033, "smsw stores two bytes");
+	GPR(RAX) = 0x1122334455667788;
+	tap_ok(!RUN(0x66, 0x0f, 0x01, 0xe0) && GPR(RAX) == 0x1122334455660033, "smsw ax leaves the rest");
+	tap_ok(!RUN(0x0f, 0x01, 0xe0) && GPR(RAX) == 0xe0050033, "smsw eax has all of CR0");
+	GPR(RAX) = ~0ull;
+	tap_ok(!RUN(0x48, 0x0f, 0x01, 0xe0) && GPR(RAX) == 0xe0050033, "smsw rax, too");
+	tap_ok(!RUN(0x0f, 0x01, 0x33) && msw == 0x0033, "lmsw reads two bytes");
+	GPR(RAX) = 0x123456789;
+	tap_ok(!RUN(0x0f, 0x01, 0xf0) && msw == 0x6789, "or a register");
+	GPR(RBX) = 0x100000;
+	msw = 0;
+	tap_ok(FAULTS(X86_VEC_PF, 0x0f, 0x01, 0x33) && !m.ctxt.fault.error && !msw, "lmsw faults as a read");
+	m.ctxt.cpl = 3;
+	tap_ok(FAULTS(X86_VEC_GP, 0x0f, 0x01, 0xf0) && !msw, "lmsw at CPL 3");
+	tap_ok(!RUN(0x0f, 0x01, 0xe0), "smsw at CPL 3");
+	m.ctxt.cr4 |= 1 << 11;
+	tap_ok(FAULTS(X86_VEC_GP, 0x0f, 0x01, 0xe0), "smsw with UMIP");
+}
+
 int main(void)
 {
 	test_real_mode();
@@ -363,5 +426,7 @@ int main(void)
 	test_devices();
 	test_segment_moves();
 	test_addresses();
+	test_tables();
+	test_msw();
 	return tap_done();
 }

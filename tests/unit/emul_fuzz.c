@@ -128,6 +128,21 @@ static void f_write_vec(struct x86_emul *ctxt, unsigned int reg, const void *buf
 	demand(reg < 16 && (len == 16 || len == 32), "vector register");
 }
 
+static enum x86_result f_get_dtable(struct x86_emul *ctxt, bool idt, struct x86_dtable *out)
+{
+	(void)ctxt;
+	*out = (struct x86_dtable){ .limit = idt };
+	return X86_EMUL_OK;
+}
+
+static enum x86_result f_set_dtable(struct x86_emul *ctxt, bool idt, const struct x86_dtable *table)
+{
+	(void)ctxt;
+	(void)idt;
+	(void)table;
+	return X86_EMUL_OK;
+}
+
 static void f_retire(struct x86_emul *ctxt)
 {
 	(void)ctxt;
@@ -138,6 +153,7 @@ static const struct x86_emul_ops ops = {
 	.read = f_read, .write = f_write, .cmpxchg = f_cmpxchg, .probe = f_probe,
 	.seg = f_seg, .pio_in = f_pio_in, .pio_out = f_pio_out,
 	.read_vec = f_read_vec, .write_vec = f_write_vec, .retire = f_retire,
+	.get_dtable = f_get_dtable, .set_dtable = f_set_dtable,
 };
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)

@@ -42,6 +42,7 @@ static struct machine {
 	u64 device_value, last_write;
 	bool race;		/* somebody writes before each cmpxchg */
 	unsigned int retired;
+	struct x86_dtable dtable[2];
 } m;
 
 static u8 *memory;
@@ -202,6 +203,20 @@ static void m_write_vec(struct x86_emul *ctxt, unsigned int reg, const void *buf
 	memcpy(m.vec[reg], buf, len);
 }
 
+static enum x86_result m_get_dtable(struct x86_emul *ctxt, bool idt, struct x86_dtable *out)
+{
+	(void)ctxt;
+	*out = m.dtable[idt];
+	return X86_EMUL_OK;
+}
+
+static enum x86_result m_set_dtable(struct x86_emul *ctxt, bool idt, const struct x86_dtable *table)
+{
+	(void)ctxt;
+	m.dtable[idt] = *table;
+	return X86_EMUL_OK;
+}
+
 static void m_retire(struct x86_emul *ctxt)
 {
 	(void)ctxt;
@@ -214,6 +229,7 @@ static const struct x86_emul_ops machine_ops = {
 	.read = m_read, .write = m_write, .cmpxchg = m_cmpxchg, .probe = m_probe,
 	.seg = m_seg, .pio_in = m_pio_in, .pio_out = m_pio_out,
 	.read_vec = m_read_vec, .write_vec = m_write_vec, .retire = m_retire,
+	.get_dtable = m_get_dtable, .set_dtable = m_set_dtable,
 };
 
 /* A fresh machine in @mode at rip 0x1000, CPL 0, flat or real-mode segments. */
