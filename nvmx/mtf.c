@@ -437,10 +437,13 @@ static bool exception(struct nestor_vcpu *vcpu, bool armed)
 	const struct guest_exit *x = &n->l2.exit;
 	u8 vector = x->index;
 
-	if (armed && vector == VECTOR_DB && (x->qual & DR6_BS)) {
+	/* INT1, which alone has a length, ends no step; some CPUs report the flag that was lent with it. */
+	if (armed && vector == VECTOR_DB && !x->next_rip && (x->qual & DR6_BS)) {
 		step_done(vcpu, x->qual);
 		return true;
 	}
+	if (armed && vector == VECTOR_DB && !n->mtf.had_tf)
+		n->l2.exit.qual &= ~(u64)DR6_BS;
 	disarm(n, false);
 	if (vector == VECTOR_MC || nvmx_want_exception(n->vmcs12, vector, x->info1))
 		return false;

@@ -31,6 +31,7 @@ static const uint8_t vmxon[] = { 0xf3, 0x0f, 0xc7, 0x30, 0x0f, 0x92, 0xc0, 0xe6,
 static const uint8_t on_off[] = { 0xf3, 0x0f, 0xc7, 0x30, 0x0f, 0x01, 0xc4, 0x0f, 0x92, 0xc0,
 				  0xe6, 0xf0 };
 static const uint8_t vmxoff[] = { 0x0f, 0x01, 0xc4, 0x0f, 0x92, 0xc0, 0xe6, 0xf0 };
+static const uint8_t vmcall[] = { 0x0f, 0x01, 0xc1, 0xe6, 0xf0 };
 static const uint8_t rdmsr[] = { 0x0f, 0x32, 0xe6, 0xf0 };
 /* xor edx, edx; wrmsr; out */
 static const uint8_t wrmsr[] = { 0x31, 0xd2, 0x0f, 0x30, 0xe6, 0xf0 };
@@ -118,6 +119,8 @@ static void firmware(int dev)
 	is(RUN(&v, rdmsr, MSR_FEATURE_CONTROL, 1), DONE, "IA32_FEATURE_CONTROL is there");
 	ok(eax(&v) == 0, "and 0 after reset");
 	is(RUN(&v, vmxon, 0, POINTER), GP, "VMXON before it is locked");
+	is(RUN(&v, vmcall, 0, 5), DONE, "VMCALL outside VMX operation, of a guest that was promised hypercalls");
+	ok(eax(&v) == (uint32_t)-1000, "is an unknown one");
 	is(RUN(&v, wrmsr, MSR_FEATURE_CONTROL, VMXON_ON), DONE, "VMXON enabled, not locked");
 	is(RUN(&v, vmxon, 0, POINTER), GP, "VMXON before it is locked, with its bit");
 	is(RUN(&v, wrmsr, MSR_FEATURE_CONTROL, 1u << 7), GP, "a reserved bit");

@@ -40,6 +40,10 @@ p32_load:
 p32_nop:
 	nop
 	l2_call
+	.globl	p32_pushf
+p32_pushf:
+	pushf
+	l2_call
 	.globl	p32_into
 p32_into:
 	into

@@ -49,6 +49,10 @@ real_load:
 real_nop:
 	nop
 	l2_call
+	.globl	real_pushf
+real_pushf:
+	pushf
+	l2_call
 
 	/* One CALL of three bytes a vector: the return address tells which. */
 	.globl	real_stubs

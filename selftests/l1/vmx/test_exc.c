@@ -12,6 +12,8 @@
 extern const char ex_de[], ex_bp[], ex_ud[], ex_nm[], ex_np[], ex_ss[], ex_gp[], ex_gp_sel[],
 	ex_pf[], ex_pf_w[], ex_mf[], ex_mf_at[], ex_ac[], ex_xm[], ex_xm_at[];
 VL2_ASM(e_step, "nop; nop");
+VL2_ASM(e_rdmsr, "rdmsr; nop");
+VL2_ASM(e_movs, "movsl; nop");
 VL2_ASM(e_icebp, ".byte 0xf1; nop");
 VL2_ASM(e_watch, "movb $1,(%rbx); nop");
 VL2_ASM(e_intn, "int $0x90");
@@ -321,6 +323,52 @@ static void intn(const void *arg)
 		CHECK_EQ(fr.rip, e_intn + 2);
 }
 
+/* Where a hypervisor below carries the instruction out, the exception is its own doing. */
+static void step_emulated(const void *arg)
+{
+	struct vl2 l2;
+
+	vl2_init_at(&l2, e_rdmsr);
+	l2.rcx = 0x1b;
+	ctl_set(CTRL_PROC, PROC_MSR_BITMAPS);
+	vw(CTRL_MSR_BITMAP, (u64)alloc_page());
+	vw_set(GUEST_RFLAGS, FL_TF);
+	vw(CTRL_EXCEPTIONS, 1u << V_DB);
+	if (vl2_expect(&l2, R_EXCEPTION)) {
+		CHECK_EQ(vr(EXIT_INTR_INFO), EV_ON | EV_HW_EXC | V_DB);
+		CHECK_EQ(vr(EXIT_QUAL), BIT(14));
+		CHECK_EQ(vr(GUEST_RIP), e_rdmsr + 2);
+	}
+}
+
+/* From a device (the local APIC's version) to a page that is not there */
+static void fault_emulated(const void *arg)
+{
+	struct l2_frame fr;
+	struct vl2 l2;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		vl2_init_at(&l2, e_movs);
+		l2.rsi = 0xfee00030;
+		l2.rdi = UNMAPPED + 4;
+		vw(CTRL_EXCEPTIONS, i ? 0 : 1u << V_PF);
+		if (i) {
+			if (vl2_expect_trap(&l2, V_PF, &fr)) {
+				CHECK_EQ(fr.err, 2);
+				CHECK_EQ(fr.rip, e_movs);
+			}
+			continue;
+		}
+		if (!vl2_expect(&l2, R_EXCEPTION))
+			continue;
+		CHECK_EQ(vr(EXIT_INTR_INFO), EV_ON | EV_HW_EXC | EV_CODE | V_PF);
+		CHECK_EQ(vr(EXIT_INTR_ERROR), 2);
+		CHECK_EQ(vr(EXIT_QUAL), UNMAPPED + 4);
+		CHECK_EQ(vr(GUEST_RIP), e_movs);
+	}
+}
+
 static const struct l1_test tests[] = {
 	{ "de", 0, exception, &x_de },
 	{ "bp", 0, exception, &x_bp },
@@ -338,6 +386,8 @@ static const struct l1_test tests[] = {
 	{ "xm", 0, exception, &x_xm },
 	{ "pf_mask_match", 0, pfec, NULL },
 	{ "db_step", 0, single_step, NULL },
+	{ "db_step_emulated", VF_MSRBMP, step_emulated, NULL },
+	{ "pf_emulated", 0, fault_emulated, NULL },
 	{ "db_step_cold", VF_EPT, single_step_cold, NULL },
 	{ "db_breakpoint", 0, breakpoint, NULL },
 	{ "db_int1", 0, icebp, NULL },

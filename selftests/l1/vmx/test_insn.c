@@ -469,6 +469,32 @@ static void vmcall_root(const void *arg)
 		CHECK_FAIL(vmcall(), E_VMCALL_ROOT);
 }
 
+/* VMREAD and VMWRITE of an operand that lies on two pages, and of one that is not there. */
+static void vmwrite_mem(void *arg)
+{
+	__asm__ volatile("vmwrite (%0),%1" : : "r"(arg), "r"((u64)GUEST_RSP) : "cc", "memory");
+}
+
+static void operand_two_pages(const void *arg)
+{
+	u8 *at = (u8 *)alloc_pages(2) + PAGE_SIZE - 4;
+	struct fault f = {};
+	struct vl2 l2;
+	u64 val = 0x1122334455667788ull;
+
+	vl2_init_at(&l2, l2_done);
+	memcpy(at, &val, sizeof(val));
+	CHECK_EQ(try_call(vmwrite_mem, at, &f), -1);
+	CHECK_EQ(vr(GUEST_RSP), val);
+	memset(at, 0, sizeof(val));
+	__asm__ volatile("vmread %1,(%0)" : : "r"(at), "r"((u64)GUEST_RSP) : "cc", "memory");
+	CHECK(!memcmp(at, &val, sizeof(val)));
+	CHECK_EQ(try_call(vmwrite_mem, (void *)0x180000010ull, &f), V_PF);
+	CHECK_EQ(f.cr2, 0x180000010ull);
+	CHECK_EQ(f.err, 0);
+	CHECK_EQ(vr(GUEST_RSP), val);
+}
+
 static const struct l1_test tests[] = {
 	{ "vmlaunch", 0, launch_basic, NULL },
 	{ "vmlaunch_gprs", 0, launch_gprs, NULL },
@@ -485,6 +511,7 @@ static const struct l1_test tests[] = {
 	{ "vmptrld", 0, vmptrld_vmcs, NULL },
 	{ "vmptrld_errors", 0, vmptrld_errors, NULL },
 	{ "vmcs_no_ram", 0, vmcs_no_ram, NULL },
+	{ "operand_two_pages", 0, operand_two_pages, NULL },
 	{ "shadow_vmcs", VF_SHADOW, shadow_vmcs, NULL },
 	{ "invept_types", VF_EPT | VF_INVEPT1, invept_types, NULL },
 	{ "invept_bad_eptp", VF_EPT | VF_INVEPT1, invept_bad_eptp, NULL },

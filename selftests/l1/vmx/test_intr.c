@@ -183,6 +183,38 @@ static void window_after_event(const void *arg)
 		CHECK_EQ(vr(GUEST_RIP), n_nop);
 }
 
+/* A window that is open comes before an interrupt that waits, which stays pending (and the host takes it). */
+static void window_before_irq(const void *arg)
+{
+	const bool nmi = arg;
+	struct vl2 l2;
+
+	vl2_init_at(&l2, n_nop);
+	vw_set(GUEST_RFLAGS, FL_IF);
+	if (nmi)
+		ctl_set(CTRL_PIN, PIN_NMI | PIN_VIRTUAL_NMI);
+	ctl_set(CTRL_PROC, nmi ? PROC_NMI_WINDOW : PROC_INTR_WINDOW);
+	pend();
+	if (vl2_expect(&l2, nmi ? R_NMI_WINDOW : R_INTR_WINDOW)) {
+		CHECK_EQ(vr(GUEST_RIP), n_nop);
+		CHECK_EQ(vr(EXIT_INTR_INFO) & EV_ON, 0);
+		CHECK_EQ(this_cpu()->irqs[VEC_IPI], 1);
+	}
+}
+
+/* L2 halts with the window open: it does not wait for anything. */
+static void nmi_window_hlt(const void *arg)
+{
+	struct vl2 l2;
+
+	vl2_init_at(&l2, n_nop);
+	ctl_set(CTRL_PIN, PIN_NMI | PIN_VIRTUAL_NMI);
+	ctl_set(CTRL_PROC, PROC_NMI_WINDOW);
+	vw(GUEST_ACTIVITY, ACT_HLT);
+	if (vl2_expect(&l2, R_NMI_WINDOW))
+		CHECK_EQ(vr(GUEST_RIP), n_nop);
+}
+
 static void nmi_window(const void *arg)
 {
 	struct vl2 l2;
@@ -314,7 +346,10 @@ static const struct l1_test tests[] = {
 	{ "intr_window", 0, intr_window, NULL },
 	{ "intr_window_hlt", 0, intr_window_hlt, NULL },
 	{ "window_after_event", 0, window_after_event, NULL },
+	{ "intr_window_first", 0, window_before_irq, NULL },
 	{ "nmi_window", VF_VNMI | VF_NMIWIN, nmi_window, NULL },
+	{ "nmi_window_first", VF_VNMI | VF_NMIWIN, window_before_irq, "" },
+	{ "nmi_window_hlt", VF_VNMI | VF_NMIWIN, nmi_window_hlt, NULL },
 	{ "iret_unblocks_fault", VF_VNMI, iret_unblocks, NULL },
 	{ "iret_unblocks_ept", VF_VNMI | VF_EPT, iret_unblocks, "" },
 	{ "nmi_exit", VF_NMI, nmi_exit, NULL },

@@ -65,6 +65,49 @@ static void exit_store_load(const void *arg)
 	wrmsr(MSR_KGS_BASE, 0);
 }
 
+/* The time-stamp counter that is stored is the processor's own, whatever L2's offset is. */
+static void exit_store_tsc(const void *arg)
+{
+	struct msr_entry *s = alloc_page();
+	struct vl2 l2;
+	u64 before;
+
+	vl2_init_at(&l2, q_nop);
+	ctl_set(CTRL_PROC, PROC_TSC_OFFSET);
+	vw(CTRL_TSC_OFFSET, 1ull << 60);
+	s[0] = (struct msr_entry){ 0x10, 0, 0 };
+	vw(CTRL_EXIT_MSR_STORE, (u64)s);
+	vw(CTRL_EXIT_STORE_COUNT, 1);
+	before = rdmsr(0x10);
+	if (vl2_expect_done(&l2))
+		CHECK(s[0].v >= before && s[0].v <= rdmsr(0x10));
+}
+
+/* L2 far up, where RIP has more than 32 bits, is entered again and again. */
+static void high_rip(const void *arg)
+{
+	static const u8 bytes[] = { 0x0f, 0xa2, 0x0f, 0xa2, 0x0f, 0xa2, 0x0f, 0x01, 0xc1 };
+	const u64 high = 0x500000000000ull;
+	u64 *cr3 = pt_new_identity();
+	u8 *code = alloc_page();
+	struct vl2 l2;
+	u32 i;
+
+	memcpy(code, bytes, sizeof(bytes));
+	pt_map(cr3, high, (u64)code, PAGE_SIZE, L_4K, PT_P | PT_W | PT_A | PT_D);
+	vl2_init_at(&l2, q_nop);
+	vw(GUEST_CR3, (u64)cr3);
+	vw(GUEST_RIP, high);
+	for (i = 0; i < 3; i++) {
+		if (!vl2_expect(&l2, R_CPUID))
+			return;
+		CHECK_EQ(vr(GUEST_RIP), high + 2 * i);
+		vw(GUEST_RIP, high + 2 * i + 2);
+	}
+	if (vl2_expect(&l2, R_VMCALL))
+		CHECK_EQ(vr(GUEST_CS_AR) & BIT(13), BIT(13));
+}
+
 /* Bad entries: reason 34, the qualification is the entry's number, from 1. */
 static void entry_bad(const void *arg)
 {
@@ -387,6 +430,8 @@ static void cr2_shared(const void *arg)
 static const struct l1_test tests[] = {
 	{ "entry_load", 0, entry_load, NULL },
 	{ "exit_store_load", 0, exit_store_load, NULL },
+	{ "exit_store_tsc", 0, exit_store_tsc, NULL },
+	{ "high_rip", 0, high_rip, NULL },
 	{ "entry_bad", 0, entry_bad, NULL },
 	{ "counts", 0, counts, NULL },
 	{ "host_state", 0, host_state, NULL },

@@ -8,9 +8,9 @@
 #include "modes.h"
 
 extern const u8 real_work[], real_work_end[], real_cpuid[], real_io[], real_int[], real_load[],
-	real_nop[], real_data[], real_chain[];
+	real_nop[], real_pushf[], real_data[], real_chain[];
 extern const u8 p32_work[], p32_work_end[], p32_cpuid[], p32_io[], p32_int[], p32_load[],
-	p32_nop[], p32_into[], p32_bound[], p32_jmp_tss[], p32_call_tss[];
+	p32_nop[], p32_pushf[], p32_into[], p32_bound[], p32_jmp_tss[], p32_call_tss[];
 extern u32 p32_data[];
 
 struct mcase { enum mode mode; bool ept; };
@@ -195,7 +195,63 @@ static void violation(const void *arg)
 	vl2_expect(&l2, R_VMCALL);
 }
 
+/* The monitor trap flag: PUSHF pushes L2's own TF, whatever the stack's size. */
+static void stepped(const void *arg)
+{
+	const struct mcase *m = arg;
+	struct vl2 l2;
+	u64 rsp;
+	u16 *top;
+
+	init(&l2, m, CODE(m, pushf));
+	ctl_set(CTRL_PROC, PROC_MTF);
+	rsp = vr(GUEST_RSP);
+	if (!vl2_expect(&l2, R_MTF))
+		return;
+	CHECK_EQ(vr(GUEST_RIP), rip_of(m, CODE(m, pushf)) + 1);
+	CHECK_EQ(rsp - vr(GUEST_RSP), m->mode == M_REAL ? 2 : 4);
+	top = m->mode == M_REAL ? (u16 *)(LOW_BASE + vr(GUEST_RSP)) : (u16 *)vr(GUEST_RSP);
+	CHECK_EQ(*top & (FL_TF | 2), 2);
+	CHECK_EQ(vr(GUEST_RFLAGS) & FL_TF, 0);
+	ctl_clear(CTRL_PROC, PROC_MTF);
+	vl2_expect(&l2, R_VMCALL);
+}
+
 /* ---- 32-bit only ---- */
+
+static void stepped_into(const void *arg)
+{
+	const struct mcase *m = arg;
+	struct vl2 l2;
+
+	/* Nothing overflowed: it is an instruction like any. */
+	init(&l2, m, p32_into);
+	ctl_set(CTRL_PROC, PROC_MTF);
+	if (vl2_expect(&l2, R_MTF))
+		CHECK_EQ(vr(GUEST_RIP), p32_into + 1);
+	/* A delivery is a step of its own, and its frame has L2's own flags. */
+	init(&l2, m, p32_into);
+	ctl_set(CTRL_PROC, PROC_MTF);
+	vw_set(GUEST_RFLAGS, FL_OF);
+	if (!vl2_expect(&l2, R_MTF))
+		return;
+	CHECK_EQ(vr(IDT_INFO) & EV_ON, 0);
+	CHECK(vr(GUEST_RIP) != (u64)p32_into && vr(GUEST_RIP) != (u64)p32_into + 1);
+	CHECK_EQ(((u32 *)vr(GUEST_RSP))[0], p32_into + 1);
+	CHECK_EQ(((u32 *)vr(GUEST_RSP))[2] & (FL_TF | FL_OF), FL_OF);
+	ctl_clear(CTRL_PROC, PROC_MTF);
+	expect_trap(&l2, m, V_OF, 0, (u64)p32_into + 1);
+	/* L1 wants #OF: then that is the exit. */
+	init(&l2, m, p32_into);
+	ctl_set(CTRL_PROC, PROC_MTF);
+	vw_set(GUEST_RFLAGS, FL_OF);
+	vw(CTRL_EXCEPTIONS, 1u << V_OF);
+	if (vl2_expect(&l2, R_EXCEPTION)) {
+		CHECK_EQ(vr(EXIT_INTR_INFO), EV_ON | EV_SW_EXC | V_OF);
+		CHECK_EQ(vr(GUEST_RIP), p32_into);
+		CHECK_EQ(vr(GUEST_RFLAGS) & FL_TF, 0);
+	}
+}
 
 static void of_br(const void *arg)
 {
@@ -374,6 +430,9 @@ static const struct l1_test tests[] = {
 	UG("pae_pdptes", pdptes, pae),
 	BOTH("compat_work", work, compat),
 	BOTH("compat_cpuid_io", cpuid_io, compat),
+	{ "real_stepped", VF_UG | VF_MTF, stepped, &real_ept },
+	{ "p32_stepped", VF_UG | VF_MTF, stepped, &p32_ept },
+	{ "p32_stepped_into", VF_UG | VF_MTF, stepped_into, &p32_ept },
 	{ "chain", VF_UG | VF_EFER | VF_CR3, chain, NULL },
 };
 

@@ -20,6 +20,12 @@ VL2_ASM(m_entry, "nop; nop");
 VL2_ASM(m_hlt, "hlt; m_h1: nop");
 VL2_ASM(m_cpuid, "cpuid; nop");
 VL2_ASM(m_sti, "sti; m_s1: nop; m_s2: nop");
+VL2_ASM(m_int1, ".byte 0xf1; nop");
+VL2_ASM(m_nop, "nop; nop");
+VL2_ASM(m_store, "movl $1, (%rbx); m_st: nop");
+VL2_ASM(m_sysretq, "rex.w sysret; nop");
+VL2_ASM(m_sysretl, "sysret; nop");
+extern const char m_st[];
 extern const char m_f1[], m_f2[], m_f3[], m_f4[], m_f5[], m_t1[], m_t2[], m_t3[], m_i1[], m_back[],
 	m_r1[], m_h1[], m_s1[], m_s2[];
 
@@ -91,9 +97,10 @@ static void own_tf(const void *arg)
 /* After the delivery of an event, before its handler; the frame has L2's own flags. */
 static void events(const void *arg)
 {
-	static const struct { const char *code; u32 vec, pushed, back; } rows[] = {
-		{ m_int3, V_BP, 0, 1 }, { m_int, 0x90, 0, 2 }, { m_ud, V_UD, 0, 0 },
-		{ m_fault, V_PF, 1, 0 },
+	static const struct { const char *code; u32 vec, pushed, back; u64 rbx; } rows[] = {
+		{ m_int3, V_BP, 0, 1, 0 }, { m_int, 0x90, 0, 2, 0 }, { m_ud, V_UD, 0, 0, 0 },
+		{ m_int1, V_DB, 0, 1, 0 },
+		{ m_fault, V_PF, 1, 0, 0x7f0000000000ull }, { m_fault, V_GP, 1, 0, BIT(62) },
 	};
 	u64 *frame;
 	struct vl2 l2;
@@ -101,7 +108,7 @@ static void events(const void *arg)
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		start(&l2, rows[i].code);
-		l2.rbx = 0x7f0000000000ull;
+		l2.rbx = rows[i].rbx;
 		if (!quiet_step(&l2, stub(rows[i].vec)))
 			continue;
 		frame = (u64 *)vr(GUEST_RSP) + rows[i].pushed;
@@ -194,6 +201,117 @@ static void sti(const void *arg)
 		CHECK_EQ(vr(GUEST_INTERRUPTIBILITY), 0);
 }
 
+/* INT1 and INT3 exit to an L1 that wants their exception, without the flag that was lent. */
+static void wanted(const void *arg)
+{
+	static const struct { const char *code; u32 vec, type; } rows[] = {
+		{ m_int3, V_BP, EV_SW_EXC }, { m_int1, V_DB, EV_PRIV_SW_EXC }, { m_ud, V_UD, EV_HW_EXC },
+	};
+	struct vl2 l2;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		start(&l2, rows[i].code);
+		vw(CTRL_EXCEPTIONS, 1u << rows[i].vec);
+		if (!vl2_expect(&l2, R_EXCEPTION))
+			continue;
+		CHECK_EQ(vr(EXIT_INTR_INFO), EV_ON | rows[i].type | rows[i].vec);
+		CHECK_EQ(vr(GUEST_RIP), rows[i].code);
+		CHECK_EQ(vr(EXIT_QUAL), 0);
+		CHECK_EQ(vr(GUEST_RFLAGS) & FL_TF, 0);
+		vmcs_forget_all();
+	}
+}
+
+/* An instruction that lies on two pages */
+static void two_pages(const void *arg)
+{
+	u8 *code = alloc_pages(2) + PAGE_SIZE - 1;
+	struct vl2 l2;
+	u64 *frame;
+
+	code[0] = 0xcd;
+	code[1] = 0x90;
+	start(&l2, (char *)code);
+	if (!quiet_step(&l2, stub(0x90)))
+		return;
+	frame = (u64 *)vr(GUEST_RSP);
+	CHECK_EQ(frame[0], code + 2);
+	CHECK_EQ(frame[2] & FL_TF, 0);
+}
+
+/* STI's shadow is there still after an exit that ends no instruction; a branch step of L2's own is kept. */
+static void kept(const void *arg)
+{
+	struct vl2 l2;
+
+	start(&l2, m_cpuid);
+	vw_set(GUEST_RFLAGS, FL_IF);
+	vw(GUEST_INTERRUPTIBILITY, BLOCK_STI);
+	if (vl2_expect(&l2, R_CPUID)) {
+		CHECK_EQ(vr(GUEST_INTERRUPTIBILITY), BLOCK_STI);
+		CHECK_EQ(vr(GUEST_RFLAGS) & FL_TF, 0);
+	}
+	start(&l2, m_nop);
+	vw(GUEST_DEBUGCTL, BIT(1));
+	ctl_set(CTRL_EXIT, EXIT_SAVE_DEBUG);
+	if (quiet_step(&l2, m_nop + 1))
+		CHECK_EQ(vr(GUEST_DEBUGCTL), BIT(1));
+}
+
+/* A data breakpoint of L2's own: the exit is before its #DB, which stays pending. */
+static void breakpoint(const void *arg)
+{
+	u64 *word = alloc_page(), dr0;
+	struct vl2 l2;
+
+	__asm__ volatile("mov %%dr0, %0; mov %1, %%dr0" : "=&r"(dr0) : "r"(word));
+	start(&l2, m_store);
+	l2.rbx = (u64)word;
+	vw(GUEST_DR7, 0x400 | BIT(1) | 0xd0000);	/* G0, four bytes, writes */
+	if (step(&l2, m_st)) {
+		CHECK_EQ(vr(GUEST_PENDING_DBG), BIT(12) | 1);
+		CHECK_EQ(*word, 1);
+		if (step(&l2, stub(V_DB)))
+			CHECK_EQ(((u64 *)vr(GUEST_RSP))[0], m_st);
+	}
+	__asm__ volatile("mov %0, %%dr0" : : "r"(dr0));
+}
+
+static void system_return(const void *arg)
+{
+	u64 star = rdmsr(0xc0000081);
+	struct vl2 l2;
+	u32 i;
+
+	wrmsr(0xc0000081, (u64)SEL_CS << 48);
+	for (i = 0; i < 2; i++) {
+		start(&l2, i ? m_sysretl : m_sysretq);
+		vw_set(GUEST_EFER, 1);
+		l2.rcx = i ? 0x512345678ull : 0x7654321000ull;
+		l2.r11 = 0x8d5 | FL_RF | BIT(17);	/* RF and VM are not loaded */
+		if (!vl2_expect(&l2, R_MTF))
+			continue;
+		CHECK_EQ(vr(GUEST_RIP), i ? 0x12345678 : 0x7654321000ull);
+		CHECK_EQ(vr(GUEST_RFLAGS), 0x8d7);
+		CHECK_EQ(vr(GUEST_CS_SEL), (i ? SEL_CS : SEL_CS + 16) | 3);
+		CHECK_EQ(vr(GUEST_CS_AR), i ? 0xc0fb : 0xa0fb);
+		CHECK_EQ(vr(GUEST_CS_LIMIT), 0xffffffff);
+		CHECK_EQ(vr(GUEST_SS_SEL), (SEL_CS + 8) | 3);
+		CHECK_EQ(vr(GUEST_SS_AR), 0xc0f3);
+	}
+	/* What faults does so. */
+	start(&l2, m_sysretq);
+	vw_set(GUEST_EFER, 1);
+	l2.rcx = BIT(62);
+	if (quiet_step(&l2, stub(V_GP)))
+		CHECK_EQ(((u64 *)vr(GUEST_RSP))[1], m_sysretq);
+	start(&l2, m_sysretq);
+	vw(GUEST_EFER, vr(GUEST_EFER) & ~1ull);
+	quiet_step(&l2, stub(V_UD));
+	wrmsr(0xc0000081, star);
+}
+
 static const struct l1_test tests[] = {
 	{ "flags", VF_MTF, flags, NULL },
 	{ "own_tf", VF_MTF, own_tf, NULL },
@@ -203,6 +321,11 @@ static const struct l1_test tests[] = {
 	{ "emulated", VF_MTF, emulated, NULL },
 	{ "syscall", VF_MTF | VF_EFER, system_call, NULL },
 	{ "sti", VF_MTF, sti, NULL },
+	{ "wanted", VF_MTF, wanted, NULL },
+	{ "two_pages", VF_MTF, two_pages, NULL },
+	{ "kept", VF_MTF, kept, NULL },
+	{ "breakpoint", VF_MTF, breakpoint, NULL },
+	{ "sysret", VF_MTF | VF_EFER, system_return, NULL },
 };
 
 const struct test_group group_vmx_mtf = { "vmx_mtf", tests, ARRAY_SIZE(tests), false };
