@@ -184,6 +184,7 @@ static const struct entry known[] = {
 	{ ON_BOCHS, "vmx_intr/ext_int_if0", "Bochs masks interrupts by the IF that L2 is entered with" },
 	{ ON_BOCHS, "vmx_state/hlt_*.saved", "Bochs leaves HLT before an exit by an interrupt" },
 	{ BOCHS, "vmx_intr/intr_window_hlt", "Bochs does not end HLT for the window" },
+	{ BOCHS, "vmx_lists/exit_store_tsc", "Bochs stores L2's time-stamp counter" },
 	{ BOCHS, "vmx_intr/nmi_window_first", "Bochs takes an interrupt before it looks at the NMI window" },
 	{ BOCHS, "vmx_intr/nmi_window_hlt", "Bochs does not end HLT for the window" },
 	{ ON_BOCHS, "vmx_ept/guest_walk.accessed", "Bochs sets accessed flags in pages that EPT lets it read" },

@@ -23,8 +23,8 @@ VL2_ASM(m_sti, "sti; m_s1: nop; m_s2: nop");
 VL2_ASM(m_int1, ".byte 0xf1; nop");
 VL2_ASM(m_nop, "nop; nop");
 VL2_ASM(m_store, "movl $1, (%rbx); m_st: nop");
-VL2_ASM(m_sysretq, "rex.w sysret; nop");
-VL2_ASM(m_sysretl, "sysret; nop");
+VL2_ASM(m_sysretq, "sysretq; nop");
+VL2_ASM(m_sysretl, "sysretl; nop");
 extern const char m_st[];
 extern const char m_f1[], m_f2[], m_f3[], m_f4[], m_f5[], m_t1[], m_t2[], m_t3[], m_i1[], m_back[],
 	m_r1[], m_h1[], m_s1[], m_s2[];
