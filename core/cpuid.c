@@ -48,13 +48,12 @@ const struct kvm_cpuid_entry2 *cpuid_find(const struct nestor_vcpu *vcpu, u32 fn
 	return find(&vcpu->cpuid, fn, index);
 }
 
-/* Bytes of an XSAVE area that holds @xcr0, standard or compacted. */
-static u32 xsave_size(u64 xcr0, bool compacted)
+u32 cpuid_xsave_size(u64 mask, bool compacted)
 {
 	u32 size = 512 + 64, i, eax, ebx, ecx, edx;
 
 	for (i = 2; i < 63; i++) {
-		if (!(xcr0 & BIT_ULL(i)))
+		if (!(mask & BIT_ULL(i)))
 			continue;
 		cpuid_count(0xd, i, &eax, &ebx, &ecx, &edx);
 		if (!compacted) {
@@ -89,9 +88,9 @@ void cpuid_dynamic(struct nestor_vcpu *vcpu, struct kvm_cpuid_entry2 *e)
 		if (!vcpu->cpuid.has_xsave)
 			break;
 		if (e->index == 0)
-			e->ebx = xsave_size(vcpu->fpu.xcr0, false);
+			e->ebx = cpuid_xsave_size(vcpu->fpu.xcr0, false);
 		else if (e->index == 1 && (e->eax & (BIT(1) | BIT(3))))
-			e->ebx = xsave_size(vcpu->fpu.xcr0, true);
+			e->ebx = cpuid_xsave_size(vcpu->fpu.xcr0 | vcpu->msr.xss, true);
 		break;
 	}
 }
@@ -166,6 +165,11 @@ void cpuid_query(struct nestor_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *ed
 			*edx = e->edx;
 		}
 	}
+}
+
+bool cpuid_host_xsaves(void)
+{
+	return fpu_supported_xcr0() && hw_caps.xsaves && boot_cpu_has(X86_FEATURE_XSAVES);
 }
 
 u64 cpuid_host_cr4(void)
@@ -266,6 +270,7 @@ static void compute(struct vcpu_cpuid *c, enum nested_ext ext)
 	const struct kvm_cpuid_entry2 *l1 = find(c, 1, 0), *l7 = find(c, 7, 0);
 	const struct kvm_cpuid_entry2 *x1 = find(c, 0x80000001, 0);
 	const struct kvm_cpuid_entry2 *x8 = find(c, 0x80000008, 0);
+	const struct kvm_cpuid_entry2 *xd1 = find(c, 0xd, 1);
 
 	c->amd = is_amd(find(c, 0, 0));
 	c->maxphyaddr = x8 ? x8->eax & 0xff : DEFAULT_MAXPHYADDR;
@@ -278,6 +283,7 @@ static void compute(struct vcpu_cpuid *c, enum nested_ext ext)
 	c->has_tsc_deadline = HAS(l1, ecx, 24);
 	c->has_pcid = HAS(l1, ecx, 17);
 	c->has_xsave = HAS(l1, ecx, 26) && fpu_supported_xcr0();
+	c->has_xsaves = c->has_xsave && HAS(xd1, eax, 3) && cpuid_host_xsaves();
 	c->has_rdtscp = (HAS(x1, edx, 27) || HAS(l7, ecx, 22)) &&
 			boot_cpu_has(X86_FEATURE_RDTSCP);
 	c->has_nx = HAS(x1, edx, 20) && boot_cpu_has(X86_FEATURE_NX);
@@ -343,6 +349,18 @@ static bool same_entries(struct nestor_vcpu *vcpu, const struct kvm_cpuid_entry2
 	return true;
 }
 
+/* What CPUID hides is #UD where the processor can be told to make it so. */
+static void refuse_hidden(struct nestor_vcpu *vcpu)
+{
+	const struct vcpu_cpuid *c = &vcpu->cpuid;
+	const struct kvm_cpuid_entry2 *l7 = find(c, 7, 0);
+	struct guest_run *run = &vcpu->l1;
+
+	run->ud_insns = (c->has_rdtscp ? 0 : UD_RDTSCP) | (HAS(l7, ebx, 10) ? 0 : UD_INVPCID) |
+			(c->has_xsaves ? 0 : UD_XSAVES);
+	run->ctl_dirty |= CTL_INTERCEPTS;
+}
+
 int cpuid_set(struct nestor_vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nr)
 {
 	struct vcpu_cpuid *c = &vcpu->cpuid;
@@ -361,6 +379,7 @@ int cpuid_set(struct nestor_vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nr
 	c->nr = nr;
 	note_first(c);
 	compute(c, vcpu->vm->nested ? nested->ext : NESTED_EXT_NONE);
+	refuse_hidden(vcpu);
 	return 0;
 }
 

@@ -32,7 +32,7 @@ struct vcpu_cpuid {
 	u64 cr4_reserved;
 	u64 efer_reserved;
 	u64 rsvd_gpa_bits;	/* physical-address bits at and above maxphyaddr */
-	bool has_svm, has_vmx, has_x2apic, has_tsc_deadline, has_xsave, has_rdtscp;
+	bool has_svm, has_vmx, has_x2apic, has_tsc_deadline, has_xsave, has_xsaves, has_rdtscp;
 	bool has_nx, has_1g, has_lm, has_spec_ctrl, has_pvclock, has_pcid;
 	bool amd;		/* vendor string is AMD's or Hygon's */
 };
@@ -57,6 +57,10 @@ void cpuid_dynamic(struct nestor_vcpu *vcpu, struct kvm_cpuid_entry2 *e);
 void cpuid_free(struct vcpu_cpuid *c);
 /* cpuid_host_cr4() - CR4 bits that this host lets a guest set */
 u64 cpuid_host_cr4(void);
+/* cpuid_host_xsaves() - may a VM have XSAVES, XRSTORS and IA32_XSS on this host? */
+bool cpuid_host_xsaves(void);
+/* cpuid_xsave_size() - bytes of an XSAVE area with the components @mask, standard or compacted */
+u32 cpuid_xsave_size(u64 mask, bool compacted);
 /* cpuid_guest_xcr0() - guest-visible XCR0 bits by CPUID and host */
 u64 cpuid_guest_xcr0(const struct nestor_vcpu *vcpu);
 

@@ -75,8 +75,8 @@ static const struct feature_mask masks[] = {
 	  B(2) | B(3) | B(4) | B(8) | B(10) | B(14) | B(26) | B(27) | B(31), 0 },
 	/* AVX_VNNI AVX512_BF16 FZRM FSRS FSRC */
 	{ 7, 1, EAX, NO_WORD, B(4) | B(5) | B(10) | B(11) | B(12), 0 },
-	/* XSAVEOPT XSAVEC XGETBV1; not XSAVES (no XSS), XFD. */
-	{ 0xd, 1, EAX, CPUID_D_1_EAX, B(0) | B(1) | B(2), 0 },
+	/* XSAVEOPT XSAVEC XGETBV1 XSAVES; not XFD. */
+	{ 0xd, 1, EAX, CPUID_D_1_EAX, B(0) | B(1) | B(2) | B(3), 0 },
 	/*
 	 * LAHF CMP_LEGACY CR8_LEGACY ABM SSE4A MISALIGNSSE PREFETCHW OSVW XOP FMA4
 	 * TBM TOPOEXT.  Not EXTAPIC, IBS, SKINIT, WDT, LWP, performance counters.
@@ -145,33 +145,32 @@ static void fix_xsave(struct kvm_cpuid_entry2 *e)
 {
 	u64 xcr0 = fpu_supported_xcr0();
 
-	if (!xcr0 || e->index == 1) {
-		if (!xcr0)
-			clear_entry(e);
-		/* No supervisor states; the size follows XCR0. */
-		e->ebx = 0;
-		e->ecx = 0;
-		e->edx = 0;
+	if (!xcr0) {
+		clear_entry(e);
 		return;
 	}
-	if (e->index == 0) {
-		u32 eax, ebx, ecx, edx, i, size = 512 + 64;
-
-		for (i = 2; i < 63; i++) {
-			if (!(xcr0 & BIT_ULL(i)))
-				continue;
-			cpuid_count(0xd, i, &eax, &ebx, &ecx, &edx);
-			size = max(size, eax + ebx);
-		}
+	switch (e->index) {
+	case 0:
 		e->eax = (u32)xcr0;
 		e->edx = xcr0 >> 32;
-		e->ebx = size;
-		e->ecx = size;
-		return;
+		/* The size for what XCR0 has now; cpuid_dynamic() makes it follow. */
+		e->ebx = cpuid_xsave_size(xcr0, false);
+		e->ecx = e->ebx;
+		break;
+	case 1:
+		if (!cpuid_host_xsaves())
+			e->eax &= ~B(3);
+		e->ebx = e->eax & (B(1) | B(3)) ? cpuid_xsave_size(xcr0, true) : 0;
+		/* IA32_XSS has no bits: no supervisor state components. */
+		e->ecx = 0;
+		e->edx = 0;
+		break;
+	default:
+		/* Offset and size of a component; bit 0 of ECX would mean supervisor. */
+		e->ecx &= B(1);
+		e->edx = 0;
+		break;
 	}
-	/* Offset and size of a component; bit 0 of ECX would mean supervisor. */
-	e->ecx &= B(1);
-	e->edx = 0;
 }
 
 static void fix_leaf7(struct kvm_cpuid_entry2 *e)

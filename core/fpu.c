@@ -7,6 +7,9 @@
  * XRSTOR and XSAVE run with the host's XCR0 over every component that guests
  * may have; the guest's XCR0 is loaded only around the guest and only when it
  * differs, so components that the guest has turned off keep their contents.
+ * So is the guest's IA32_XSS, which is 0: what the host keeps in supervisor state components
+ * (user shadow stacks, PASIDs, branch records) no XSAVES of a guest may save, and no
+ * XRSTORS load.  XSAVE and XRSTOR do not look at IA32_XSS.
  * Without XSAVE on the host, FXSAVE does for both.
  */
 #include <linux/mm.h>
@@ -14,9 +17,12 @@
 
 #include <asm/cpufeature.h>
 #include <asm/fpu/api.h>
+#include <asm/msr.h>
+#include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 
 #include "core/fpu.h"
+#include "core/fpu_insn.h"
 #include "core/fpu_layout.h"
 #include "core/vcpu.h"
 
@@ -27,44 +33,8 @@
 
 static u64 host_xcr0;		/* 0: no XSAVE */
 static u64 supported_xcr0;
+static u64 host_xss;		/* Linux sets it once, when a CPU comes up */
 u32 fpu_mxcsr_mask;
-
-static inline u64 read_xcr0(void)
-{
-	u32 lo, hi;
-
-	asm volatile("xgetbv" : "=a" (lo), "=d" (hi) : "c" (0));
-	return lo | (u64)hi << 32;
-}
-
-static inline void write_xcr0(u64 val)
-{
-	asm volatile("xsetbv" : : "a" ((u32)val), "d" ((u32)(val >> 32)), "c" (0) : "memory");
-}
-
-static inline void xsave_area(void *area, u64 mask)
-{
-	asm volatile("xsave64 %0"
-		     : "+m" (*(u8 (*)[FPU_AREA_SIZE])area)
-		     : "a" ((u32)mask), "d" ((u32)(mask >> 32)) : "memory");
-}
-
-static inline void xrstor_area(const void *area, u64 mask)
-{
-	asm volatile("xrstor64 %0"
-		     : : "m" (*(const u8 (*)[FPU_AREA_SIZE])area),
-		     "a" ((u32)mask), "d" ((u32)(mask >> 32)) : "memory");
-}
-
-static inline void fxsave_area(void *area)
-{
-	asm volatile("fxsave64 %0" : "+m" (*(u8 (*)[512])area) : : "memory");
-}
-
-static inline void fxrstor_area(const void *area)
-{
-	asm volatile("fxrstor64 %0" : : "m" (*(const u8 (*)[512])area) : "memory");
-}
 
 u64 fpu_supported_xcr0(void)
 {
@@ -116,6 +86,9 @@ int fpu_setup(void)
 	if (boot_cpu_has(X86_FEATURE_XSAVE)) {
 		host_xcr0 = read_xcr0();
 		supported_xcr0 = choose_xcr0(host_xcr0);
+		/* A CPU that Linux was told not to use XSAVES on has it all the same. */
+		if (rdmsrl_safe(MSR_IA32_XSS, &host_xss))
+			host_xss = 0;
 	}
 	return find_mxcsr_mask();
 }
@@ -157,13 +130,15 @@ void fpu_load(struct vcpu_fpu *fpu)
 {
 	kernel_fpu_begin();
 	/* FXRSTOR and XRSTOR may leave the last x87 pointers of someone else (AMD). */
-	asm volatile("fninit");
+	fninit();
 	if (!host_xcr0) {
 		fxrstor_area(fpu->area);
 	} else {
 		xrstor_area(fpu->area, supported_xcr0);
 		if (fpu->xcr0 != host_xcr0)
 			write_xcr0(fpu->xcr0);
+		if (host_xss)
+			wrmsrl(MSR_IA32_XSS, 0);
 	}
 	fpu->loaded = true;
 }
@@ -179,6 +154,8 @@ void fpu_unload(struct vcpu_fpu *fpu)
 		/* Some emulated CPUs let XSETBV through although it is intercepted. */
 		if (unlikely(now != fpu->xcr0))
 			fpu->xcr0 = (now & supported_xcr0) | XCR0_X87;
+		if (host_xss)
+			wrmsrl(MSR_IA32_XSS, host_xss);
 		if (now != host_xcr0)
 			write_xcr0(host_xcr0);
 		xsave_area(fpu->area, supported_xcr0);

@@ -137,6 +137,7 @@ enum intercept_word { ICPT_CR, ICPT_DR, ICPT_EXCEPTION, ICPT_MISC1, ICPT_MISC2, 
 /* Bits of guest_run.ud_insns; each works where hw_caps says icpt_ for the instruction. */
 #define UD_RDTSCP		(1u << 0)	/* and RDPID */
 #define UD_INVPCID		(1u << 1)
+#define UD_XSAVES		(1u << 2)	/* and XRSTORS */
 
 /*
  * MSRs that a guest may be allowed to touch without an exit: bit numbers of

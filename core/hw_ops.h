@@ -27,6 +27,7 @@ struct hw_caps {
 	bool root_1g, root_2m;	/* large second-level leaves */
 	u64 debugctl;		/* bits of DEBUGCTL that a guest may set */
 	bool spec_ctrl;		/* SPEC_CTRL exists and may be given to a guest */
+	bool xsaves;		/* XSAVES and XRSTORS work in a guest */
 	bool nmi_window;	/* the CPU keeps guest_run.nmi_blocked; ICPT_NMI_WINDOW works */
 	bool forces_svme;	/* EFER.SVME is set whatever the guest sees */
 	bool ple;		/* guest_run.ple_window */

@@ -33,6 +33,7 @@ static const struct msr_desc table[] = {
 	RN(MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_EIP, sys_get, sys_set),
 	R1(MSR_TSC_AUX, time_get, time_set),
 	R1(MSR_IA32_TSC_ADJUST, time_get, time_set),
+	R1(MSR_IA32_XSS, xss_get, xss_set),
 	R1(MSR_IA32_APICBASE, apic_get, apic_set),
 	RN(MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME, time_get, time_set),
 	RN(MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_SYSTEM_TIME_NEW, time_get, time_set),
@@ -167,8 +168,8 @@ static const u32 save_list[] = {
 	MSR_IA32_DEBUGCTLMSR, MSR_IA32_SMBASE, MSR_SMI_COUNT,
 };
 
-/* Beside the fixed lists: two of the host's, and the frontend's. */
-#define MORE_MSRS	(2 + 32)
+/* Beside the fixed lists: three of the host's, and the frontend's. */
+#define MORE_MSRS	(3 + 32)
 
 /* What a frontend has only on some hosts is in no list of the others. */
 static bool lacks_feature(u32 msr)
@@ -193,6 +194,8 @@ const u32 *msr_index_list(u32 *nr)
 		list[n++] = MSR_TSC_AUX;
 	if (hw_caps.spec_ctrl)
 		list[n++] = MSR_IA32_SPEC_CTRL;
+	if (cpuid_host_xsaves())
+		list[n++] = MSR_IA32_XSS;
 	for (i = 0; i < nested->nr_msrs && n < ARRAY_SIZE(list); i++)
 		if (!lacks_feature(nested->msrs[i]))
 			list[n++] = nested->msrs[i];

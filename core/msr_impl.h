@@ -29,13 +29,15 @@ int pat_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host);
 int mce_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host);
 int mce_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host);
 
-/* core/msr_sys.c: system calls, segment bases, EFER, branch records, TSC, APIC */
+/* core/msr_sys.c: system calls, segment bases, EFER, branch records, TSC, XSS, APIC */
 int sys_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host);
 int sys_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host);
 int lbr_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host);
 int lbr_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host);
 int time_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host);
 int time_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host);
+int xss_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host);
+int xss_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host);
 int apic_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host);
 int apic_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host);
 

@@ -214,6 +214,23 @@ int time_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host)
 	return pvclock_set_msr(vcpu, index, val);
 }
 
+int xss_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host)
+{
+	if (!host && !vcpu->cpuid.has_xsaves)
+		return -EINVAL;
+	*val = vcpu->msr.xss;
+	return 0;
+}
+
+/* Each bit is a supervisor state component, and a guest has none: see fpu_load(). */
+int xss_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host)
+{
+	if ((!host && !vcpu->cpuid.has_xsaves) || val)
+		return -EINVAL;
+	vcpu->msr.xss = val;
+	return 0;
+}
+
 /* APIC base without a local APIC in the kernel: kept for the VMM, which acts on it. */
 static int set_base_userspace(struct nestor_vcpu *vcpu, u64 val)
 {

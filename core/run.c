@@ -20,6 +20,7 @@
 #include <linux/task_work.h>
 #include <linux/uaccess.h>
 #include <trace/events/ipi.h>
+#include <asm/cpufeature.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
 #include <asm/processor-flags.h>
@@ -141,10 +142,13 @@ static u64 host_tsc_aux(void)
 	return val;
 }
 
-/* TSC_AUX has no place in the hardware context: it is swapped while the vCPU is loaded. */
+/*
+ * TSC_AUX has no place in the hardware context: it is swapped while the vCPU is loaded.  A guest
+ * that is not shown RDTSCP may still be able to execute it, and reads 0.
+ */
 static bool swap_tsc_aux(struct nestor_vcpu *vcpu, u64 *host)
 {
-	if (!vcpu->cpuid.has_rdtscp)
+	if (!boot_cpu_has(X86_FEATURE_RDTSCP))
 		return false;
 	*host = host_tsc_aux();
 	if (*host == vcpu->msr.tsc_aux)

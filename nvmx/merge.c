@@ -98,6 +98,8 @@ static u32 want_ud(const struct vmcs12 *v)
 		ud |= UD_RDTSCP;
 	if (!(cpu2(v) & CPU2_INVPCID))
 		ud |= UD_INVPCID;
+	if (!(cpu2(v) & CPU2_XSAVES))
+		ud |= UD_XSAVES;
 	return ud;
 }
 

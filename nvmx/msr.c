@@ -48,7 +48,7 @@ void nvmx_update_caps(struct nestor_vcpu *vcpu)
 		.lm = vcpu->cpuid.has_lm,
 		.rdtscp = vcpu->cpuid.has_rdtscp,
 		.invpcid = CPUID_BIT(vcpu, 7, 0, ebx, 10),
-		.xsaves = CPUID_BIT(vcpu, 0xd, 1, eax, 3),
+		.xsaves = vcpu->cpuid.has_xsaves,
 		.rdrand = CPUID_BIT(vcpu, 1, 0, ecx, 30),
 		.rdseed = CPUID_BIT(vcpu, 7, 0, ebx, 18),
 	};

@@ -37,6 +37,8 @@ static void svm_read_caps(struct hw_caps *caps, u32 ebx, u32 edx)
 	caps->forces_svme = true;
 	caps->icpt_dtable = true;
 	caps->icpt_rdtscp = true;
+	/* Nothing intercepts it or turns it off: whatever CPUID says, a guest with XSAVE has it. */
+	caps->xsaves = true;
 	caps->root_2m = true;
 	caps->root_1g = boot_cpu_has(X86_FEATURE_GBPAGES);
 	caps->root_levels = 4;

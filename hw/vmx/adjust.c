@@ -59,7 +59,7 @@ static const struct must musts[] = {
  * Used for every guest where they exist.  Without them the instructions are #UD for a
  * guest whose CPUID says otherwise.
  */
-#define PROC2_ALWAYS (PROC2_RDTSCP | PROC2_INVPCID | PROC2_VPID)
+#define PROC2_ALWAYS (PROC2_RDTSCP | PROC2_INVPCID | PROC2_VPID | PROC2_XSAVES)
 
 const char *vmx_adjust(enum vmx_ctl_word word, u64 cap, struct vmx_ctl *out)
 {

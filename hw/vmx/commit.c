@@ -164,8 +164,9 @@ static void commit_intercepts(struct guest_run *run)
 		vmwrite(VMCS_PLE_GAP, run->ple_gap);
 		vmwrite(VMCS_PLE_WINDOW, run->ple_window);
 	}
-	if ((run->intercept[ICPT_MISC3] & ICPT_XSAVES) && (may & PROC2_XSAVES))
-		vmwrite(VMCS_XSS_EXIT_BITMAP, ~0ull);
+	if (may & PROC2_XSAVES)
+		vmwrite(VMCS_XSS_EXIT_BITMAP,
+			run->intercept[ICPT_MISC3] & ICPT_XSAVES ? ~0ull : 0);
 }
 
 static noinline void commit_ctl(struct guest_run *run, u32 groups)

@@ -74,8 +74,7 @@ static u32 proc2_controls(const struct guest_run *run)
 	ctl |= if_set(m1, ICPT_TABLES, PROC2_DESC_TABLE);
 	ctl |= if_set(m2, ICPT_WBINVD, PROC2_WBINVD);
 	ctl |= if_set(m3, ICPT_RDRAND, PROC2_RDRAND) | if_set(m3, ICPT_RDSEED, PROC2_RDSEED);
-	ctl |= if_set(m3, ICPT_XSAVES, PROC2_XSAVES) | if_set(m3, ICPT_UMWAIT, PROC2_UMWAIT);
-	ctl |= if_set(m3, ICPT_VMFUNC, PROC2_VMFUNC);
+	ctl |= if_set(m3, ICPT_UMWAIT, PROC2_UMWAIT) | if_set(m3, ICPT_VMFUNC, PROC2_VMFUNC);
 	ctl |= run->ple_window ? PROC2_PLE : 0;
 	ctl |= run->fields_on ? PROC2_SHADOW_VMCS : 0;
 	ctl |= run->log && hw_caps.pml ? PROC2_PML : 0;
@@ -93,6 +92,8 @@ static u32 proc2_always(const struct guest_run *run)
 		off |= PROC2_RDTSCP;
 	if (run->ud_insns & UD_INVPCID)
 		off |= PROC2_INVPCID;
+	if (run->ud_insns & UD_XSAVES)
+		off |= PROC2_XSAVES;
 	return vmx_caps.ctl[CTLW_PROC2].on & ~off;
 }
 

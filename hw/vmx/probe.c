@@ -125,6 +125,7 @@ static void fill_optional(struct hw_caps *caps)
 	caps->icpt_rdtscp = may2(PROC2_RDTSCP);
 	caps->icpt_invpcid = may2(PROC2_INVPCID);
 	caps->icpt_xsaves = may2(PROC2_XSAVES);
+	caps->xsaves = caps->icpt_xsaves;
 	caps->icpt_rdrand = may2(PROC2_RDRAND);
 	caps->icpt_rdseed = may2(PROC2_RDSEED);
 	caps->icpt_vmfunc = may2(PROC2_VMFUNC);

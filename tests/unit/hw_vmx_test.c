@@ -27,7 +27,8 @@ static void test_adjust(void)
 	tap_ok(!missing && c.on == (PROC2_EPT | PROC2_UNRESTRICTED),
 	       "proc2: what may be missing is missed without more ado");
 	vmx_adjust(CTLW_PROC2, CAP(0, ~0u), &c);
-	tap_ok(c.on == (PROC2_EPT | PROC2_UNRESTRICTED | PROC2_RDTSCP | PROC2_INVPCID | PROC2_VPID),
+	tap_ok(c.on == (PROC2_EPT | PROC2_UNRESTRICTED | PROC2_RDTSCP | PROC2_INVPCID | PROC2_VPID |
+			PROC2_XSAVES),
 	       "proc2: of what there is only what every guest needs is on");
 	missing = vmx_adjust(CTLW_PROC, CAP(0, ~0u), &c);
 	tap_ok(!missing && !(c.on & (PROC_HLT | PROC_INTR_WINDOW | PROC_CR3_LOAD | PROC_MOV_DR)),

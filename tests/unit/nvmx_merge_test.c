@@ -22,7 +22,7 @@ static const u32 always[NR_ICPT_WORDS] = {
 
 static const u32 cr8 = ICPT_CR_READ(8) | ICPT_CR_WRITE(8);
 
-/* Instructions with an enabling control are enabled. */
+/* Instructions with an enabling control and no exit of their own are enabled. */
 static const u32 enabled2 = CPU2_RDTSCP | CPU2_INVPCID;
 
 static struct vmcs12 quiet(void)
@@ -136,16 +136,30 @@ static void enabling(void)
 	v.cpu_ctls2 |= CPU2_XSAVES;
 	nvmx_merge_controls(&v, &l0, &out);
 	tap_ok(only(&out, ICPT_MISC3, ICPT_XSAVES) && !out.ud_insns, "XSAVES that is enabled");
+	l0.ud_insns = UD_XSAVES;
+	nvmx_merge_controls(&v, &l0, &out);
+	tap_ok(out.ud_insns == UD_XSAVES, "XSAVES that L1 does not have");
+	l0.ud_insns = 0;
+	/* None of quiet()'s has it. */
+	v = quiet();
+	nvmx_merge_controls(&v, &l0, &out);
+	tap_ok(only(&out, 0, 0) && out.ud_insns == UD_XSAVES, "XSAVES that is not enabled");
 	v.cpu_ctls2 = CPU2_INVPCID;
 	nvmx_merge_controls(&v, &l0, &out);
-	tap_ok(only(&out, 0, 0) && out.ud_insns == UD_RDTSCP, "RDTSCP that is not enabled");
+	tap_ok(only(&out, 0, 0) && out.ud_insns == (UD_RDTSCP | UD_XSAVES), "RDTSCP that is not enabled");
 	v.cpu_ctls2 = CPU2_RDTSCP;
 	nvmx_merge_controls(&v, &l0, &out);
-	tap_ok(only(&out, 0, 0) && out.ud_insns == UD_INVPCID, "INVPCID that is not enabled");
+	tap_ok(only(&out, 0, 0) && out.ud_insns == (UD_INVPCID | UD_XSAVES), "INVPCID that is not enabled");
+	v = quiet();
+	v.cpu_ctls2 |= CPU2_XSAVES;
+	v.cpu_ctls &= ~CPU_SECONDARY;
+	nvmx_merge_controls(&v, &l0, &out);
+	tap_ok(only(&out, 0, 0) && out.ud_insns == (UD_RDTSCP | UD_INVPCID | UD_XSAVES),
+	       "enabled, and the secondary controls are not activated");
 	v = quiet();
 	l0.ud_insns = UD_RDTSCP;
 	nvmx_merge_controls(&v, &l0, &out);
-	tap_ok(out.ud_insns == UD_RDTSCP, "RDTSCP that L1 does not have");
+	tap_ok(out.ud_insns == (UD_RDTSCP | UD_XSAVES), "RDTSCP that L1 does not have");
 }
 
 static void cr8_and_masks(void)
