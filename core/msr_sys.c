@@ -177,9 +177,13 @@ static int tsc_set(struct nestor_vcpu *vcpu, u64 val, bool host)
 		tsc_sync_l1(vcpu, val);
 		return 0;
 	}
-	/* TSC_ADJUST counts what WRMSR did (SDM "IA32_TSC_ADJUST Register Support"). */
+	/*
+	 * L2's write, too, is one of L1's TSC: offset and ratio are for reads alone (SDM vol. 3, "Changes
+	 * to Instruction Behavior in VMX Non-Root Operation"; APM vol. 2, "TSC Ratio MSR").
+	 * TSC_ADJUST counts what WRMSR did (SDM "IA32_TSC_ADJUST Register Support").
+	 */
 	before = vcpu->l1_tsc_offset;
-	tsc_write_l1(vcpu, val - (vcpu->run->tsc_offset - before));
+	tsc_write_l1(vcpu, val);
 	vcpu->msr.tsc_adjust += vcpu->l1_tsc_offset - before;
 	return 0;
 }

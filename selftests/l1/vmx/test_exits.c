@@ -375,6 +375,30 @@ static void tsc_offset_msr(const void *arg)
 		CHECK(l2.rbx >= before + off && l2.rbx <= rdtsc() + off);
 }
 
+/* L2's WRMSR is of the TSC itself: what it writes is what L1 reads, and the offset comes on top for L2. */
+VL2_ASM(x_wrmsr_tsc, "wrmsr; rdtsc; shl $32,%rdx; or %rdx,%rax; mov %rax,%rbx");
+static void tsc_write(const void *arg)
+{
+	u64 before, now, off = 0x1000000000000ull, to = 0x10000000000ull;
+	struct vl2 l2;
+
+	vl2_init_at(&l2, x_wrmsr_tsc);
+	ctl_set(CTRL_PROC, PROC_TSC_OFFSET | PROC_MSR_BITMAPS);
+	ctl_clear(CTRL_PROC, PROC_RDTSC);
+	vw(CTRL_MSR_BITMAP, (u64)alloc_page());
+	vw(CTRL_TSC_OFFSET, off);
+	l2.rcx = 0x10;
+	l2.rax = (u32)to;
+	l2.rdx = to >> 32;
+	before = rdtsc();
+	if (!vl2_expect_done(&l2))
+		return;
+	now = rdtsc();
+	CHECK(now >= to && now < to + before);
+	CHECK(l2.rbx >= to + off && l2.rbx <= now + off);
+	wrmsr(0x10, before + now - to);
+}
+
 /* Multiplier in units of 2^-48, then the offset */
 static void tsc_scaling(const void *arg)
 {
@@ -442,6 +466,7 @@ static const struct l1_test tests[] = {
 	{ "tsd_pce", 0, tsd_pce, NULL },
 	{ "tsc_offset", VF_TSCOFF, tsc_offset, NULL },
 	{ "tsc_offset_msr", VF_TSCOFF | VF_MSRBMP, tsc_offset_msr, NULL },
+	{ "tsc_write", VF_TSCOFF | VF_MSRBMP, tsc_write, NULL },
 	{ "tsc_scaling", VF_TSCSCALE | VF_TSCOFF | VF_MSRBMP, tsc_scaling, NULL },
 };
 
