@@ -381,6 +381,20 @@ static const u8 atomicity[NR_EXIT_REASONS] = {
 	[EXIT_VMX_INSN] = NESTED_ATOMIC,
 };
 
+/* Some are written without sleeping. */
+static noinline enum run_action write_msr_atomic(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+	u32 index = run->gpr[REG_RCX];
+	int len = vcpu_insn_len(vcpu);
+
+	if (len < 0 || !msr_filter_allows(vcpu, index, true) ||
+	    !msr_set_quick(vcpu, index, (u32)run->gpr[REG_RAX] | run->gpr[REG_RDX] << 32))
+		return HANDLE_LATER;
+	vcpu_advance(vcpu, len);
+	return RESUME_GUEST;
+}
+
 /* Reading never sleeps, and changes nothing; what is refused may be the VMM's to hear of. */
 static noinline enum run_action read_msr_atomic(struct nestor_vcpu *vcpu)
 {
@@ -389,7 +403,7 @@ static noinline enum run_action read_msr_atomic(struct nestor_vcpu *vcpu)
 	int len = vcpu_insn_len(vcpu);
 	u64 val = 0;
 
-	if (run->exit.info1 || len < 0 || !msr_filter_allows(vcpu, index, false) ||
+	if (len < 0 || !msr_filter_allows(vcpu, index, false) ||
 	    msr_get(vcpu, index, &val, false))
 		return HANDLE_LATER;
 	run->gpr[REG_RAX] = (u32)val;
@@ -404,7 +418,7 @@ static enum run_action handle_atomic(struct nestor_vcpu *vcpu, unsigned int reas
 	case NESTED_ATOMIC:
 		return nested->atomic ? handle_nested_insn(vcpu) : HANDLE_LATER;
 	case MSR_ATOMIC:
-		return read_msr_atomic(vcpu);
+		return vcpu->run->exit.info1 ? write_msr_atomic(vcpu) : read_msr_atomic(vcpu);
 	case ATOMIC:
 		return reason == EXIT_CPUID ? handle_cpuid(vcpu) : RESUME_GUEST;
 	default:

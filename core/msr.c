@@ -19,11 +19,12 @@
 
 #define R1(n, g, s)	{ n, n, g, s }
 #define RN(a, b, g, s)	{ a, b, g, s }
+#define RQ(n, g, s)	{ n, n, g, s, true }
 
 /* Often used ones first: the search is linear. */
 static const struct msr_desc table[] = {
 	RN(0x800, 0x8ff, apic_get, apic_set),			/* x2APIC */
-	R1(MSR_IA32_TSC_DEADLINE, time_get, time_set),
+	RQ(MSR_IA32_TSC_DEADLINE, time_get, time_set),
 	R1(MSR_IA32_SPEC_CTRL, spec_get, spec_set),
 	R1(MSR_IA32_PRED_CMD, NULL, spec_set),
 	RN(MSR_FS_BASE, MSR_KERNEL_GS_BASE, sys_get, sys_set),
@@ -55,7 +56,7 @@ static const struct msr_desc table[] = {
 
 	R1(MSR_IA32_MISC_ENABLE, misc_get, misc_set),
 	R1(MSR_K7_HWCR, misc_get, misc_set),
-	R1(MSR_IA32_UCODE_REV, misc_get, misc_set),		/* PATCH_LEVEL on AMD */
+	RQ(MSR_IA32_UCODE_REV, misc_get, misc_set),		/* PATCH_LEVEL on AMD */
 	R1(MSR_AMD64_DE_CFG, misc_get, misc_set),
 	R1(MSR_PLATFORM_INFO, misc_get, misc_set),
 	RN(MSR_AMD64_OSVW_ID_LENGTH, MSR_AMD64_OSVW_STATUS, osvw_get, osvw_set),
@@ -129,6 +130,13 @@ int msr_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host)
 	if (d)
 		return host && !d->get(vcpu, index, &old, host) && old == val ? 0 : -EINVAL;
 	return nested->set_msr(vcpu, index, val, host, &fault) && !fault ? 0 : -EINVAL;
+}
+
+bool msr_set_quick(struct nestor_vcpu *vcpu, u32 index, u64 val)
+{
+	const struct msr_desc *d = find_desc(index);
+
+	return d && d->quick && !d->set(vcpu, index, val, false);
 }
 
 void msr_reset(struct nestor_vcpu *vcpu, bool init)

@@ -25,6 +25,11 @@ bool msr_known(struct nestor_vcpu *vcpu, u32 index);
 int msr_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host);
 /** msr_set() - the same for writing; unknown MSRs fail, known rules are the manual's */
 int msr_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host);
+/**
+ * msr_set_quick() - the same for an instruction, where nothing may sleep
+ * Return: whether it is done; if not, nothing is, and msr_set() has the answer.
+ */
+bool msr_set_quick(struct nestor_vcpu *vcpu, u32 index, u64 val);
 void msr_reset(struct nestor_vcpu *vcpu, bool init);
 /* Lists of KVM_GET_MSR_INDEX_LIST and KVM_GET_MSR_FEATURE_INDEX_LIST */
 const u32 *msr_index_list(u32 *nr);

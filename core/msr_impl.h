@@ -12,11 +12,13 @@
  * @last: last index
  * @get: 0 or -EINVAL (#GP); NULL: not readable
  * @set: the same for writing; NULL: only the VMM may write what is there already
+ * @quick: @set never sleeps, and does nothing when it refuses
  */
 struct msr_desc {
 	u32 first, last;
 	int (*get)(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host);
 	int (*set)(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host);
+	bool quick;
 };
 
 /* core/msr_mtrr.c */
