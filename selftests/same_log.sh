@@ -10,13 +10,13 @@
 #        same_log.sh no-memory L1_STATE IMAGE PERCENT GROUP...
 # LEAST: so many moves have to find L2 running, over all groups; when they do, is up to a timer and the speed of the
 # machine, so all groups are moved again, at other times, until they did, at most ROUNDS times. EXITS: l1_state's -e.
-# SLOW in the environment: the timer's times are so many times as long (l1_state's -t).
+# SLOW in the environment: the timer's times are so many times as long (l1_state's -t), and the image is patient.
 ROUNDS=8
 how=$1 vmm=$2 image=$3 amount=$4
 shift 4
 
 [ -c /dev/kvm ] || { echo "1..0 # SKIP no /dev/kvm"; exit 4; }
-cpu= slow=${SLOW:-1}
+cpu= slow=${SLOW:-1} patient=${SLOW:+patient=1}
 grep -q "QEMU TCG" /proc/cpuinfo && cpu=cpu=tcg
 # A second is 100,000,000 instructions there, and a move costs as many as elsewhere.
 grep -qi bochs /sys/class/dmi/id/*vendor /proc/cmdline 2> /dev/null && cpu=cpu=bochs slow=35
@@ -34,13 +34,13 @@ verdict() { # OK(0 or not) TEXT
 }
 
 alone() { # GROUP
-	[ -f "alone.$1" ] || "$vmm" -q "$image" "tests=$1 cpus=1 seed=1 $cpu" > "alone.$1" 2> "alone.$1.err"
+	[ -f "alone.$1" ] || "$vmm" -q "$image" "tests=$1 cpus=1 seed=1 $cpu $patient" > "alone.$1" 2> "alone.$1.err"
 }
 
 disturbed() { # GROUP OPTION...
 	group=$1
 	shift
-	timeout 300 "$vmm" "$@" "$image" "tests=$group cpus=1 seed=1 $cpu" > disturbed.out 2> disturbed.err
+	timeout 300 "$vmm" "$@" "$image" "tests=$group cpus=1 seed=1 $cpu $patient" > disturbed.out 2> disturbed.err
 }
 
 # What l1_state says it did: "l1_state: N moves, M of them with L2", "l1_state: out of memory N times, M with L2"
