@@ -46,13 +46,32 @@ void nvmx_activity_enter(struct nestor_vcpu *vcpu)
 		sleep(vcpu, v->guest_activity);
 }
 
+/* Woken for the timer or a window it did not get as far as an instruction, nor into a handler. */
+static bool still_asleep(const struct nvmx *n)
+{
+	switch (n->l2.exit.reason) {
+	case EXIT_PREEMPTION_TIMER:
+		return true;
+	case EXIT_VINTR:
+	case EXIT_NMI_WINDOW:
+		return n->l2.rip == n->asleep_at;
+	default:
+		return false;
+	}
+}
+
 void nvmx_activity_ran(struct nestor_vcpu *vcpu)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 
-	/* Woken for the timer it did not get as far as an instruction. */
-	if (n->activity != ACTIVITY_ACTIVE && n->l2.exit.reason != EXIT_PREEMPTION_TIMER)
+	if (n->activity != ACTIVITY_ACTIVE && !still_asleep(n))
 		n->activity = ACTIVITY_ACTIVE;
+}
+
+void nvmx_activity_delivers(struct nestor_vcpu *vcpu)
+{
+	if (nvmx_of(vcpu)->activity == ACTIVITY_HLT)
+		nvmx_of(vcpu)->activity = ACTIVITY_ACTIVE;
 }
 
 void nvmx_activity_halt(struct nestor_vcpu *vcpu)
@@ -88,9 +107,12 @@ static bool sipi_waits(const struct nestor_vcpu *vcpu)
 
 bool nvmx_l2_wake(struct nestor_vcpu *vcpu)
 {
-	switch (nvmx_of(vcpu)->activity) {
+	struct nvmx *n = nvmx_of(vcpu);
+
+	n->asleep_at = n->l2.rip;
+	switch (n->activity) {
 	case ACTIVITY_HLT:
-		return nvmx_mtf_wakes(nvmx_of(vcpu)) || nvmx_window_open(vcpu) ||
+		return nvmx_mtf_wakes(n) || nvmx_window_open(vcpu) ||
 		       nvmx_apic_wakes(vcpu) || nvmx_timer_wakes(vcpu);
 	case ACTIVITY_SHUTDOWN:
 		return nvmx_timer_wakes(vcpu);

@@ -110,12 +110,8 @@ static enum nested_who interrupt(struct nestor_vcpu *vcpu)
 	return nvmx_reflect(vcpu, VMEXIT_EXT_INTR, 0, info, 0);
 }
 
-enum nested_who nvmx_l2_event(struct nestor_vcpu *vcpu, const struct guest_event *ev, u64 payload)
+static enum nested_who wanted(struct nestor_vcpu *vcpu, const struct guest_event *ev, u64 payload)
 {
-	if (ev->type == EVENT_SIPI)
-		return nvmx_sipi(vcpu, ev->vector);
-	if (!vcpu_in_l2(vcpu))
-		return NESTED_BY_L0;
 	switch (ev->type) {
 	case EVENT_EXCEPTION:
 	case EVENT_PRIV_EXCEPTION:
@@ -125,11 +121,26 @@ enum nested_who nvmx_l2_event(struct nestor_vcpu *vcpu, const struct guest_event
 		return nmi(vcpu);
 	case EVENT_INTR:
 		return interrupt(vcpu);
-	case EVENT_INIT:
-		return nvmx_init_event(vcpu);
 	default:
 		return NESTED_BY_L0;
 	}
+}
+
+enum nested_who nvmx_l2_event(struct nestor_vcpu *vcpu, const struct guest_event *ev, u64 payload)
+{
+	enum nested_who who;
+
+	if (ev->type == EVENT_SIPI)
+		return nvmx_sipi(vcpu, ev->vector);
+	if (!vcpu_in_l2(vcpu))
+		return NESTED_BY_L0;
+	if (ev->type == EVENT_INIT)
+		return nvmx_init_event(vcpu);
+	who = wanted(vcpu, ev, payload);
+	/* Its handler runs, however soon the next exit comes. */
+	if (who == NESTED_BY_L0 && ev->type != EVENT_SMI)
+		nvmx_activity_delivers(vcpu);
+	return who;
 }
 
 /*

@@ -175,6 +175,7 @@ struct nvmx_quick {
  * @quick: the short way
  * @host_noted: the backend remembers L1's registers as the host-state area of the current VMCS has them
  * @activity: activity state in which L2 is or was entered, enum guest_activity
+ * @asleep_at: RIP when it was last looked whether an L2 that is not active wakes
  * @apic: APIC virtualisation
  * @timer: preemption timer
  * @mtf: monitor trap flag in software
@@ -212,6 +213,7 @@ struct nvmx {
 	struct nvmx_quick quick;
 	bool host_noted;
 	u8 activity;
+	u64 asleep_at;
 	struct nvmx_apic apic;
 	struct nvmx_timer timer;
 	struct nvmx_mtf mtf;
@@ -442,6 +444,8 @@ void nvmx_l2_ready(struct nestor_vcpu *vcpu, bool enter);
 void nvmx_activity_enter(struct nestor_vcpu *vcpu);
 /** nvmx_activity_ran() - L2 left the CPU with an exit */
 void nvmx_activity_ran(struct nestor_vcpu *vcpu);
+/** nvmx_activity_delivers() - an event is about to be delivered to L2 */
+void nvmx_activity_delivers(struct nestor_vcpu *vcpu);
 /** nvmx_activity_halt() - L0 is about to carry out a HLT of L2 */
 void nvmx_activity_halt(struct nestor_vcpu *vcpu);
 /** nvmx_activity_settle() - what woke L2's processor was not for L2: it goes on waiting, if it did */

@@ -186,7 +186,7 @@ static const struct entry known[] = {
 	{ BOCHS, "vmx_again_duty/woken", "Bochs masks interrupts by the IF that L2 is entered with" },
 	{ ON_BOCHS, "vmx_intr/ext_int_if0", "Bochs masks interrupts by the IF that L2 is entered with" },
 	{ ON_BOCHS, "vmx_state/hlt_*.saved", "Bochs leaves HLT before an exit by an interrupt" },
-	{ BOCHS, "vmx_intr/intr_window_hlt", "Bochs does not end HLT for the window" },
+	{ BOCHS, "vmx_intr/intr_window_h*", "Bochs does not end HLT for the window" },
 	{ BOCHS, "vmx_lists/exit_store_tsc", "Bochs stores L2's time-stamp counter" },
 	{ BOCHS, "vmx_intr/nmi_window_first", "Bochs takes an interrupt before it looks at the NMI window" },
 	{ BOCHS, "vmx_intr/nmi_window_hlt", "Bochs does not end HLT for the window" },

@@ -163,8 +163,10 @@ static void intr_window_hlt(const void *arg)
 	vl2_init_at(&l2, n_sti_hlt);
 	ctl_set(CTRL_PROC, PROC_INTR_WINDOW);
 	ctl_clear(CTRL_PROC, PROC_HLT);
-	if (vl2_expect(&l2, R_INTR_WINDOW))
+	if (vl2_expect(&l2, R_INTR_WINDOW)) {
 		CHECK_EQ(vr(GUEST_RIP), n_after_hlt);
+		CHECK_EQ(vr(GUEST_ACTIVITY), ACT_HLT);
+	}
 }
 
 /* An event that L1 injects comes before the window's exit. */
@@ -202,7 +204,7 @@ static void window_before_irq(const void *arg)
 	}
 }
 
-/* L2 halts with the window open: it does not wait for anything. */
+/* L2 is halted with the window open: it does not wait for anything, and is halted still. */
 static void nmi_window_hlt(const void *arg)
 {
 	struct vl2 l2;
@@ -211,8 +213,24 @@ static void nmi_window_hlt(const void *arg)
 	ctl_set(CTRL_PIN, PIN_NMI | PIN_VIRTUAL_NMI);
 	ctl_set(CTRL_PROC, PROC_NMI_WINDOW);
 	vw(GUEST_ACTIVITY, ACT_HLT);
-	if (vl2_expect(&l2, R_NMI_WINDOW))
+	if (vl2_expect(&l2, R_NMI_WINDOW)) {
 		CHECK_EQ(vr(GUEST_RIP), n_nop);
+		CHECK_EQ(vr(GUEST_ACTIVITY), ACT_HLT);
+	}
+}
+
+static void intr_window_halted(const void *arg)
+{
+	struct vl2 l2;
+
+	vl2_init_at(&l2, n_nop);
+	vw_set(GUEST_RFLAGS, FL_IF);
+	ctl_set(CTRL_PROC, PROC_INTR_WINDOW);
+	vw(GUEST_ACTIVITY, ACT_HLT);
+	if (vl2_expect(&l2, R_INTR_WINDOW)) {
+		CHECK_EQ(vr(GUEST_RIP), n_nop);
+		CHECK_EQ(vr(GUEST_ACTIVITY), ACT_HLT);
+	}
 }
 
 static void nmi_window(const void *arg)
@@ -350,6 +368,7 @@ static const struct l1_test tests[] = {
 	{ "nmi_window", VF_VNMI | VF_NMIWIN, nmi_window, NULL },
 	{ "nmi_window_first", VF_VNMI | VF_NMIWIN, window_before_irq, "" },
 	{ "nmi_window_hlt", VF_VNMI | VF_NMIWIN, nmi_window_hlt, NULL },
+	{ "intr_window_halted", VF_HLT, intr_window_halted, NULL },
 	{ "iret_unblocks_fault", VF_VNMI, iret_unblocks, NULL },
 	{ "iret_unblocks_ept", VF_VNMI | VF_EPT, iret_unblocks, "" },
 	{ "nmi_exit", VF_NMI, nmi_exit, NULL },
