@@ -3,6 +3,8 @@
  * A VM whose CPUID hides SVM and VMX, be it by the VMM's choice or because the module was
  * loaded with nested=0: every instruction of either is #UD at CPL 0 and at CPL 3, EFER.SVME,
  * CR4.VMXE and the extensions' MSRs are #GP, and the VMM cannot set those bits.
+ * RDTSCP and INVPCID, hidden, are #UD where the CPU lets a hypervisor have it so; AMD-V does not for
+ * RDTSCP, which has no TSC_AUX of the host's to tell then.
  */
 #include "prot32.h"
 
@@ -75,6 +77,30 @@ static void control_bits(struct vm *v)
 	stricter(ioctl(v->vcpu, KVM_SET_SREGS, &t), EINVAL, "the VMM sets EFER.SVME");
 }
 
+static void others(struct vm *v, int cpl)
+{
+	/* They end with OUT to port 0xff. */
+	static const uint8_t rdtscp[] = { 0x0f, 0x01, 0xf9, 0xe6, 0xff };
+	static const uint8_t invpcid[] = { 0x66, 0x0f, 0x38, 0x82, 0x08, 0xe6, 0xff };
+	struct kvm_regs r;
+	char name[64];
+	int got;
+
+	enter(v, rdtscp, sizeof(rdtscp), cpl, ~0ull, OPERAND);
+	got = vector(v);
+	ioctl(v->vcpu, KVM_GET_REGS, &r);
+	snprintf(name, sizeof(name), "RDTSCP at CPL %d is #UD, or tells nothing", cpl);
+	ok(got == 6 || (got == 0x7f && !cpu_has("vmx") && !r.rcx), name);
+	finish_io(v);
+	enter(v, invpcid, sizeof(invpcid), cpl, 0, OPERAND);
+	snprintf(name, sizeof(name), "INVPCID at CPL %d is #UD", cpl);
+	if (cpu_has("invpcid") && !cpu_has("vmx"))
+		skip(name, "an AMD-V CPU may have no intercept for it");
+	else
+		ok(vector(v) == 6, name);
+	finish_io(v);
+}
+
 int main(int argc, char **argv)
 {
 	int dev = start(argc, argv), cpl;
@@ -84,8 +110,12 @@ int main(int argc, char **argv)
 	char name[64];
 
 	for (i = 0; i < c->nent; i++) {
-		if (c->entries[i].function == 0x80000001)
+		if (c->entries[i].function == 7)
+			c->entries[i].ebx &= ~(1u << 10);
+		if (c->entries[i].function == 0x80000001) {
 			c->entries[i].ecx &= ~(1u << 2);
+			c->entries[i].edx &= ~(1u << 27);
+		}
 		if (c->entries[i].function == 1)
 			c->entries[i].ecx &= ~(1u << 5);
 	}
@@ -99,6 +129,10 @@ int main(int argc, char **argv)
 			ok(vector(&v) == 6, name);
 			finish_io(&v);
 		}
+	for (cpl = 0; cpl <= 3; cpl += 3) {
+		tables(&v, cpl);
+		others(&v, cpl);
+	}
 	tables(&v, 0);
 	msrs(&v);
 	control_bits(&v);
