@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Queueing and delivering exceptions, NMIs and interrupts (core/events.c). */
+/* Queueing and delivering exceptions, NMIs and interrupts (core/events.c, core/deliver.c). */
 #ifndef NESTOR_CORE_EVENTS_H
 #define NESTOR_CORE_EVENTS_H
 
