@@ -39,7 +39,7 @@ static const struct entry known[] = {
 	/* The instructions and MSRs */
 	{ TCG | BOCHS, "insn/vmrun_hsave_zero", "the emulators take VM_HSAVE_PA = 0" },
 	{ BOCHS, "insn/skinit_absent", "Bochs stops the machine at SKINIT" },
-	{ BOCHS, "exc/undeliverable", "Bochs stops the machine at SKINIT" },
+	{ ON_BOCHS, "exc/undeliverable", "Bochs stops at SKINIT, and at a triple fault that delivers an injected event" },
 	{ BOCHS, "insn/vm*_no_ram.device", "Bochs stops the machine at this I/O APIC access" },
 	{ KVM, "insn/vmload_addr32", "KVM ignores the address size" },
 	{ KVM, "insn/*_svme_off_cpl3", "KVM does not see the #GP that the CPU raises first" },
