@@ -15,8 +15,10 @@
 
 VL2_ASM(vsmi_regs, SEND INCS);
 VL2_ASM(vsmi_sum, "xor %rbx, %rbx; mov $2000, %rcx; 1: add %rcx, %rbx; pause; loop 1b");
-VL2_ASM(vsmi_hlt, "sti; hlt; .globl vsmi_after_hlt; vsmi_after_hlt: nop");
+/* It says that it runs: the VMM may have kept the CPU waiting until then. */
+VL2_ASM(vsmi_hlt, "movl $1, vsmi_runs(%rip); sti; hlt; .globl vsmi_after_hlt; vsmi_after_hlt: nop");
 extern const char vsmi_after_hlt[];
+volatile u32 vsmi_runs;
 
 static void no_l2(const void *arg)
 {
@@ -86,6 +88,8 @@ static void one_smi(void *arg)
 {
 	struct smi_storm *s = arg;
 
+	while (!vsmi_runs)
+		cpu_relax();
 	delay_us(2000);
 	apic_ipi(s->target, ICR_SMI);
 	delay_us(2000);
@@ -101,6 +105,7 @@ static void halted(const void *arg)
 
 	vl2_init_at(&l2, vsmi_hlt);
 	ctl_clear(CTRL_PROC, PROC_HLT);
+	vsmi_runs = 0;
 	smp_call(1, one_smi, &s);
 	if (vl2_expect(&l2, R_EXT_INT)) {
 		CHECK(s.stop);
