@@ -508,7 +508,8 @@ static enum x86_result emu_msw(struct x86_emul *x, u16 value)
 	return cr0_write_msw(to_emu(x)->vcpu, value) ? X86_EMUL_UNHANDLED : X86_EMUL_OK;
 }
 
-static enum run_action emulate(struct nestor_vcpu *vcpu, bool msw)
+/* @msw: SMSW or LMSW, if it is that still; NONE: what there is, and neither of them */
+static enum run_action emulate(struct nestor_vcpu *vcpu, enum x86_op msw)
 {
 	struct guest_run *run = vcpu->run;
 	struct emu e = { .vcpu = vcpu, .rip = run->rip };
@@ -520,6 +521,8 @@ static enum run_action emulate(struct nestor_vcpu *vcpu, bool msw)
 	r = vcpu_fetch(vcpu, &e.x.insn, bytes, &len);
 	if (r)
 		return insn_failed(vcpu, r);
+	if (msw && e.x.insn.op != msw)
+		return RESUME_GUEST;
 	vcpu->stats.emulated++;
 	run_need(run, GRP_CR);
 	memcpy(regs.gpr, run->gpr, sizeof(regs.gpr));
@@ -539,10 +542,10 @@ static enum run_action emulate(struct nestor_vcpu *vcpu, bool msw)
 
 enum run_action emulate_at_rip(struct nestor_vcpu *vcpu)
 {
-	return emulate(vcpu, false);
+	return emulate(vcpu, X86_OP_NONE);
 }
 
-enum run_action emulate_msw(struct nestor_vcpu *vcpu)
+enum run_action emulate_msw(struct nestor_vcpu *vcpu, enum x86_op op)
 {
-	return emulate(vcpu, true);
+	return emulate(vcpu, op);
 }

@@ -120,6 +120,9 @@ static int decode_cr(struct nestor_vcpu *vcpu, struct cr_insn *ci)
 	r = vcpu_fetch(vcpu, &insn, bytes, &n);
 	if (r)
 		return r;
+	/* The bytes may have changed since: L1 was asked about a read or a write, not about what is there now. */
+	if ((insn.op == X86_OP_MOV_FROM_CR || insn.op == X86_OP_SMSW) != (run->exit.reason == EXIT_CR_READ))
+		return -EAGAIN;
 	ci->op = insn.op;
 	ci->gpr = insn.rm;
 	ci->len = insn.length;
@@ -153,10 +156,10 @@ enum run_action handle_cr(struct nestor_vcpu *vcpu)
 		r = cr_write(vcpu, n, low(run, run->gpr[ci.gpr]));
 		break;
 	case X86_OP_SMSW:
-		return emulate_msw(vcpu);
+		return emulate_msw(vcpu, ci.op);
 	case X86_OP_LMSW:
 		if (!x->has_qual)
-			return emulate_msw(vcpu);
+			return emulate_msw(vcpu, ci.op);
 		r = cr0_write_msw(vcpu, ci.source);
 		break;
 	case X86_OP_CLTS:
@@ -190,6 +193,8 @@ static int decode_dr(struct nestor_vcpu *vcpu, struct cr_insn *ci)
 		return 0;
 	}
 	r = vcpu_fetch(vcpu, &insn, bytes, &n);
+	if (!r && (insn.op == X86_OP_MOV_FROM_DR) != (x->reason == EXIT_DR_READ))
+		return -EAGAIN;
 	ci->op = insn.op;
 	ci->gpr = insn.rm;
 	ci->len = insn.length;

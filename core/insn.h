@@ -45,7 +45,10 @@ enum run_action emulation_error(struct nestor_vcpu *vcpu);
 
 /** emulate_at_rip() - run the instruction at RIP in software: MMIO, string I/O (core/emulate.c) */
 enum run_action emulate_at_rip(struct nestor_vcpu *vcpu);
-/** emulate_msw() - the same, and SMSW and LMSW, which otherwise are not known: their exit has been L1's, or not */
-enum run_action emulate_msw(struct nestor_vcpu *vcpu);
+/**
+ * emulate_msw() - the same for SMSW or LMSW (@op), which otherwise are not known: whether their exit is L1's has been asked.
+ * Of no other instruction, should the bytes have changed since: the guest goes on and the CPU looks at them.
+ */
+enum run_action emulate_msw(struct nestor_vcpu *vcpu, enum x86_op op);
 
 #endif
