@@ -34,22 +34,12 @@ static void map(unsigned int i, u64 gfn, u64 access)
 
 static void setup(void)
 {
-	host_reset();
-	memset(slots, 0, sizeof(slots));
-	vm = (struct nestor_vm){ .mm = &test_mm, .vcpus = { vcpu }, .nr_vcpus = 1 };
-	hw_caps.root_is_npt = mf->sl_npt;
+	model_machine();
 	hw_caps.exec_only = false;
-	assert(!mmu_vm_create(&vm));
-	*vcpu = (struct nestor_vcpu){ .vm = &vm, .mem = vm.mmu };
-	assert(!shadow_create(vcpu));
 	assert(set_slot(0, 0, 512, 1536, 0) && set_slot(1, DATA_GFN, 1024, 0, 0) &&
 	       set_slot(2, LOG_GFN, 512, 2048, KVM_MEM_LOG_DIRTY_PAGES) &&
 	       set_slot(3, RO_GFN, 512, 2560, KVM_MEM_READONLY));
-	for (unsigned int g = 0; g < 64; g++)
-		memset(l1_entry(g, 0), 0, PAGE_SIZE);
-	for (unsigned int r = 0; r < 2; r++)
-		for (int level = 4; level > 1; level--)
-			*l1_entry(table_gfn(r, level, 0), 0) = table_gfn(r, level - 1, 0) << 12 | mf->table;
+	model_tables(2);
 	map(0, DATA_GFN, ACC_WRITE);
 	map(100, LOG_GFN + 1, ACC_WRITE);
 	map(200, RO_GFN, 0);

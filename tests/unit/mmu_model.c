@@ -99,6 +99,32 @@ int gfn_host_page(u64 gfn)
 			       (s->r.guest_phys_addr >> 12));
 }
 
+void model_machine(void)
+{
+	struct nestor_vcpu *vcpu = &vcpus[0];
+
+	host_reset();
+	failed = NULL;
+	memset(slots, 0, sizeof(slots));
+	memset(requests, 0, sizeof(requests));
+	vm = (struct nestor_vm){ .mm = &test_mm, .vcpus = { vcpu }, .nr_vcpus = 1 };
+	hw_caps.root_is_npt = mf->sl_npt;
+	hw_caps.exec_only = mf->pt.exec_only;
+	assert(!mmu_vm_create(&vm));
+	*vcpu = (struct nestor_vcpu){ .vm = &vm, .mem = vm.mmu };
+	vcpu->run = &vcpu->l1;
+	assert(!shadow_create(vcpu));
+}
+
+void model_tables(unsigned int roots)
+{
+	for (unsigned int g = 0; g < TABLE_GFNS; g++)
+		memset(l1_entry(g, 0), 0, PAGE_SIZE);
+	for (unsigned int r = 0; r < roots; r++)
+		for (int level = 4; level > 1; level--)
+			*l1_entry(table_gfn(r, level, 0), 0) = table_gfn(r, level - 1, 0) << 12 | mf->table;
+}
+
 bool set_slot(unsigned int i, u64 gfn, u64 pages, unsigned int page, u32 flags)
 {
 	struct kvm_userspace_memory_region r = {

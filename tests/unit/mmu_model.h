@@ -76,6 +76,10 @@ extern unsigned int requests[REQ_ROOT + 1];
 
 #define FAIL_UNLESS(cond, what) do { if (!(cond) && !failed) failed = what; } while (0)
 
+/* model_machine() - a VM of the format @mf with one vCPU, vcpus[0], that has a shadow and runs L1; no slots */
+void model_machine(void);
+/* model_tables() - L1's tables of the first @roots roots, down to an empty one of 4K leaves */
+void model_tables(unsigned int roots);
 bool set_slot(unsigned int i, u64 gfn, u64 pages, unsigned int page, u32 flags);
 const struct model_slot *model_slot(u64 gfn);
 int gfn_host_page(u64 gfn);

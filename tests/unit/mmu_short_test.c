@@ -25,23 +25,11 @@ static long blocks_before;
 static void setup(void)
 {
 	host_reset();
-	failed = NULL;
-	memset(slots, 0, sizeof(slots));
-	vm = (struct nestor_vm){ .mm = &test_mm, .vcpus = { vcpu }, .nr_vcpus = 1 };
-	hw_caps.root_is_npt = mf->sl_npt;
-	hw_caps.exec_only = mf->pt.exec_only;
 	pages_before = pages_in_use;
 	blocks_before = host_blocks;
-	assert(!mmu_vm_create(&vm));
-	*vcpu = (struct nestor_vcpu){ .vm = &vm, .mem = vm.mmu };
-	vcpu->run = &vcpu->l1;
-	assert(!shadow_create(vcpu));
+	model_machine();
 	assert(set_slot(0, 0, 1024, 0, 0) && set_slot(1, 1024, 1024, 1024, 0));
-	for (unsigned int g = 0; g < 64; g++)
-		memset(l1_entry(g, 0), 0, PAGE_SIZE);
-	for (unsigned int r = 0; r < 2; r++)
-		for (int level = 4; level > 1; level--)
-			*l1_entry(table_gfn(r, level, 0), 0) = table_gfn(r, level - 1, 0) << 12 | mf->table;
+	model_tables(2);
 }
 
 static void teardown(const char *what)
