@@ -166,6 +166,11 @@ void ioapic_eoi(struct nestor_vm *vm, u8 vector, bool level);
 void ioapic_get_state(struct ioapic *ioapic, struct kvm_ioapic_state *s);
 void ioapic_set_state(struct ioapic *ioapic, const struct kvm_ioapic_state *s);
 
+/* core/pit.c, for core/pit_state.c: its ports, and the timer of channel 0 */
+int pit_add_ports(struct nestor_vm *vm, struct pit *pit, bool speaker);
+enum hrtimer_restart pit_fired(struct hrtimer *timer);
+/* Aim the timer at channel 0's next rise; a @restored one-shot count may have ended long ago.  pit->lock held. */
+void pit_arm(struct pit *pit, bool restored);
 /* core/pit.c: the guest ended a tick */
 void pit_acked(struct pit *pit);
 
