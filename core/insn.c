@@ -195,12 +195,8 @@ int vcpu_insn_len_slow(struct nestor_vcpu *vcpu)
 void vcpu_advance(struct nestor_vcpu *vcpu, unsigned int len)
 {
 	struct guest_run *run = vcpu->run;
-	u64 old = run->rip;
 
-	run->rip += len;
-	/* It wraps outside 64-bit mode; ask for the mode only where that matters. */
-	if (unlikely((run->rip ^ old) >> 32) && !run_is_64bit(run))
-		run->rip = (u32)run->rip;
+	run->rip = rip_behind(run, len);
 	run->int_shadow = false;
 	run->rflags &= ~X86_EFLAGS_RF;
 	if (unlikely((run->rflags & X86_EFLAGS_TF) || vcpu->guest_debug))

@@ -34,6 +34,17 @@ static inline int vcpu_insn_len(struct nestor_vcpu *vcpu)
 	return vcpu_insn_len_slow(vcpu);
 }
 
+/** rip_behind() - RIP of what follows an instruction of @len bytes at @run's RIP */
+static inline u64 rip_behind(struct guest_run *run, unsigned int len)
+{
+	u64 next = run->rip + len;
+
+	/* It wraps outside 64-bit mode; ask for the mode only where that matters. */
+	if (unlikely((next ^ run->rip) >> 32) && !run_is_64bit(run))
+		next = (u32)next;
+	return next;
+}
+
 /** vcpu_advance() - RIP moves on by @len; interrupt shadow ends, TF traps */
 void vcpu_advance(struct nestor_vcpu *vcpu, unsigned int len);
 

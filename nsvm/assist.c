@@ -137,7 +137,6 @@ u64 nsvm_assist_next_rip(struct nestor_vcpu *vcpu)
 {
 	struct nsvm *n = nsvm_of(vcpu);
 	struct guest_run *run = vcpu->run;
-	u64 next;
 	int len;
 
 	if (run->exit.next_rip)
@@ -147,13 +146,7 @@ u64 nsvm_assist_next_rip(struct nestor_vcpu *vcpu)
 	n->probing = true;
 	len = vcpu_insn_len(vcpu);
 	n->probing = false;
-	if (len <= 0)
-		return 0;
-	next = run->rip + len;
-	/* It wraps outside 64-bit mode; ask for the mode only where that matters. */
-	if (unlikely((next ^ run->rip) >> 32) && !run_is_64bit(run))
-		next = (u32)next;
-	return next;
+	return len > 0 ? rip_behind(run, len) : 0;
 }
 
 /* Source of LMSW: its 16 bits, or all ones where they cannot be read (which counts as a change). */
