@@ -48,6 +48,17 @@ static u64 keep_owned(u64 val, u64 old, u64 mask)
 	return (val & ~mask) | (old & mask);
 }
 
+/*
+ * The frontend let this write of CR0 pass because it changes TS and MP alone.  That was about another
+ * value if the code, or the operand of LMSW, has changed since.
+ */
+static bool unasked_cr0(const struct guest_run *run, u64 val)
+{
+	return (run->intercept[ICPT_MISC1] & ICPT_CR0_SEL) && run->exit.reason == EXIT_CR_WRITE &&
+	       ((val ^ run->cr0) & ~(u64)(X86_CR0_TS | X86_CR0_MP));
+}
+
+/* 0; -EAGAIN: run the instruction again; another error: #GP */
 static int cr_write(struct nestor_vcpu *vcpu, unsigned int n, u64 val)
 {
 	struct guest_run *run = vcpu->run;
@@ -55,6 +66,8 @@ static int cr_write(struct nestor_vcpu *vcpu, unsigned int n, u64 val)
 	run_need(run, GRP_CR);
 	switch (n) {
 	case 0:
+		if (unasked_cr0(run, val))
+			return -EAGAIN;
 		return cr0_write(vcpu, keep_owned(val, run->cr0, run->cr0_mask));
 	case 2:
 		run->cr2 = val;
@@ -79,6 +92,11 @@ int cr0_write_msw(struct nestor_vcpu *vcpu, u16 msw)
 	return cr_write(vcpu, 0, (run->cr0 & ~0xeull) | (msw & 0xf));
 }
 
+static unsigned int cr_of_exit(const struct guest_exit *x)
+{
+	return x->reason == EXIT_CR0_SEL_WRITE ? 0 : x->index;
+}
+
 struct cr_insn {
 	enum x86_op op;
 	unsigned int gpr;
@@ -98,6 +116,20 @@ static int decode_cr_qual(const struct guest_run *run, struct cr_insn *ci)
 	ci->source = qual >> 16;
 	ci->len = run->exit.next_rip - run->rip;
 	return 0;
+}
+
+/*
+ * The bytes may have changed since: the frontend was asked about a read or a write of one register, not
+ * about what is there now.
+ */
+static bool is_of_exit(const struct guest_exit *x, enum x86_op op)
+{
+	if ((op == X86_OP_MOV_FROM_CR || op == X86_OP_SMSW) != (x->reason == EXIT_CR_READ))
+		return false;
+	/* These have one register. */
+	if (op == X86_OP_SMSW || op == X86_OP_LMSW || op == X86_OP_CLTS)
+		return !cr_of_exit(x);
+	return true;
 }
 
 static int decode_cr(struct nestor_vcpu *vcpu, struct cr_insn *ci)
@@ -120,8 +152,7 @@ static int decode_cr(struct nestor_vcpu *vcpu, struct cr_insn *ci)
 	r = vcpu_fetch(vcpu, &insn, bytes, &n);
 	if (r)
 		return r;
-	/* The bytes may have changed since: L1 was asked about a read or a write, not about what is there now. */
-	if ((insn.op == X86_OP_MOV_FROM_CR || insn.op == X86_OP_SMSW) != (run->exit.reason == EXIT_CR_READ))
+	if (!is_of_exit(&run->exit, insn.op))
 		return -EAGAIN;
 	ci->op = insn.op;
 	ci->gpr = insn.rm;
@@ -140,7 +171,7 @@ enum run_action handle_cr(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *run = vcpu->run;
 	struct guest_exit *x = &run->exit;
-	unsigned int n = x->reason == EXIT_CR0_SEL_WRITE ? 0 : x->index;
+	unsigned int n = cr_of_exit(x);
 	struct cr_insn ci;
 	int r;
 

@@ -206,6 +206,9 @@ extern u32 nr_cpus;
 void smp_init(void);
 void smp_call(u32 cpu, void (*fn)(void *), void *arg);
 void smp_wait(u32 cpu);
+/* CPU 1 stores the two values at @word in turn, 64 bits at once, until flip_stop(). */
+void flip_start(u64 *word, u64 a, u64 b);
+void flip_stop(void);
 void ap_main(u32 id);
 
 /* ---- host: host.c ---- */

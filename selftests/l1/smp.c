@@ -59,6 +59,39 @@ void smp_wait(u32 cpu)
 		cpu_relax();
 }
 
+static volatile bool stop;
+static u64 *volatile flip_word;
+static u64 flip_to[2];
+
+/*
+ * Whole values in turn: what a processor itself writes to the word (V of EVENTINJ is
+ * cleared, V_IRQ read back) must not mix with them to a third one.
+ */
+static void flip_fn(void *arg)
+{
+	u32 i;
+
+	for (i = 0; !stop; i++) {
+		__atomic_store_n(flip_word, flip_to[i & 1], __ATOMIC_SEQ_CST);
+		cpu_relax();
+	}
+}
+
+void flip_start(u64 *word, u64 a, u64 b)
+{
+	stop = false;
+	flip_word = word;
+	flip_to[0] = a;
+	flip_to[1] = b;
+	smp_call(1, flip_fn, NULL);
+}
+
+void flip_stop(void)
+{
+	stop = true;
+	smp_wait(1);
+}
+
 void smp_init(void)
 {
 	char buf[8];

@@ -254,6 +254,10 @@ static void cr0_selective_mem(const void *arg)
 			CHECK_EQ(l2.vmcb->s.rip, code[i]);
 			CHECK_EQ(l2.vmcb->s.cr0 & 0xf, (cr_word ^ CR0_EM) & 0xf);
 		}
+		/* TS and MP alone: no exit, and it is done. */
+		cr_word ^= CR0_EM | CR0_TS | CR0_MP;
+		if (l2_expect_done(&l2))
+			CHECK_EQ(l2.vmcb->s.cr0 & 0xf, cr_word & 0xf);
 	}
 	/* What cannot be read: the page fault or the exit, and CR0 as it was. */
 	l2_init_at(&l2, mv_lmsw_sib);

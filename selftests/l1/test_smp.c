@@ -211,39 +211,19 @@ static void shootdown(const void *arg)
 
 struct flip { u32 off; u64 mask; u64 ok_exit; };
 
-static volatile bool stop;
-static u64 *volatile flip_word;
-static u64 flip_to[2];
-
-/*
- * Whole values in turn: what #VMEXIT itself writes to the field (V of EVENTINJ is
- * cleared, V_IRQ read back) must not mix with them to a third one.
- */
-static void flip_fn(void *arg)
-{
-	u32 i;
-
-	for (i = 0; !stop; i++) {
-		__atomic_store_n(flip_word, flip_to[i & 1], __ATOMIC_SEQ_CST);
-		cpu_relax();
-	}
-}
-
 static void race(const void *arg)
 {
 	const struct flip *f = arg;
 	u32 i, ran = 0, refused = 0;
 	struct vmcb *good = alloc_page();
 	struct l2 l2;
+	u64 *word;
 
 	l2_init_at(&l2, l2_done);
 	l2.vmcb->s.cr2 = 0;
 	*good = *l2.vmcb;
-	stop = false;
-	flip_word = (u64 *)((u8 *)l2.vmcb + f->off);
-	flip_to[0] = *flip_word;
-	flip_to[1] = *flip_word ^ f->mask;
-	smp_call(1, flip_fn, NULL);
+	word = (u64 *)((u8 *)l2.vmcb + f->off);
+	flip_start(word, *word, *word ^ f->mask);
 	for (i = 0; i < 3000; i++) {
 		u64 code;
 
@@ -260,8 +240,7 @@ static void race(const void *arg)
 		if (t_failed())
 			break;
 	}
-	stop = true;
-	smp_wait(1);
+	flip_stop();
 	if (!t_failed())
 		say("#   %u ran, %u were refused\n", ran, refused);
 	*l2.vmcb = *good;
