@@ -183,6 +183,7 @@ static const struct entry known[] = {
 	{ BOCHS | KVM, "vmx_nonreg_checks/pending_mov_ss", PENDING_BS },
 	{ BOCHS | KVM, "vmx_nonreg_checks/pending_high", "Bochs looks at 32 bits of the field" },
 	{ BOCHS, "vmx_again_duty/nmi_unblocked", "Bochs's VM entry does not end blocking by NMI" },
+	{ BOCHS, "vmx_again_duty/nmi_host", "Bochs's VM entry does not end blocking by NMI" },
 	{ BOCHS, "vmx_again_duty/woken", "Bochs masks interrupts by the IF that L2 is entered with" },
 	{ ON_BOCHS, "vmx_intr/ext_int_if0", "Bochs masks interrupts by the IF that L2 is entered with" },
 	{ ON_BOCHS, "vmx_state/hlt_*.saved", "Bochs leaves HLT before an exit by an interrupt" },

@@ -18,6 +18,8 @@ VL2_ASM(vd_far, "push %rcx; push %rbx; lretq");
 VL2_ASM(vd_load, "mov (%rbx), %rax; vmcall");
 VL2_ASM(vd_cr8, "mov %cr8, %rax; mov %rbx, %cr8; vmcall");
 VL2_ASM(vd_int, "int $0x90; vmcall");
+VL2_ASM(vd_exit, "vmcall; vmcall");
+VL2_ASM(vd_send_nmi, "mov %eax, 0x310(%rbx); movl $0x4400, 0x300(%rbx); 1: pause; jmp 1b");
 
 static u64 cr2(void)
 {
@@ -81,6 +83,50 @@ static void nmi_unblocked(const void *arg)
 		vw(GUEST_INTERRUPTIBILITY, 0);
 		warm_up(&l2, va_count, 1);
 		CHECK_EQ(vr(GUEST_INTERRUPTIBILITY), 0);
+	}
+}
+
+/* The same with pending debug exceptions, which MOV SS held back until the exit. */
+static void pending_dropped(const void *arg)
+{
+	struct vl2 l2;
+	u32 n;
+
+	again_init(&l2);
+	vw(CTRL_EXCEPTIONS, 1u << V_DB);
+	for (n = 0; n < 4 && !t_failed(); n++) {
+		warm_up(&l2, va_count, n & 1 ? WARM : 0);
+		vw(GUEST_INTERRUPTIBILITY, BLOCK_MOV_SS);
+		vw(GUEST_PENDING_DBG, BIT(12) | BIT(1));
+		CHECK_EQ(again(&l2, vd_exit), R_VMCALL);
+		CHECK_EQ(vr(GUEST_INTERRUPTIBILITY), BLOCK_MOV_SS);
+		CHECK_EQ(vr(GUEST_PENDING_DBG), BIT(12) | BIT(1));
+		vw(GUEST_INTERRUPTIBILITY, 0);
+		vw(GUEST_PENDING_DBG, 0);
+		CHECK_EQ(again(&l2, va_count), R_VMCALL);
+		CHECK_EQ(vr(GUEST_PENDING_DBG), 0);
+	}
+}
+
+/* L1 that NMIs are blocked in enters L2, where they are not: nor are they after the exit. */
+static void nmi_host(const void *arg)
+{
+	struct vl2 l2;
+	u32 n;
+
+	again_init(&l2);
+	for (n = 0; n < 4 && !t_failed(); n++) {
+		warm_up(&l2, va_count, n & 1 ? WARM : 0);
+		this_cpu()->nmis = 0;
+		l2.rbx = 0xfee00000;
+		l2.rax = this_cpu()->apic_id << 24;
+		CHECK_EQ(again(&l2, vd_send_nmi), R_EXCEPTION);
+		CHECK_EQ(this_cpu()->nmis, 0);
+		warm_up(&l2, va_count, 1);
+		apic_self_nmi();
+		delay_us(200);
+		CHECK_EQ(this_cpu()->nmis, 1);
+		nmi_unblock();
 	}
 }
 
@@ -155,6 +201,36 @@ static void lists(const void *arg)
 		CHECK_EQ(rdmsr(MSR_KGS_BASE), n / 8 == 0 ? in->v : n / 8 == 1 ? l1 : load->v);
 	}
 	wrmsr(MSR_KGS_BASE, 0);
+}
+
+/* A list that writes to a register that host state has set: what host state says of the others stays. */
+static void list_behind_host(const void *arg)
+{
+	static const u32 fields[] = { HOST_FS_BASE, HOST_GS_BASE };
+	struct msr_entry *load = alloc_page();
+	u64 was[2], own = rdmsr(MSR_SYSENTER_CS), n;
+	struct vl2 l2;
+	u32 i;
+
+	again_init(&l2);
+	*load = (struct msr_entry){ .msr = MSR_SYSENTER_CS };
+	vw(CTRL_EXIT_MSR_LOAD, (u64)load);
+	for (i = 0; i < 2; i++)
+		was[i] = vr(fields[i]);
+	for (n = 0; n < 8 && !t_failed(); n++) {
+		vw(CTRL_EXIT_LOAD_COUNT, 0);
+		warm_up(&l2, va_count, n & 1 ? WARM : 1);
+		vw(CTRL_EXIT_LOAD_COUNT, 1);
+		load->v = 0x20 + n;
+		/* Host state is the same as ever; L1 itself has other bases meanwhile. */
+		for (i = 0; i < 2; i++)
+			wrmsr(MSR_FS_BASE + i, was[i] ^ 0x1000);
+		warm_up(&l2, va_count, 1);
+		CHECK_EQ(rdmsr(MSR_SYSENTER_CS), load->v);
+		for (i = 0; i < 2; i++)
+			CHECK_EQ(rdmsr(MSR_FS_BASE + i), was[i]);
+	}
+	wrmsr(MSR_SYSENTER_CS, own);
 }
 
 /* EFER that no control loads is L1's. */
@@ -342,9 +418,12 @@ static void own_int(const void *arg)
 static const struct l1_test tests[] = {
 	{ "shared", 0, shared, NULL },
 	{ "nmi_unblocked", 0, nmi_unblocked, NULL },
+	{ "pending_dropped", 0, pending_dropped, NULL },
+	{ "nmi_host", VF_NMI | VF_VNMI, nmi_host, NULL },
 	{ "woken", VF_HLT, woken, NULL },
 	{ "high_rip", 0, high_rip, NULL },
 	{ "lists", 0, lists, NULL },
+	{ "list_behind_host", 0, list_behind_host, NULL },
 	{ "efer_shared", VF_EFER, efer_shared, NULL },
 	{ "pat_loaded", VF_PAT, pat_loaded, NULL },
 	{ "exit_control", VF_TRUE, exit_control, NULL },
