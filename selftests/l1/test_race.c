@@ -6,7 +6,7 @@
  */
 #include "l1.h"
 
-#define ROUNDS	1200
+#define ROUNDS	4000
 
 /*
  * One of the two in a pair is at the code's first eight bytes; VMMCALL follows.  The two differ in one byte, since

@@ -19,6 +19,7 @@ VL2_ASM(vd_load, "mov (%rbx), %rax; vmcall");
 VL2_ASM(vd_cr8, "mov %cr8, %rax; mov %rbx, %cr8; vmcall");
 VL2_ASM(vd_int, "int $0x90; vmcall");
 VL2_ASM(vd_exit, "vmcall; vmcall");
+VL2_ASM(vd_cr4, "mov %cr4, %rax; vmcall");
 VL2_ASM(vd_send_nmi, "mov %eax, 0x310(%rbx); movl $0x4400, 0x300(%rbx); 1: pause; jmp 1b");
 
 static u64 cr2(void)
@@ -415,6 +416,45 @@ static void own_int(const void *arg)
 	}
 }
 
+static void twice(struct vl2 *l2, u32 field, u64 bits, u64 (*seen)(const struct vl2 *l2))
+{
+	u64 was = vr(field);
+	u32 n;
+
+	for (n = 0; n < 4 && !t_failed(); n++) {
+		/* A field that is not written for long may no longer be expected to be. */
+		warm_up(l2, vd_cr4, n & 1 ? 2 : 2 * LONG);
+		vw(field, was ^ bits);
+		vw(field, n < 2 ? was : was ^ bits);
+		warm_up(l2, vd_cr4, 1);
+		CHECK_EQ(seen(l2), n < 2 ? was : was ^ bits);
+		CHECK_EQ(vr(field), n < 2 ? was : was ^ bits);
+		vw(field, was);
+		warm_up(l2, vd_cr4, 1);
+		CHECK_EQ(seen(l2), was);
+	}
+}
+
+static u64 seen_rax(const struct vl2 *l2)
+{
+	return l2->rax;
+}
+
+static u64 seen_fs(const struct vl2 *l2)
+{
+	return rdmsr(MSR_FS_BASE);
+}
+
+/* A field is written and written back before the next entry. */
+static void written_back(const void *arg)
+{
+	struct vl2 l2;
+
+	again_init(&l2);
+	twice(&l2, GUEST_CR4, BIT(2), seen_rax);
+	twice(&l2, HOST_FS_BASE, 0x1000, seen_fs);
+}
+
 static const struct l1_test tests[] = {
 	{ "shared", 0, shared, NULL },
 	{ "nmi_unblocked", 0, nmi_unblocked, NULL },
@@ -433,6 +473,7 @@ static const struct l1_test tests[] = {
 	{ "mtf", VF_MTF, ends, NULL },
 	{ "timer", VF_TIMER, ends, (void *)1 },
 	{ "own_int", 0, own_int, NULL },
+	{ "written_back", 0, written_back, NULL },
 };
 
 const struct test_group group_vmx_again_duty = { "vmx_again_duty", tests, ARRAY_SIZE(tests), false };
