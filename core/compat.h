@@ -94,6 +94,13 @@ static inline void compat_emergency_unregister(void (*fn)(void))
 }
 #endif
 
+/* xfer_to_guest_mode_handle_work() lost its vCPU in 6.18. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#define compat_guest_mode_work(vcpu)	xfer_to_guest_mode_handle_work()
+#else
+#define compat_guest_mode_work(vcpu)	xfer_to_guest_mode_handle_work(vcpu)
+#endif
+
 /* The page is shared with the VMM, which may write the byte at any time. */
 static inline bool compat_immediate_exit(const struct kvm_run *run)
 {

@@ -29,6 +29,7 @@
 #include "core/events.h"
 #include "core/exits.h"
 #include "core/guest_debug.h"
+#include "core/host_work.h"
 #include "core/hw_ops.h"
 #include "core/lapic.h"
 #include "core/msr.h"
@@ -197,22 +198,13 @@ static bool task_work_waits(void)
 #endif
 }
 
-/*
- * TIF_NOTIFY_RESUME is set: does this KVM_RUN go back for it?  Each enters once before it does: a tracer
- * or a busy machine leaves task work at every system call, and the guest would never move.
- */
-static bool task_work_due(const struct nestor_vcpu *vcpu)
-{
-	return vcpu->entered && task_work_waits();
-}
-
-static bool entry_work_pending(const struct nestor_vcpu *vcpu)
+static bool entry_work_pending(void)
 {
 	unsigned long work = read_thread_flags() & XFER_TO_GUEST_MODE_WORK;
 
 	if (likely(!work))
 		return false;
-	return work != _TIF_NOTIFY_RESUME || task_work_due(vcpu);
+	return work != _TIF_NOTIFY_RESUME || task_work_waits();
 }
 
 /* L1 must not be led by what L2 taught the branch predictors, whatever ended L2. */
@@ -243,7 +235,7 @@ static bool switch_worlds(struct nestor_vcpu *vcpu)
 	WRITE_ONCE(vcpu->mode, VCPU_IN_GUEST);
 	/* Pairs with vcpu_kick: publish the mode, then look at the requests. */
 	smp_mb();
-	if (unlikely(READ_ONCE(vcpu->requests) || entry_work_pending(vcpu))) {
+	if (unlikely(READ_ONCE(vcpu->requests) || entry_work_pending())) {
 		WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
 		local_irq_enable();
 		return false;
@@ -252,7 +244,6 @@ static bool switch_worlds(struct nestor_vcpu *vcpu)
 		smp_send_reschedule(vcpu->cpu);
 	current->flags |= PF_VCPU;
 	hw->enter(vcpu->run);
-	vcpu->entered = true;
 	/* Before anybody may think that the guest was left (mmu_log_settle). */
 	if (unlikely(vcpu->run->log_nr))
 		take_log(vcpu);
@@ -408,23 +399,21 @@ static enum run_action block(struct nestor_vcpu *vcpu)
 }
 
 /*
- * Between entries: let others run; -EINTR for a signal.  Task work is done on the
- * way to user space: -ERESTARTNOINTR, and the call begins again behind the VMM's back.
+ * Between entries: let others run; -EINTR for a signal.  Task work is done here and not on a way to user mode and
+ * back: Linux 6.12 makes some every 100 ms, and a new KVM_RUN counts as the VMM's turn (mmu_outside).
  */
 static int between_entries(struct nestor_vcpu *vcpu)
 {
-	if (likely(!entry_work_pending(vcpu)))
+	int r;
+
+	if (likely(!entry_work_pending()))
 		return 0;
-	if (need_resched()) {
-		srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
-		cond_resched();
-		vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
-	}
-	if (signal_pending(current)) {
+	srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
+	r = host_work();
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
+	if (r)
 		vcpu->kvm_run->exit_reason = KVM_EXIT_INTR;
-		return -EINTR;
-	}
-	return test_thread_flag(TIF_NOTIFY_RESUME) && task_work_due(vcpu) ? -ERESTARTNOINTR : 0;
+	return r;
 }
 
 /* The VMM's own interrupt controller asked to be told when it may inject. */
@@ -498,7 +487,6 @@ int vcpu_run(struct nestor_vcpu *vcpu)
 		return -EIO;
 	if (unlikely(vcpu->was_set) && vcpu_check_set(vcpu))
 		return -EINVAL;
-	vcpu->entered = false;
 	use_log(vcpu);
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
 	if (!vcpu->vm->lapic_in_kernel && cr8_write(vcpu, kr->cr8 & 0xf)) {

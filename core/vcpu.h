@@ -210,7 +210,6 @@ struct vcpu_stats {
  * @debug_stepped: the instruction that a debugger steps over was emulated
  * @cr8: TPR of L1 without an in-kernel local APIC (cr8_read, cr8_write)
  * @has_run: KVM_RUN was called; CPUID is fixed from then on
- * @entered: this KVM_RUN has entered the guest
  * @was_set: the VMM wrote registers or events, and vcpu_check_set() has not passed since
  */
 struct nestor_vcpu {
@@ -251,7 +250,6 @@ struct nestor_vcpu {
 	bool debug_tf, debug_stepped;
 	u64 cr8;
 	bool has_run;
-	bool entered;
 	bool was_set;
 
 	bool irq_window;	/* leave the guest when it can take an interrupt */

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* KVM_RUN: exits to the VMM, leaving by signal and by flag, memory that comes and goes. */
+#include <linux/keyctl.h>
+#include <linux/perf_event.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "abi.h"
@@ -123,6 +128,69 @@ static void signal_mask(int dev)
 	signal(SIGALRM, on_alarm);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	free(mask);
+	drop_vm(&v);
+}
+
+/* Counts the ioctls of this thread, one that the kernel begins again behind its back as two; -1: cannot. */
+static int ioctl_counter(void)
+{
+	static const char path[] = "/sys/kernel/tracing/events/syscalls/sys_enter_ioctl/id";
+	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr) };
+	FILE *f;
+
+	if (access(path, R_OK))
+		mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL);
+	f = fopen(path, "r");
+	if (!f || fscanf(f, "%llu", &attr.config) != 1)
+		return -1;
+	fclose(f);
+	return syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
+}
+
+/* Gives its parent its own session keyring, which is task work of the parent's; then a signal. */
+static void __attribute__((noreturn)) make_task_work(void)
+{
+	long bad;
+
+	usleep(50000);
+	bad = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 ||
+	      syscall(SYS_keyctl, KEYCTL_SESSION_TO_PARENT) < 0;
+	usleep(50000);
+	kill(getppid(), SIGALRM);
+	_exit(bad);
+}
+
+/* Task work is done between two entries: the call neither ends for it nor begins again. */
+static void task_work(int dev)
+{
+	struct vm v = make_vm(dev, true);
+	int counter = ioctl_counter(), status;
+	long before, after;
+	uint64_t calls = 0;
+	pid_t child;
+
+	load_code(&v, spin_code, sizeof(spin_code));
+	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
+	before = syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0);
+	child = fork();
+	if (!child)
+		make_task_work();
+	ioctl(counter, PERF_EVENT_IOC_RESET, 0);
+	fails(run(&v), EINTR, "task work and then a signal");
+	if (read(counter, &calls, sizeof(calls)) != sizeof(calls))
+		calls = 0;
+	waitpid(child, &status, 0);
+	after = syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0);
+	if (status || counter < 0) {
+		skip("the task work was done", "no keyrings or no tracepoints");
+		skip("in one KVM_RUN", "no keyrings or no tracepoints");
+	} else {
+		ok(after > 0 && after != before, "the task work was done");
+		/* The counter's own reset comes before it counts, its reading is no ioctl. */
+		ok(calls == 1, "in one KVM_RUN");
+		printf("# %lu\n", calls);
+	}
+	close(counter);
 	drop_vm(&v);
 }
 
@@ -274,6 +342,7 @@ int main(int argc, char **argv)
 	mmio(dev);
 	leaving(dev);
 	signal_mask(dev);
+	task_work(dev);
 	broken(dev);
 	readonly(dev);
 	dirty(dev);
