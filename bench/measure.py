@@ -27,29 +27,38 @@ class Setup:
     def name(self):
         return f"{self.host}/{self.module}-{self.kernel}" + ("/stack" if self.stack else "")
 
-    def script(self):
+    def script(self, after=None):
         if self.stack:
             return f"./tsc; lab-demo {self.kernel} {self.kernel} && ./tsc"
         cpus = 4 if self.host == "svm" else 1
-        return ("uname -r | sed 's/^/kernel /'; ./bench-vmm -w 200; "
-                f"./bench-vmm -s {cpus} l1.elf 'bench={self.groups} cpus={cpus}'")
+        image = f"./bench-vmm -s {cpus} l1.elf 'bench={self.groups} cpus={cpus}"
+        if after:
+            return f"{image} after={after}'"
+        return f"uname -r | sed 's/^/kernel /'; ./bench-vmm -w 200; {image}'"
 
-    def command(self):
+    def command(self, after=None):
+        """AFTER: only the rows behind this one."""
         argv = [LAB_RUN, "--host", self.host, "--module", self.module, "--kernel", self.kernel,
                 "--timeout", "1500"]
         if self.host == "svm":
             argv.append("--icount")
         for path in PROGRAMS:
             argv += ["--put", path]
-        return argv + ["--", "sh", "-c", self.script()]
+        return argv + ["--", "sh", "-c", self.script(after)]
 
 
 class Result:
-    """What a setup printed: rows as {name: (instructions, world switches)} for one operation."""
+    """What a setup printed: rows as {name: (instructions, world switches)} for one operation.
+
+    BEGUN is the row that began last; LOST are those that the host did not survive.
+    """
 
     def __init__(self, setup):
         self.setup = setup
         self.rows = {}
+        self.lost = []
+        self.begun = None
+        self.done = False
         self.weights = {}
         self.kernel = None
         self.error = None
@@ -67,6 +76,12 @@ class Result:
                 self._row(words[1], int(words[2]), int(words[3]), switches)
                 if words[1] == "mem/fill-256m.cold" and memory is not None:
                     self.weights["gib"] = memory * 4
+            elif len(words) == 2 and words[0] == "bench-row":
+                self.begun = words[1]
+            elif len(words) == 2 and words[0] == "bench-lost":
+                self.lost.append(words[1])
+            elif words == ["bench", "done"]:
+                self.done = True
             elif len(words) == 3 and words[0] == "weight":
                 self.weights[words[1]] = int(words[2])
             elif len(words) == 2 and words[0] == "kernel":
@@ -75,6 +90,10 @@ class Result:
                 clocks.append(int(words[1]))
         if len(clocks) == 2:
             self.rows["stack"] = (clocks[1] - clocks[0], None)
+
+    def has(self, name):
+        """Has the row NAME, or a part of it, been reported?"""
+        return any(row == name or row.startswith(name + ".") for row in self.rows)
 
     def _row(self, name, ops, total, switches):
         per = switches / ops if switches is not None else None
@@ -110,6 +129,27 @@ def kept(setup, path, mark):
     return result
 
 
+def boots(setup, result, log):
+    """Run it, and what is left in a new boot when a row took the host with it; all that was printed."""
+    text = b""
+    after = None
+    while True:
+        result.begun = None
+        done = subprocess.run(setup.command(after), stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=log, check=False)
+        text += done.stdout
+        result.take(done.stdout.decode(errors="replace"))
+        if not done.returncode:
+            return text
+        after = result.begun
+        if result.done or not after:
+            result.error = f"lab/run ended with status {done.returncode}"
+            return text
+        if not result.has(after):
+            text += f"\nbench-lost {after}\n".encode()
+            result.lost.append(after)
+
+
 def run(setup, path, resume=False):
     mark = fingerprint(setup)
     result = kept(setup, path, mark) if resume else None
@@ -117,14 +157,11 @@ def run(setup, path, resume=False):
         return result
     result = Result(setup)
     with open(path + ".log", "wb") as handle:
-        done = subprocess.run(setup.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=handle, check=False)
-        handle.write(done.stdout)
-    result.take(done.stdout.decode(errors="replace"))
-    if done.returncode:
-        log = os.path.relpath(path + ".log", TOP)
-        result.error = f"lab/run ended with status {done.returncode}, see {log}"
+        text = boots(setup, result, handle)
+        handle.write(text)
+    if result.error:
+        result.error += f", see {os.path.relpath(path + '.log', TOP)}"
         return result
     with open(path + ".out", "wb") as handle:
-        handle.write(mark.encode() + b"\n" + done.stdout)
+        handle.write(mark.encode() + b"\n" + text)
     return result

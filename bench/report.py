@@ -25,6 +25,7 @@ class Report:
             key = (result.setup.module, result.setup.kernel)
             if key in rows:
                 rows[key].rows.update(result.rows)
+                rows[key].lost += result.lost
                 rows[key].error = rows[key].error or result.error
             else:
                 rows[key] = result
@@ -56,10 +57,11 @@ class Report:
         for name, title in ROWS:
             a = ours.rows.get(name) if ours else None
             b = theirs.rows.get(name) if theirs else None
-            if not a and not b:
+            left, right = self._cell(ours, name), self._cell(theirs, name)
+            if left == right == "-":
                 continue
             ratio = f"{a[0] / b[0]:.2f}" if a and b and b[0] else "-"
-            lines.append(f"  {title:46}{self._cell(a):>20}{self._cell(b):>24}{ratio:>8}")
+            lines.append(f"  {title:46}{left:>20}{right:>24}{ratio:>8}")
         for key, title in (("vm", "memory of a VM, KiB"), ("vcpu", "memory of a vCPU, KiB"),
                            ("gib", "memory of the shadow of 1 GiB of L2, KiB")):
             a = ours.weights.get(key) if ours else None
@@ -69,9 +71,10 @@ class Report:
         return lines
 
     @staticmethod
-    def _cell(value):
+    def _cell(result, name):
+        value = result.rows.get(name) if result else None
         if not value:
-            return "-"
+            return "host died" if result and name.split(".")[0] in result.lost else "-"
         text = number(value[0])
         return text if value[1] is None else f"{text} [{value[1]:.1f}]"
 
@@ -111,7 +114,8 @@ class Report:
         for host, results in self.hosts.items():
             for (module, kernel), result in results.items():
                 out["hosts"].setdefault(host, {})[f"{module}-{kernel}"] = {
-                    "kernel": result.kernel, "error": result.error, "memory_kib": result.weights,
+                    "kernel": result.kernel, "error": result.error, "lost": result.lost,
+                    "memory_kib": result.weights,
                     "rows": {name: {"instructions": round(value[0], 1), "world_switches": value[1]}
                              for name, value in result.rows.items()}}
         return out

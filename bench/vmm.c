@@ -156,7 +156,10 @@ static void set_cpuid(int dev, int fd, unsigned int id)
 	vm_ioctl(fd, KVM_SET_CPUID2, (unsigned long)&c, "KVM_SET_CPUID2");
 }
 
-/* As a multiboot loader leaves the machine: flat 32-bit protected mode. */
+/*
+ * As a multiboot loader leaves the machine: flat 32-bit protected mode. TR says what firmware leaves there, a
+ * 32-bit TSS: Bochs refuses to turn on long mode with a 16-bit one, and KVM's AMD-V vCPUs begin with that.
+ */
 static void set_start(int fd, uint32_t entry)
 {
 	struct kvm_regs r = { .rip = entry, .rax = MB_MAGIC, .rbx = MB_INFO, .rflags = 2 };
@@ -171,6 +174,7 @@ static void set_start(int fd, uint32_t entry)
 	s.cs = flat;
 	s.cs.type = 11;
 	s.cs.selector = 8;
+	s.tr.type = 11;
 	s.cr0 |= 1;
 	vm_ioctl(fd, KVM_SET_SREGS, (unsigned long)&s, "KVM_SET_SREGS");
 	vm_ioctl(fd, KVM_SET_REGS, (unsigned long)&r, "KVM_SET_REGS");

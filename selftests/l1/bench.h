@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The image as a benchmark: bench=all, bench=NAME,NAME or bench=GROUP (the part of a
- * name before the '/') on the command line runs rows in place of the tests.  Time is RDTSC, which counts
- * instructions on the deterministic hosts.
+ * name before the '/') on the command line runs rows in place of the tests, with after=NAME only
+ * those behind that one.  Time is RDTSC, which counts instructions on the deterministic hosts.
  */
 #ifndef L1_BENCH_H
 #define L1_BENCH_H

@@ -130,6 +130,8 @@ static void run_row(const struct bench *row)
 	vendor->before();
 	mark = mem_mark();
 	b->ops = ops_of(row);
+	/* Where a run broke off. */
+	say("bench-row %s\n", b->name);
 	if (b->need & ~cpu_features) {
 		say("bench %s not on this CPU\n", b->name);
 		return;
@@ -141,16 +143,23 @@ static void run_row(const struct bench *row)
 
 bool run_benches(void)
 {
-	char buf[8];
+	char buf[8], after[40];
 	u32 i, j;
+	bool on;
 
 	if (!arg_value("bench", buf, sizeof(buf)))
 		return false;
-	for (i = 0; i < ARRAY_SIZE(sets); i++)
-		for (j = 0; j < sets[i]->nr; j++)
-			if ((!sets[i]->vendor || sets[i]->vendor == vendor) &&
-			    selected(sets[i]->rows[j].name))
-				run_row(&sets[i]->rows[j]);
+	/* after=NAME: only what comes behind that row. */
+	on = !arg_value("after", after, sizeof(after));
+	for (i = 0; i < ARRAY_SIZE(sets); i++) {
+		for (j = 0; j < sets[i]->nr; j++) {
+			const struct bench *row = &sets[i]->rows[j];
+
+			if (on && (!sets[i]->vendor || sets[i]->vendor == vendor) && selected(row->name))
+				run_row(row);
+			on = on || !strcmp(row->name, after);
+		}
+	}
 	say("bench done\n");
 	outl(QUIT_PORT, 0);
 	return true;
