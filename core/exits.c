@@ -367,12 +367,13 @@ enum run_action handle_exit(struct nestor_vcpu *vcpu)
 }
 
 /* L0's own handlers that never sleep, or say HANDLE_LATER; of a frontend that does so. */
-enum atomicity { MAY_SLEEP, ATOMIC, NESTED_ATOMIC, MSR_ATOMIC };
+enum atomicity { MAY_SLEEP, ATOMIC, NESTED_ATOMIC, MSR_ATOMIC, IOIO_ATOMIC };
 
 static const u8 atomicity[NR_EXIT_REASONS] = {
 	[EXIT_INTR] = ATOMIC,
 	[EXIT_CPUID] = ATOMIC,
 	[EXIT_MSR] = MSR_ATOMIC,
+	[EXIT_IOIO] = IOIO_ATOMIC,
 	[EXIT_VMRUN] = NESTED_ATOMIC,
 	[EXIT_VMLOAD] = NESTED_ATOMIC,
 	[EXIT_VMSAVE] = NESTED_ATOMIC,
@@ -419,6 +420,8 @@ static enum run_action handle_atomic(struct nestor_vcpu *vcpu, unsigned int reas
 		return nested->atomic ? handle_nested_insn(vcpu) : HANDLE_LATER;
 	case MSR_ATOMIC:
 		return vcpu->run->exit.info1 ? write_msr_atomic(vcpu) : read_msr_atomic(vcpu);
+	case IOIO_ATOMIC:
+		return handle_ioio_atomic(vcpu);
 	case ATOMIC:
 		return reason == EXIT_CPUID ? handle_cpuid(vcpu) : RESUME_GUEST;
 	default:

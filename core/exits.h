@@ -14,6 +14,8 @@ enum run_action handle_exit(struct nestor_vcpu *vcpu);
  */
 enum run_action handle_exit_atomic(struct nestor_vcpu *vcpu);
 enum run_action handle_ioio(struct nestor_vcpu *vcpu);		/* core/pio.c */
+/** handle_ioio_atomic() - as handle_exit_atomic(): what a device in the kernel answers without sleeping */
+enum run_action handle_ioio_atomic(struct nestor_vcpu *vcpu);
 enum run_action handle_cr(struct nestor_vcpu *vcpu);		/* core/exits_cr.c */
 enum run_action handle_dr(struct nestor_vcpu *vcpu);
 enum run_action handle_exception(struct nestor_vcpu *vcpu);	/* core/exits_excp.c */

@@ -193,12 +193,15 @@ int io_bus_read(struct nestor_vcpu *vcpu, enum io_space space, u64 addr, unsigne
 	struct io_table *tab = get_table(vcpu->vm, space);
 	struct io_dev *dev;
 	unsigned int i;
+	int r;
 
 	if (!tab || addr + len < addr)
 		return -EOPNOTSUPP;
-	for_each_dev(i, dev, tab, addr, len)
-		if (!dev->read(dev, vcpu, addr, len, data))
-			return 0;
+	for_each_dev(i, dev, tab, addr, len) {
+		r = dev->read(dev, vcpu, addr, len, data);
+		if (r != -EOPNOTSUPP)
+			return r;
+	}
 	return -EOPNOTSUPP;
 }
 
@@ -209,13 +212,17 @@ int io_bus_write(struct nestor_vcpu *vcpu, enum io_space space, u64 addr, unsign
 	struct io_table *tab = get_table(vm, space);
 	struct io_dev *dev;
 	unsigned int i;
+	int r;
 
 	if (addr + len < addr)
 		return -EOPNOTSUPP;
-	if (tab)
-		for_each_dev(i, dev, tab, addr, len)
-			if (!dev->write(dev, vcpu, addr, len, data))
-				return 0;
+	if (tab) {
+		for_each_dev(i, dev, tab, addr, len) {
+			r = dev->write(dev, vcpu, addr, len, data);
+			if (r != -EOPNOTSUPP)
+				return r;
+		}
+	}
 	return coalesced_write(vm, &vm->bus->coalesced, space, addr, len, data);
 }
 

@@ -13,7 +13,8 @@ enum io_space { IO_PORT, IO_MMIO };
 /**
  * struct io_dev - a device on a bus
  * @addr: first address; @len: length in bytes
- * @read: 0 when it took the access, -EOPNOTSUPP to pass it on
+ * @read: 0 when it took the access, -EOPNOTSUPP to pass it on; -EBUSY, with vcpu->atomic set only,
+ *	when it would have to sleep.  Nothing has changed but for 0.
  * @write: the same
  * @destroy: the VM ends; frees the device
  * @any_len: a write of any length at @addr is taken whatever its data (io_bus_fast_mmio)
@@ -38,7 +39,7 @@ void io_bus_destroy(struct nestor_vm *vm);		/* calls destroy of each device */
 int io_bus_add(struct nestor_vm *vm, enum io_space space, struct io_dev *dev);
 /* io_bus_remove() - on return nobody uses @dev any more; cannot fail; sleeps, vm->srcu not held */
 void io_bus_remove(struct nestor_vm *vm, enum io_space space, struct io_dev *dev);
-/* 0: done in the kernel; -EOPNOTSUPP: the VMM's */
+/* 0: done in the kernel; -EOPNOTSUPP: the VMM's; -EBUSY: nothing was done, ask without vcpu->atomic */
 int io_bus_read(struct nestor_vcpu *vcpu, enum io_space space, u64 addr, unsigned int len, void *data);
 int io_bus_write(struct nestor_vcpu *vcpu, enum io_space space, u64 addr, unsigned int len,
 		 const void *data);

@@ -57,6 +57,28 @@ static enum run_action pio_to_user(struct nestor_vcpu *vcpu, u16 port, unsigned 
 	return EXIT_USER;
 }
 
+/* What the exit tells of a plain access, which ends in the kernel or does nothing: as io_bus_read(). */
+static int pio_in_kernel(struct nestor_vcpu *vcpu, u16 port, unsigned int size, bool in)
+{
+	struct guest_run *run = vcpu->run;
+	u32 data = run->gpr[REG_RAX];
+	int r;
+
+	r = in ? io_bus_read(vcpu, IO_PORT, port, size, &data) :
+		 io_bus_write(vcpu, IO_PORT, port, size, &data);
+	if (r)
+		return r;
+	vcpu->stats.pio_kernel++;
+	if (in)
+		pio_in_value(run, size, &data);
+	return 0;
+}
+
+static bool plain_size(unsigned int size)
+{
+	return size == 1 || size == 2 || size == 4;
+}
+
 enum run_action handle_ioio(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *run = vcpu->run;
@@ -64,21 +86,28 @@ enum run_action handle_ioio(struct nestor_vcpu *vcpu)
 	unsigned int size = (info >> 4) & 7;
 	u16 port = info >> 16;
 	bool in = info & IOIO_IN;
-	u32 data = run->gpr[REG_RAX];
-	int r;
 
 	if (info & IOIO_STR)
 		return emulate_at_rip(vcpu);
 	/* The exit says where the next instruction is, NRIPS or not. */
 	vcpu_advance(vcpu, run->exit.info2 - run->rip);
-	if (size != 1 && size != 2 && size != 4)
+	if (!plain_size(size))
 		return emulation_error(vcpu);
-	r = in ? io_bus_read(vcpu, IO_PORT, port, size, &data) :
-		 io_bus_write(vcpu, IO_PORT, port, size, &data);
-	if (r)
+	if (pio_in_kernel(vcpu, port, size, in))
 		return pio_to_user(vcpu, port, size, in);
-	vcpu->stats.pio_kernel++;
-	if (in)
-		pio_in_value(run, size, &data);
+	return RESUME_GUEST;
+}
+
+enum run_action handle_ioio_atomic(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+	u64 info = run->exit.info1;
+	unsigned int size = (info >> 4) & 7;
+
+	/* What no device takes has changed nothing, and is offered to all of them again. */
+	if ((info & IOIO_STR) || !plain_size(size) ||
+	    pio_in_kernel(vcpu, info >> 16, size, info & IOIO_IN))
+		return HANDLE_LATER;
+	vcpu_advance(vcpu, run->exit.info2 - run->rip);
 	return RESUME_GUEST;
 }

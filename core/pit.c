@@ -276,13 +276,23 @@ static u8 read_count(struct kvm_pit_channel_state *c)
 	}
 }
 
+/* What holds the lock is short, but may be preempted: an access with the CPU loaded does not wait for it. */
+static bool lock_for(struct pit *pit, const struct nestor_vcpu *vcpu)
+{
+	if (vcpu->atomic)
+		return mutex_trylock(&pit->lock);
+	mutex_lock(&pit->lock);
+	return true;
+}
+
 static int pit_write(struct io_dev *dev, struct nestor_vcpu *vcpu, u64 addr, unsigned int len,
 		     const void *data)
 {
 	struct pit *pit = container_of(dev, struct pit, ports);
 	unsigned int i;
 
-	mutex_lock(&pit->lock);
+	if (!lock_for(pit, vcpu))
+		return -EBUSY;
 	for (i = 0; i < len; i++) {
 		u8 val = ((const u8 *)data)[i];
 		unsigned int port = (addr + i) & 3;
@@ -302,7 +312,8 @@ static int pit_read(struct io_dev *dev, struct nestor_vcpu *vcpu, u64 addr, unsi
 	struct pit *pit = container_of(dev, struct pit, ports);
 	unsigned int i;
 
-	mutex_lock(&pit->lock);
+	if (!lock_for(pit, vcpu))
+		return -EBUSY;
 	for (i = 0; i < len; i++) {
 		unsigned int port = (addr + i) & 3;
 
@@ -320,7 +331,8 @@ static int speaker_write(struct io_dev *dev, struct nestor_vcpu *vcpu, u64 addr,
 	struct kvm_pit_channel_state *c = &pit->s.channels[2];
 	u8 val = *(const u8 *)data;
 
-	mutex_lock(&pit->lock);
+	if (!lock_for(pit, vcpu))
+		return -EBUSY;
 	/* A rise of the gate starts these modes afresh. */
 	if (!c->gate && (val & 1) && c->mode && c->mode != 4)
 		c->count_load_time = ktime_get_ns();
@@ -339,7 +351,8 @@ static int speaker_read(struct io_dev *dev, struct nestor_vcpu *vcpu, u64 addr, 
 	struct pit *pit = container_of(dev, struct pit, speaker);
 	struct kvm_pit_channel_state *c = &pit->s.channels[2];
 
-	mutex_lock(&pit->lock);
+	if (!lock_for(pit, vcpu))
+		return -EBUSY;
 	/* Bit 4 follows the memory refresh: it toggles about every 15 us. */
 	*(u8 *)data = (c->gate & 1) | !!(pit->s.flags & KVM_PIT_FLAGS_SPEAKER_DATA_ON) << 1 |
 		      (ktime_get_ns() >> 14 & 1) << 4 | output(c) << 5;

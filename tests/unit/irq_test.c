@@ -596,6 +596,32 @@ static void test_split(void)
 	host_vm_free(vm);
 }
 
+/* With the CPU loaded nobody waits for the timer's lock, and nothing has changed. */
+static void test_pit_busy(struct nestor_vm *vm)
+{
+	struct mutex *lock = &vm->irqchip->pit->lock;
+	struct nestor_vcpu *v = vm->vcpus[0];
+	struct kvm_pit_state2 was, s;
+	u8 val = 0x34;
+
+	outb(vm, 0x43, 0x80);			/* latch channel 2: a read changes something */
+	pit_get(vm, &was);
+	v->atomic = true;
+	lock->x = 1;
+	is(io_bus_read(v, IO_PORT, 0x42, 1, &val), -EBUSY, "pit: no reading while it is busy");
+	is(io_bus_read(v, IO_PORT, 0x61, 1, &val), -EBUSY, "pit: nor of the speaker");
+	is(io_bus_write(v, IO_PORT, 0x43, 1, &val), -EBUSY, "pit: no writing");
+	is(io_bus_write(v, IO_PORT, 0x61, 1, &val), -EBUSY, "pit: nor to the speaker");
+	lock->x = 0;
+	pit_get(vm, &s);
+	is(memcmp(&s, &was, sizeof(s)), 0, "pit: and nothing has changed");
+	is(io_bus_read(v, IO_PORT, 0x42, 1, &val), 0, "pit: which works when it is free");
+	pit_get(vm, &s);
+	is(!memcmp(&s, &was, sizeof(s)), 0, "pit: and changes something");
+	v->atomic = false;
+	is(io_bus_read(v, IO_PORT, 0x42, 1, &val), 0, "pit: as without the CPU loaded");
+}
+
 static void test_pit(void)
 {
 	struct nestor_vm *vm = host_vm(CHIP_FULL, 1);
@@ -650,6 +676,7 @@ static void test_pit(void)
 	is(inb(vm, 0x61) & 0x21, 0x21, "pit: its output rises");
 	outb(vm, 0x43, 0xe8);			/* read back status of channel 2 */
 	is(inb(vm, 0x42) & 0xbf, 0xb0, "pit: status");
+	test_pit_busy(vm);
 
 	is(pit_get(vm, &s), 0, "pit: state");
 	s.channels[1].count = 0x10001;
