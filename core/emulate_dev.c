@@ -120,7 +120,7 @@ static enum run_action finish_pio_emulated(struct nestor_vcpu *vcpu)
 
 	vcpu->completion.finish = NULL;
 	if (m->pio.in)
-		memcpy(m->pio.data, vcpu->pio_data, m->pio.len);
+		memcpy(vcpu->pio_kept, vcpu->pio_data, m->pio.len);
 	m->pio.done = true;
 	return emulate_at_rip(vcpu);
 }
@@ -166,7 +166,7 @@ enum x86_result emu_pio(struct nestor_vcpu *vcpu, u16 port, unsigned int size, u
 	if (m->pio.valid && m->pio.done && m->pio.port == port && m->pio.len == len &&
 	    m->pio.in == in) {
 		if (in)
-			memcpy(buf, m->pio.data, len);
+			memcpy(buf, vcpu->pio_kept, len);
 		return X86_EMUL_OK;
 	}
 	m->pio.valid = true;
@@ -175,16 +175,16 @@ enum x86_result emu_pio(struct nestor_vcpu *vcpu, u16 port, unsigned int size, u
 	m->pio.port = port;
 	m->pio.len = len;
 	if (!in)
-		memcpy(m->pio.data, buf, len);
-	if (pio_in_kernel(vcpu, port, size, m->pio.data, count, in)) {
+		memcpy(vcpu->pio_kept, buf, len);
+	if (pio_in_kernel(vcpu, port, size, vcpu->pio_kept, count, in)) {
 		vcpu->stats.pio_kernel++;
 		m->pio.done = true;
 		if (in)
-			memcpy(buf, m->pio.data, len);
+			memcpy(buf, vcpu->pio_kept, len);
 		return X86_EMUL_OK;
 	}
 	if (!in)
-		memcpy(vcpu->pio_data, m->pio.data, len);
+		memcpy(vcpu->pio_data, vcpu->pio_kept, len);
 	kr->exit_reason = KVM_EXIT_IO;
 	kr->io.direction = in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT;
 	kr->io.size = size;

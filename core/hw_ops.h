@@ -79,8 +79,8 @@ struct hw_problem {
  * @cpu_on: turn the extension on for this CPU; -EBUSY if someone else did, -EACCES if
  *	this CPU's firmware settings forbid it.  Interrupts off.
  * @cpu_off: put this CPU back as cpu_on found it.  Interrupts off; any number of times.
- * @run_alloc: hardware context for a run (run->hw), for run->sys_own and for
- *	run->msrs_own; -ENOMEM
+ * @run_alloc: hardware context for a run (run->hw), and for run->sys_own and run->msrs_own where
+ *	@run uses these and not another's; -ENOMEM
  * @run_free: the reverse; safe after a failed run_alloc
  * @load: this CPU is about to run @run's vCPU: host state done once and not
  *	per entry.  Preemption off.  -EAGAIN: the extension is off on this CPU.

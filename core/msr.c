@@ -149,6 +149,7 @@ void msr_reset(struct nestor_vcpu *vcpu, bool init)
 	if (init)
 		return;
 	memset(m, 0, sizeof(*m));
+	memset(vcpu->mc_banks, 0, MCE_BANKS * 4 * sizeof(u64));
 	/* The local APIC resets its base itself; this one counts without it. */
 	m->apic_base = apic_base;
 	if (!m->apic_base)

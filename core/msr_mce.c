@@ -10,14 +10,14 @@
 
 #define HWCR_MC_STATUS_WR_EN	BIT_ULL(18)
 
-static u64 *bank_reg(struct vcpu_msrs *m, u32 index)
+static u64 *bank_reg(struct nestor_vcpu *vcpu, u32 index)
 {
 	u32 n = index - MSR_IA32_MC0_CTL;
 
-	if (index < MSR_IA32_MC0_CTL || n >= (m->mcg_cap & 0xff) * 4 ||
-	    n >= ARRAY_SIZE(m->mc_banks))
+	if (index < MSR_IA32_MC0_CTL || n >= (vcpu->msr.mcg_cap & 0xff) * 4 ||
+	    n >= MCE_BANKS * 4)
 		return NULL;
-	return &m->mc_banks[n];
+	return &vcpu->mc_banks[n];
 }
 
 int mce_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host)
@@ -38,7 +38,7 @@ int mce_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host)
 		*val = m->mcg_ctl;
 		return 0;
 	}
-	bank = bank_reg(m, index);
+	bank = bank_reg(vcpu, index);
 	if (!bank)
 		return -EINVAL;
 	*val = *bank;
@@ -48,7 +48,7 @@ int mce_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host)
 static int bank_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host)
 {
 	struct vcpu_msrs *m = &vcpu->msr;
-	u64 *bank = bank_reg(m, index);
+	u64 *bank = bank_reg(vcpu, index);
 
 	if (!bank)
 		return -EINVAL;

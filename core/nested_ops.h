@@ -131,7 +131,10 @@ extern const struct nested_ops no_nested_ops;
 
 struct nestor_vcpu;
 
-/** nested_record_verdict() - a nested entry of the VMRUN/VMLAUNCH at @rip failed: ring and tracepoint */
+/**
+ * nested_record_verdict() - a nested entry of the VMRUN/VMLAUNCH at @rip failed: ring and tracepoint
+ * The ring does without it when there is no memory for the ring.
+ */
 void nested_record_verdict(struct nestor_vcpu *vcpu, const struct verdict *v, u64 rip);
 
 /**
@@ -144,14 +147,14 @@ int nested_get_verdicts(struct nestor_vcpu *vcpu, void __user *arg);
 /* struct nested - head of every frontend's per-vCPU state (embed first) */
 struct nested {
 	const struct nested_ops *ops;
-	/* Last failed entries, a ring for NESTOR_GET_VERDICTS; owner: vcpu->lock. */
+	/* Last failed entries, a ring for NESTOR_GET_VERDICTS, there from the first one on; owner: vcpu->lock. */
 	struct verdict_ring {
 		u64 seq;
-		struct {
+		struct verdict_slot {
 			struct verdict v;
 			u64 rip;
 			u64 when_ns;
-		} slot[16];
+		} *slot;
 	} verdicts;
 };
 

@@ -28,11 +28,11 @@ static void pio_in_value(struct guest_run *run, unsigned int size, const void *d
 
 static enum run_action finish_in(struct nestor_vcpu *vcpu)
 {
-	struct vcpu_mmio *m = &vcpu->mmio;
+	u32 data;
 
 	vcpu->completion.finish = NULL;
-	memcpy(m->pio.data, vcpu->pio_data, 4);
-	pio_in_value(vcpu->run, m->pio.len, m->pio.data);
+	memcpy(&data, vcpu->pio_data, sizeof(data));
+	pio_in_value(vcpu->run, vcpu->mmio.pio.len, &data);
 	return RESUME_GUEST;
 }
 

@@ -140,7 +140,9 @@ static int vcpu_alloc(struct nestor_vcpu *vcpu)
 
 	vcpu->kvm_run = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	vcpu->pio_data = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!vcpu->kvm_run || !vcpu->pio_data)
+	vcpu->pio_kept = kzalloc(PIO_MAX, GFP_KERNEL_ACCOUNT);
+	vcpu->mc_banks = kcalloc(MCE_BANKS * 4, sizeof(u64), GFP_KERNEL_ACCOUNT);
+	if (!vcpu->kvm_run || !vcpu->pio_data || !vcpu->pio_kept || !vcpu->mc_banks)
 		return -ENOMEM;
 	r = fpu_alloc(&vcpu->fpu);
 	if (r)
@@ -149,9 +151,6 @@ static int vcpu_alloc(struct nestor_vcpu *vcpu)
 	if (r)
 		return r;
 	r = nested->vcpu_init(vcpu);
-	if (r)
-		return r;
-	r = shadow_create(vcpu);
 	if (r)
 		return r;
 	r = pvclock_vcpu_create(vcpu);
@@ -199,12 +198,16 @@ void vcpu_destroy(struct nestor_vcpu *vcpu)
 	stats_retire(&vcpu->stats);
 	lapic_free(vcpu);
 	shadow_destroy(vcpu);
-	if (vcpu->nested)
+	if (vcpu->nested) {
+		kfree(vcpu->nested->verdicts.slot);
 		nested->vcpu_free(vcpu);
+	}
 	hw->run_free(&vcpu->l1);
 	fpu_free(&vcpu->fpu);
 	cpuid_free(&vcpu->cpuid);
 	pvclock_vcpu_free(vcpu);
+	kfree(vcpu->mc_banks);
+	kfree(vcpu->pio_kept);
 	free_page((unsigned long)vcpu->pio_data);
 	free_page((unsigned long)vcpu->kvm_run);
 	kfree(vcpu);

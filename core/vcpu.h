@@ -98,7 +98,7 @@ struct vcpu_msrs {
 	u64 tsc_aux;
 	u64 spec_ctrl;
 	u64 mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8];
-	u64 mcg_cap, mcg_status, mcg_ctl, mc_banks[32 * 4];
+	u64 mcg_cap, mcg_status, mcg_ctl;
 	u64 smbase, smi_count;
 	u64 hwcr, bios_sign, patch_level;
 	u64 pv_async, pv_steal, pv_eoi, pv_poll;
@@ -121,6 +121,7 @@ struct vcpu_completion {
  */
 #define MMIO_MAX_FRAGMENTS	8
 #define PIO_MAX			1024
+#define MCE_BANKS		32	/* machine-check banks, at most */
 struct vcpu_mmio {
 	struct {
 		u64 gpa;
@@ -134,7 +135,6 @@ struct vcpu_mmio {
 		bool valid, done, in;
 		u16 port;
 		u32 len;
-		u8 data[PIO_MAX];
 	} pio;
 };
 
@@ -186,6 +186,9 @@ struct vcpu_stats {
  * @lock: held by the thread in a vCPU ioctl; owns all that is not said otherwise
  * @kvm_run: page shared with the VMM; hostile: copy before checking
  * @pio_data: second page of the mapping
+ * @pio_kept: data of @mmio.pio, PIO_MAX bytes
+ * @mc_banks: machine-check banks, MCE_BANKS of four registers.  This and @pio_kept are apart, so that
+ *	the whole fits a page
  * @coalesced: third page (KVM_CAP_COALESCED_MMIO ring)
  * @requests: enum vcpu_request bits, atomic, set by anyone
  * @mode: enum vcpu_mode
@@ -219,6 +222,8 @@ struct nestor_vcpu {
 	struct mutex lock;
 	struct kvm_run *kvm_run;
 	void *pio_data;
+	u8 *pio_kept;
+	u64 *mc_banks;
 	void *coalesced;
 
 	unsigned long requests;

@@ -11,18 +11,28 @@
 #include "core/nested_ops.h"
 #include "core/trace.h"
 
-#define RING_SIZE	ARRAY_SIZE(((struct verdict_ring *)0)->slot)
+#define RING_SIZE	NESTOR_MAX_VERDICTS
 
-static_assert(RING_SIZE == NESTOR_MAX_VERDICTS);
+/* The next place in the ring, which is made for the first one; NULL: no memory for it. */
+static struct verdict_slot *next_slot(struct nestor_vcpu *vcpu)
+{
+	gfp_t how = vcpu->atomic ? GFP_ATOMIC | __GFP_ACCOUNT : GFP_KERNEL_ACCOUNT;
+	struct verdict_ring *ring = &vcpu->nested->verdicts;
+
+	if (!ring->slot)
+		ring->slot = kcalloc(RING_SIZE, sizeof(*ring->slot), how | __GFP_NOWARN);
+	return ring->slot ? &ring->slot[ring->seq++ % RING_SIZE] : NULL;
+}
 
 void nested_record_verdict(struct nestor_vcpu *vcpu, const struct verdict *v, u64 rip)
 {
-	struct verdict_ring *ring = &vcpu->nested->verdicts;
-	unsigned int i = ring->seq++ % RING_SIZE;
+	struct verdict_slot *slot = next_slot(vcpu);
 
-	ring->slot[i].v = *v;
-	ring->slot[i].rip = rip;
-	ring->slot[i].when_ns = ktime_get_ns();
+	if (slot) {
+		slot->v = *v;
+		slot->rip = rip;
+		slot->when_ns = ktime_get_ns();
+	}
 	vcpu->stats.nested_failed++;
 	trace_nestor_verdict(vcpu, v, rip);
 }

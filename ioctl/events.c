@@ -257,12 +257,12 @@ static int setup_mce(struct nestor_vcpu *vcpu, void __user *argp)
 	if (copy_from_user(&cap, argp, sizeof(cap)))
 		return -EFAULT;
 	banks = cap & 0xff;
-	if (!banks || banks > NESTOR_MCE_BANKS || (cap & ~(NESTOR_MCE_CAP | 0xff)))
+	if (!banks || banks > MCE_BANKS || (cap & ~(NESTOR_MCE_CAP | 0xff)))
 		return -EINVAL;
 	vcpu->msr.mcg_cap = cap;
 	vcpu->msr.mcg_ctl = cap & MCG_CTL_P ? ~0ull : 0;
 	for (i = 0; i < banks; i++)
-		vcpu->msr.mc_banks[i * 4] = ~0ull;
+		vcpu->mc_banks[i * 4] = ~0ull;
 	return 0;
 }
 
@@ -286,7 +286,7 @@ static int set_mce(struct nestor_vcpu *vcpu, void __user *argp)
 		return -EFAULT;
 	if (e.bank >= (m->mcg_cap & 0xff) || !(e.status & MCI_STATUS_VAL))
 		return -EINVAL;
-	bank = &m->mc_banks[e.bank * 4];
+	bank = &vcpu->mc_banks[e.bank * 4];
 	if (!(e.status & MCI_STATUS_UC)) {
 		/* A corrected error never hides an uncorrected one. */
 		if ((bank[1] & MCI_STATUS_VAL) && (bank[1] & MCI_STATUS_UC))

@@ -24,7 +24,6 @@ struct file_operations;
 /* KVM_CAP_DISABLE_QUIRKS2: the quirks that there are, and that can be turned off */
 #define NESTOR_QUIRKS		KVM_X86_QUIRK_LINT0_REENABLED
 /* Machine-check banks and features of KVM_X86_SETUP_MCE */
-#define NESTOR_MCE_BANKS	32
 #define NESTOR_MCE_CAP		(BIT_ULL(8) | BIT_ULL(24))	/* CTL_P, SER_P */
 
 /**

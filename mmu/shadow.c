@@ -248,9 +248,12 @@ struct shadow_root *shadow_ready(struct nestor_vcpu *vcpu, struct l1_gpa root,
 				 const struct pt_format *fmt, u32 tag)
 {
 	struct mmu_shadow *s = vcpu->shadow;
-	struct shadow_root *sr = s->cur;
 	u64 key = root_key(root, fmt);
+	struct shadow_root *sr;
 
+	if (!s)
+		return NULL;
+	sr = s->cur;
 	/* Nearly always it is the one that was used last. */
 	if (!sr || sr->key != key || sr->tag != tag || !same_format(&sr->fmt, fmt))
 		sr = root_find(s, key, fmt, tag);
@@ -273,10 +276,15 @@ bool shadow_current(struct nestor_vcpu *vcpu, struct shadow_root *sr)
 struct shadow_root *shadow_get(struct nestor_vcpu *vcpu, struct l1_gpa root,
 			       const struct pt_format *fmt, u32 tag, bool *fresh)
 {
-	struct mmu_shadow *s = vcpu->shadow;
 	u64 key = root_key(root, fmt);
-	struct shadow_root *sr = root_find(s, key, fmt, tag);
+	struct shadow_root *sr;
+	struct mmu_shadow *s;
 
+	/* Most processors never have an L2. */
+	if (!vcpu->shadow && shadow_create(vcpu))
+		return NULL;
+	s = vcpu->shadow;
+	sr = root_find(s, key, fmt, tag);
 	*fresh = false;
 	if (!sr)
 		sr = root_adopt(s, key, fmt, tag);
@@ -311,7 +319,7 @@ static void drop_roots(struct nestor_vcpu *vcpu, bool all, u32 tag)
 	int i;
 
 	nested->flush(vcpu);
-	for (i = 0; i < SHADOW_ROOTS; i++)
+	for (i = 0; s && i < SHADOW_ROOTS; i++)
 		if (s->roots[i].top && (all || s->roots[i].tag == tag))
 			root_invalidate(vcpu, &s->roots[i]);
 }
@@ -333,7 +341,7 @@ void shadow_drop_root(struct nestor_vcpu *vcpu, struct l1_gpa root)
 	int i;
 
 	nested->flush(vcpu);
-	for (i = 0; i < SHADOW_ROOTS; i++)
+	for (i = 0; s && i < SHADOW_ROOTS; i++)
 		if (s->roots[i].top && (s->roots[i].key & GENMASK_ULL(51, 12)) == key)
 			root_invalidate(vcpu, &s->roots[i]);
 }
@@ -362,7 +370,7 @@ void shadow_drop_gpa(struct nestor_vcpu *vcpu, u32 tag, struct l2_gpa gpa)
 	int i;
 
 	nested->flush(vcpu);
-	for (i = 0; i < SHADOW_ROOTS && gpa.a >> PAGE_SHIFT < MAX_GFN; i++)
+	for (i = 0; s && i < SHADOW_ROOTS && gpa.a >> PAGE_SHIFT < MAX_GFN; i++)
 		if (s->roots[i].top && s->roots[i].tag == tag)
 			root_drop_gpa(vcpu, &s->roots[i], gpa.a >> PAGE_SHIFT);
 }

@@ -18,8 +18,8 @@
 
 struct shadow_root;
 
-int shadow_create(struct nestor_vcpu *vcpu);	/* vcpu->shadow; -ENOMEM */
-/* Before mmu_vm_destroy(). */
+int shadow_create(struct nestor_vcpu *vcpu);	/* vcpu->shadow; -ENOMEM.  shadow_get() does it when it is needed. */
+/* Before mmu_vm_destroy(); there need be none. */
 void shadow_destroy(struct nestor_vcpu *vcpu);
 
 /*

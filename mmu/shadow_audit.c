@@ -32,12 +32,12 @@ static void bad(struct audit *a, const struct shadow_table *t, unsigned int i, c
 			   t->level, i, what);
 }
 
-static bool in_rmap(struct nestor_mmu_vm *mmu, const struct shadow_slot *slot)
+static bool in_rmap(struct nestor_mmu_vm *mmu, const struct shadow_table *t, unsigned int i)
 {
 	const struct shadow_slot *s;
 
-	hlist_for_each_entry(s, &mmu->rmap[hash_64(slot->gfn, RMAP_BITS)], node)
-		if (s == slot)
+	hlist_for_each_entry(s, &mmu->rmap[hash_64(leaf_gfn(t, i), RMAP_BITS)], node)
+		if (s == &t->slot[i])
 			return true;
 	return false;
 }
@@ -46,7 +46,7 @@ static bool in_rmap(struct nestor_mmu_vm *mmu, const struct shadow_slot *slot)
 static void audit_page(struct audit *a, struct shadow_table *t, unsigned int i,
 		       const struct mem_slot *slot)
 {
-	u64 e = t->spt[i], gfn = t->slot[i].gfn;
+	u64 e = t->spt[i], gfn = leaf_gfn(t, i);
 	struct page *page;
 
 	if (a->mmu->inval_count || current->mm != a->vcpu->vm->mm)
@@ -76,12 +76,12 @@ static void audit_format(struct audit *a, struct shadow_table *t, unsigned int i
 
 static void audit_leaf(struct audit *a, struct shadow_table *t, unsigned int i)
 {
-	u64 e = t->spt[i], gfn = t->slot[i].gfn, pages = level_pages(t->level);
+	u64 e = t->spt[i], gfn = leaf_gfn(t, i), pages = level_pages(t->level);
 	const struct mem_slot *slot = slot_find(a->set, gfn);
 
 	if (slot_table(&t->slot[i]) != t)
 		bad(a, t, i, "slot block names another table");
-	if (!in_rmap(a->mmu, &t->slot[i]))
+	if (!in_rmap(a->mmu, t, i))
 		bad(a, t, i, "leaf is not in the reverse map");
 	if (gfn & (pages - 1) || sl_pfn(e) & (pages - 1))
 		bad(a, t, i, "leaf is not aligned");
@@ -194,6 +194,8 @@ int shadow_audit(struct nestor_vcpu *vcpu)
 	unsigned int tables = 0;
 	int i;
 
+	if (!s)
+		return 0;
 	spin_lock(&a.mmu->lock);
 	a.set = slots_get(a.mmu);
 	for (i = 0; i < SHADOW_ROOTS; i++) {

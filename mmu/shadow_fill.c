@@ -65,8 +65,7 @@ static void leaf_install(struct nestor_vcpu *vcpu, struct shadow_table *t, unsig
 			*flush = true;
 		entry_clear(vcpu, t, i, gone);
 	}
-	leaf_set(mmu, t, i, gfn, e);
-	WRITE_ONCE(t->l1e[i], l1e);
+	leaf_set(mmu, t, i, gfn, e, l1e);
 }
 
 /* The window of pages around @page: how many, and aligned by that */
@@ -201,8 +200,7 @@ static void fill_one(struct shadow_fill *f, struct shadow_table *t, unsigned int
 		like->leaf = sl_make_leaf(fmt, 0, t->level, like->w.readable, writable, like->w.exec);
 		like->writable = writable;
 	}
-	leaf_set(f->vcpu->vm->mmu, t, i, m.gfn, like->leaf | m.pfn << PAGE_SHIFT);
-	WRITE_ONCE(t->l1e[i], like->l1e);
+	leaf_set(f->vcpu->vm->mmu, t, i, m.gfn, like->leaf | m.pfn << PAGE_SHIFT, like->l1e);
 }
 
 /* Neighbours that have entries of L1 of their own, from entry @first on. */

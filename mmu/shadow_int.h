@@ -20,7 +20,7 @@
 
 #ifndef SHADOW_TABLES	/* unit tests make them few */
 #define SHADOW_ROOTS		32
-/* Tables a vCPU may have: 2048 map 4 GiB of 4K pages and cost 40 MiB. */
+/* Tables a vCPU may have: 2048 map 4 GiB of 4K pages and cost 32 MiB. */
 #define SHADOW_TABLES		2048
 #endif
 #ifndef SHADOW_OPEN
@@ -35,29 +35,30 @@ struct shadow_table;
 
 /**
  * struct shadow_slot - what belongs to one entry of a shadow table
- * @node: in the reverse map, for a leaf
- * @gfn: leaf: L1 frame it maps, aligned to its size
+ * @node: leaf: in the reverse map
  * @child: not a leaf: the table
  */
 struct shadow_slot {
-	struct hlist_node node;
 	union {
-		u64 gfn;
+		struct hlist_node node;
 		struct shadow_table *child;
 	};
 };
 
 /**
- * struct shadow_block - the slots of a table, and what they were made of
+ * struct shadow_block - the entries of a table, and what belongs to them
  * @slot: a slot an entry
- * @l1e: L1's entry it was made of, as it was then; 0 below a leaf of L1, and where nothing
- *	is mapped.  Apart from the slots, because it is compared as a page
+ * @l1e: L1's entry it was made of, as it was then; 0 where nothing is mapped.  Apart from the slots, because
+ *	it is compared as a page.  In a table that mirrors none of L1's there is no such entry: 0 for
+ *	a child, and for a leaf the frame of L1 that it maps
+ * @spt: the page the CPU reads
  *
  * Naturally aligned; page->private of its first page is the table.
  */
 struct shadow_block {
 	struct shadow_slot slot[PT_ENTRIES];
 	u64 l1e[PT_ENTRIES];
+	u64 spt[PT_ENTRIES];
 };
 
 #define BLOCK_ORDER	2
@@ -78,9 +79,7 @@ static_assert(sizeof(struct shadow_block) == PAGE_SIZE << BLOCK_ORDER);
  * @level: 1 to ROOT_LEVEL
  * @nr_leaves: leaves in this page
  * @nr_on: children that the CPU can reach from this page
- * @spt: the page the CPU reads
- * @slot: PT_ENTRIES slots, part of a shadow_block
- * @l1e: the same block's
+ * @spt, @slot, @l1e: of its shadow_block
  * @l1_table: L1-physical address of the table of L1 it mirrors entry by entry, or
  *	NO_TABLE: all of it lies below one leaf of L1, or formats do not match
  * @watched: nobody writes to that table unnoticed.  This and the rest: see watch.c
@@ -180,7 +179,9 @@ int spare_fill(struct mmu_shadow *s, unsigned int nr);
 struct shadow_table *spare_take(struct mmu_shadow *s);
 void spare_drop(struct mmu_shadow *s);
 /* Under mmu->lock: */
-void leaf_set(struct nestor_mmu_vm *mmu, struct shadow_table *t, unsigned int i, u64 gfn, u64 e);
+/* leaf_set() - map L1's frame @gfn by @e, made of L1's entry @l1e, which leads there; 0 in a table that mirrors none */
+void leaf_set(struct nestor_mmu_vm *mmu, struct shadow_table *t, unsigned int i, u64 gfn, u64 e,
+	      u64 l1e);
 void leaf_clear(struct nestor_mmu_vm *mmu, struct shadow_table *t, unsigned int i);
 struct shadow_table *child_add(struct nestor_vcpu *vcpu, struct shadow_table *t, unsigned int i);
 /* entry_clear() - a leaf, or a child with all below it (moved to @gone) */
@@ -266,7 +267,8 @@ void fill_page(struct shadow_fill *f, struct host_map *m);
 
 /* shadow_rmap.c */
 int rmap_init(struct nestor_mmu_vm *mmu);
-void rmap_add(struct nestor_mmu_vm *mmu, struct shadow_table *t, struct shadow_slot *slot);
+/* rmap_add() - @slot of @t maps @gfn */
+void rmap_add(struct nestor_mmu_vm *mmu, struct shadow_table *t, struct shadow_slot *slot, u64 gfn);
 void rmap_del(struct nestor_mmu_vm *mmu, struct shadow_table *t, struct shadow_slot *slot);
 
 static inline struct shadow_table *slot_table(const struct shadow_slot *slot)
@@ -274,6 +276,16 @@ static inline struct shadow_table *slot_table(const struct shadow_slot *slot)
 	unsigned long block = (unsigned long)slot & ~((PAGE_SIZE << BLOCK_ORDER) - 1);
 
 	return (struct shadow_table *)page_private(virt_to_page((void *)block));
+}
+
+/* leaf_gfn() - the frame of L1 that leaf @i maps, aligned to its size; the table's owner, or mmu->lock */
+static inline u64 leaf_gfn(const struct shadow_table *t, unsigned int i)
+{
+	u64 of = READ_ONCE(t->l1e[i]);
+
+	if (t->l1_table == NO_TABLE)
+		return of;
+	return (of & GENMASK_ULL(51, 12)) >> PAGE_SHIFT & ~(level_pages(t->level) - 1);
 }
 
 static inline bool shadow_is_leaf(const struct sl_format *f, const struct shadow_table *t,

@@ -41,10 +41,10 @@ static struct hlist_head *rmap_head(struct nestor_mmu_vm *mmu, u64 gfn)
 	return &mmu->rmap[hash_64(gfn, RMAP_BITS)];
 }
 
-void rmap_add(struct nestor_mmu_vm *mmu, struct shadow_table *t, struct shadow_slot *slot)
+void rmap_add(struct nestor_mmu_vm *mmu, struct shadow_table *t, struct shadow_slot *slot, u64 gfn)
 {
 	lockdep_assert_held(&mmu->lock);
-	hlist_add_head(&slot->node, rmap_head(mmu, slot->gfn));
+	hlist_add_head(&slot->node, rmap_head(mmu, gfn));
 	mmu->nr_leaves[t->level]++;
 }
 
@@ -85,7 +85,7 @@ static bool rmap_frame(struct nestor_mmu_vm *mmu, u64 gfn, int level, enum leaf_
 	hlist_for_each_entry_safe(slot, next, rmap_head(mmu, gfn), node) {
 		struct shadow_table *t = slot_table(slot);
 
-		if (slot->gfn == gfn && t->level == level)
+		if (t->level == level && leaf_gfn(t, slot - t->slot) == gfn)
 			hit |= leaf_do(mmu, t, slot, op);
 	}
 	return hit;
@@ -115,11 +115,10 @@ static bool rmap_scan(struct nestor_mmu_vm *mmu, u64 start, u64 end, enum leaf_o
 		u64 pages = level_pages(t->level);
 
 		for (i = 0; t->nr_leaves && i < PT_ENTRIES; i++) {
-			struct shadow_slot *slot = &t->slot[i];
+			u64 gfn = leaf_gfn(t, i);
 
-			if (shadow_is_leaf(mmu->fmt, t, i) && slot->gfn < end &&
-			    start < slot->gfn + pages)
-				hit |= leaf_do(mmu, t, slot, op);
+			if (shadow_is_leaf(mmu->fmt, t, i) && gfn < end && start < gfn + pages)
+				hit |= leaf_do(mmu, t, &t->slot[i], op);
 		}
 	}
 	return hit;

@@ -183,6 +183,12 @@ static void refresh_ahead(struct nestor_vcpu *vcpu, struct shadow_table *t, unsi
 			child_on(vcpu, t, i + 1 + n, l1e[n]);
 }
 
+/* What leaf @i of @t was made of, as l1e_at() says it. */
+static u64 made_of(const struct shadow_table *t, unsigned int i)
+{
+	return t->l1_table == NO_TABLE ? 0 : t->l1e[i];
+}
+
 static bool leaf_allows(const struct sl_format *f, u64 e, u64 access)
 {
 	if (access & ACC_FETCH)
@@ -229,7 +235,7 @@ bool shadow_has(struct nestor_vcpu *vcpu, struct shadow_root *sr, u64 gfn, u64 a
 			return false;
 	}
 	return shadow_is_leaf(vcpu->vm->mmu->fmt, t, i) &&
-	       l1e_same(sr, t->l1e[i], l1e_at(sr, walk, t->level)) &&
+	       l1e_same(sr, made_of(t, i), l1e_at(sr, walk, t->level)) &&
 	       leaf_allows(vcpu->vm->mmu->fmt, READ_ONCE(t->spt[i]), access);
 }
 

@@ -15,11 +15,8 @@
 
 static void shadow_table_free(struct shadow_table *t)
 {
-	free_page((unsigned long)t->spt);
-	if (t->slot) {
-		set_page_private(virt_to_page(t->slot), 0);
-		free_pages((unsigned long)t->slot, BLOCK_ORDER);
-	}
+	set_page_private(virt_to_page(t->slot), 0);
+	free_pages((unsigned long)t->slot, BLOCK_ORDER);
 	kfree(t);
 }
 
@@ -30,16 +27,14 @@ static struct shadow_table *shadow_table_alloc(void)
 
 	if (!t)
 		return NULL;
-	t->spt = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	block = (void *)__get_free_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO, BLOCK_ORDER);
-	if (block) {
-		t->slot = block->slot;
-		t->l1e = block->l1e;
-	}
-	if (!t->spt || !block) {
-		shadow_table_free(t);
+	if (!block) {
+		kfree(t);
 		return NULL;
 	}
+	t->slot = block->slot;
+	t->l1e = block->l1e;
+	t->spt = block->spt;
 	set_page_private(virt_to_page(block), (unsigned long)t);
 	return t;
 }
@@ -82,11 +77,12 @@ void spare_drop(struct mmu_shadow *s)
 	s->nr_spare = 0;
 }
 
-void leaf_set(struct nestor_mmu_vm *mmu, struct shadow_table *t, unsigned int i, u64 gfn, u64 e)
+void leaf_set(struct nestor_mmu_vm *mmu, struct shadow_table *t, unsigned int i, u64 gfn, u64 e,
+	      u64 l1e)
 {
 	lockdep_assert_held(&mmu->lock);
-	t->slot[i].gfn = gfn;
-	rmap_add(mmu, t, &t->slot[i]);
+	WRITE_ONCE(t->l1e[i], t->l1_table == NO_TABLE ? gfn : l1e);
+	rmap_add(mmu, t, &t->slot[i], gfn);
 	t->nr_leaves++;
 	WRITE_ONCE(t->spt[i], e);
 }
@@ -97,7 +93,6 @@ void leaf_clear(struct nestor_mmu_vm *mmu, struct shadow_table *t, unsigned int 
 	xchg(&t->spt[i], 0);
 	mmu->unmap_seq++;
 	rmap_del(mmu, t, &t->slot[i]);
-	t->slot[i].gfn = 0;
 	WRITE_ONCE(t->l1e[i], 0);
 	t->nr_leaves--;
 }

@@ -370,6 +370,12 @@ static enum nested_result enter_long(struct nestor_vcpu *vcpu, const struct gmem
 	enum nested_result r;
 	struct l0_policy l0;
 
+	if (unlikely(!n->l2.hw)) {
+		if (vcpu->atomic)
+			return NESTED_LATER;
+		if (nsvm_l2_alloc(vcpu))
+			return NESTED_NOMEM;
+	}
 	switch (nsvm_snapshot(vcpu, w, gpa)) {
 	case 0:
 		break;

@@ -22,25 +22,25 @@ static void forget(struct nsvm *n)
 static int nsvm_vcpu_init(struct nestor_vcpu *vcpu)
 {
 	struct nsvm *n = kvzalloc(sizeof(*n), GFP_KERNEL_ACCOUNT);
-	int r;
 
 	if (!n)
 		return -ENOMEM;
 	n->head.ops = &nsvm_ops;
 	n->l2.vcpu = vcpu;
-	n->l2.sys = &n->l2.sys_own;
-	n->l2.msrs = &n->l2.msrs_own;
+	n->l2.sys = vcpu->l1.sys;
+	n->l2.msrs = vcpu->l1.msrs;
 	n->l2.root = mmu_root(vcpu->vm);
 	n->l2.ctl_dirty = CTL_ALL;
 	forget(n);
-	/* Before the first failure: vcpu_free() then sees all that there is. */
 	vcpu->nested = &n->head;
-	r = hw->run_alloc(&n->l2);
-	if (r)
-		return r;
-	n->l2.sys = vcpu->l1.sys;
-	n->l2.msrs = vcpu->l1.msrs;
 	return 0;
+}
+
+int nsvm_l2_alloc(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *l2 = &nsvm_of(vcpu)->l2;
+
+	return l2->hw ? 0 : hw->run_alloc(l2);
 }
 
 static void nsvm_vcpu_free(struct nestor_vcpu *vcpu)

@@ -31,7 +31,7 @@ struct parked_l1 {
 /**
  * struct nsvm - AMD-V of one virtual processor
  * @head: what core knows
- * @l2: L2's run; shares L1's guest_sys and guest_msrs
+ * @l2: L2's run; shares L1's guest_sys and guest_msrs.  Its hardware context is made for the first VMRUN
  * @snap: the vmcb12 that L2 was entered with
  * @merged: where merge builds; only the fields that it fills mean anything
  * @fmt: format of L1's nested page table, from L1's mode at VMRUN
@@ -98,6 +98,9 @@ static inline struct nsvm *nsvm_of(struct nestor_vcpu *vcpu)
 {
 	return container_of(vcpu->nested, struct nsvm, head);
 }
+
+/* nsvm_l2_alloc() - what the backend needs for L2, which most processors never have: 0, or -ENOMEM; sleeps (frontend.c) */
+int nsvm_l2_alloc(struct nestor_vcpu *vcpu);
 
 /* The window for the page at @gpa, which it may or may not hold yet. */
 static inline struct gmem_window *nsvm_window(struct nsvm *n, u64 gpa)

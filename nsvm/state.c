@@ -265,11 +265,13 @@ static int check_l2(struct nestor_vcpu *vcpu, const struct kvm_nested_state *s, 
 	return l1_possible(snap, &r->l1, &env) ? 0 : -EINVAL;
 }
 
-/* Have the shadow there before anything changes. */
-static int prepare_root(struct nestor_vcpu *vcpu, struct restore *r)
+/* Have L2's hardware context and its shadow there before anything changes. */
+static int prepare_l2(struct nestor_vcpu *vcpu, struct restore *r)
 {
 	bool fresh;
 
+	if (nsvm_l2_alloc(vcpu))
+		return -ENOMEM;
 	if (!(r->snap.ctl.np_ctl & NP_ENABLE))
 		return 0;
 	nsvm_pt_format_of(vcpu, r->l1.efer, r->l1.cr4, &r->fmt, r->snap.ctl.ncr3, &r->root);
@@ -313,7 +315,7 @@ static int set_l2(struct nestor_vcpu *vcpu, const struct kvm_nested_state *s)
 		return -ENOMEM;
 	ret = check_l2(vcpu, s, r);
 	if (!ret)
-		ret = prepare_root(vcpu, r);
+		ret = prepare_l2(vcpu, r);
 	if (!ret)
 		restore_l2(vcpu, r);
 	kvfree(r);

@@ -34,8 +34,10 @@
 
 int nvmx_apic_init(struct nvmx_apic *a)
 {
-	a->page = (u8 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	a->was = kzalloc(VAPIC_SIZE, GFP_KERNEL_ACCOUNT);
+	if (!a->page)
+		a->page = (u8 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!a->was)
+		a->was = kzalloc(VAPIC_SIZE, GFP_KERNEL_ACCOUNT);
 	return a->page && a->was ? 0 : -ENOMEM;
 }
 

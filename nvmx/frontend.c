@@ -9,14 +9,14 @@
 static int nvmx_vcpu_init(struct nestor_vcpu *vcpu)
 {
 	struct nvmx *n = kvzalloc(sizeof(*n), GFP_KERNEL_ACCOUNT);
-	int r;
 
 	if (!n)
 		return -ENOMEM;
 	n->head.ops = &nvmx_ops;
 	n->l2.vcpu = vcpu;
 	n->l2.sys = &n->l2.sys_own;
-	n->l2.msrs = &n->l2.msrs_own;
+	/* No entry or exit of VT-x switches these. */
+	n->l2.msrs = vcpu->l1.msrs;
 	n->l2.root = mmu_root(vcpu->vm);
 	n->l2.ctl_dirty = CTL_ALL;
 	n->current_ptr = NO_VMCS;
@@ -26,17 +26,16 @@ static int nvmx_vcpu_init(struct nestor_vcpu *vcpu)
 	vcpu->nested = &n->head;
 	n->vmcs12 = kzalloc(sizeof(*n->vmcs12), GFP_KERNEL_ACCOUNT);
 	n->incoming = kzalloc(sizeof(*n->incoming), GFP_KERNEL_ACCOUNT);
-	if (!n->vmcs12 || !n->incoming)
-		return -ENOMEM;
-	r = nvmx_apic_init(&n->apic);
-	if (r)
-		return r;
-	r = hw->run_alloc(&n->l2);
-	if (r)
-		return r;
-	/* No entry or exit of VT-x switches these. */
-	n->l2.msrs = vcpu->l1.msrs;
-	return 0;
+	return n->vmcs12 && n->incoming ? 0 : -ENOMEM;
+}
+
+int nvmx_l2_alloc(struct nestor_vcpu *vcpu)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+
+	if (n->l2.hw)
+		return 0;
+	return nvmx_apic_init(&n->apic) ?: hw->run_alloc(&n->l2);
 }
 
 /* What was current is lost with the processor, as with any. */

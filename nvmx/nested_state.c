@@ -353,6 +353,8 @@ int nvmx_set_state(struct nestor_vcpu *vcpu, const struct kvm_nested_state *s)
 
 	if (ret)
 		return ret;
+	if (s->hdr.vmx.vmxon_pa != NO_ADDRESS && nvmx_l2_alloc(vcpu))
+		return -ENOMEM;
 	forget(vcpu);
 	if (s->hdr.vmx.vmxon_pa != NO_ADDRESS) {
 		restore_root(vcpu, &r);

@@ -153,7 +153,8 @@ struct nvmx_quick {
 /**
  * struct nvmx - VT-x of one virtual processor
  * @head: what core knows
- * @l2: L2's run; shares L1's guest_msrs, has its own guest_sys
+ * @l2: L2's run; shares L1's guest_msrs, has its own guest_sys.  Its hardware context, and the pages of
+ *	@apic, are there from the first VMXON on
  * @vmcs12: kernel copy of the current VMCS, contents meaningless while @current_ptr is NO_VMCS
  * @incoming: where VMPTRLD copies a region before it is believed
  * @vmxon: in VMX operation
@@ -227,6 +228,12 @@ static inline struct nvmx *nvmx_of(struct nestor_vcpu *vcpu)
 {
 	return container_of(vcpu->nested, struct nvmx, head);
 }
+
+/**
+ * nvmx_l2_alloc() - what L2 needs of memory, which most processors never have: before VMX operation begins
+ * Return: 0 or -ENOMEM; sleeps (frontend.c)
+ */
+int nvmx_l2_alloc(struct nestor_vcpu *vcpu);
 
 /* insn.c: instructions of L1 (and, reflected or not, of L2) */
 enum nested_result nvmx_insn(struct nestor_vcpu *vcpu);

@@ -82,6 +82,8 @@ enum nested_result nvmx_do_vmxon(struct nestor_vcpu *vcpu)
 		revision = ~0u;
 	if (revision != VMCS12_REVISION)
 		return nvmx_refuse(vcpu, FAIL_vmxon_revision, 0, revision, VMCS12_REVISION);
+	if (nvmx_l2_alloc(vcpu))
+		return NESTED_NOMEM;
 	nvmx_root_on(vcpu, gpa);
 	nvmx_shadow_setup(vcpu);
 	return nvmx_succeed(vcpu);

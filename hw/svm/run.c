@@ -78,7 +78,7 @@ int svm_run_alloc(struct guest_run *run)
 	if (pgtable_l5_enabled())
 		ctx->top = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!ctx->vmcb || !ctx->msrpm || (pgtable_l5_enabled() && !ctx->top) ||
-	    svm_sys_alloc(run)) {
+	    (run->sys == &run->sys_own && svm_sys_alloc(run))) {
 		svm_run_free(run);
 		return -ENOMEM;
 	}

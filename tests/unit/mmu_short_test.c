@@ -268,7 +268,7 @@ static void test_faults(void)
 	setup();
 	leaf(0, 0, DATA_GFN);
 	starve("a root", get_root, -ENOMEM, 3);
-	starve("a fault of L2", l2_fault, SHADOW_NOMEM, 5);
+	starve("a fault of L2", l2_fault, SHADOW_NOMEM, 4);
 	tap_ok(may_write(0, 0), "%s: and the page is there", mf->pt.name);
 	starve("a fault of L1", l1_fault, MMU_NOMEM, 3);
 	tap_ok(hw_walk(mmu_root(&vm), DATA_GFN, WR, &pfn, &rights) && host_frame_owner(pfn) == DATA_GFN,
