@@ -105,16 +105,26 @@ static long create_vm(void)
 
 static long create_shadow(void)
 {
+	const struct l1_gpa at = l1_gpa(table_gfn(0, 4, 0) << 12);
 	struct nestor_vcpu v = { .vm = &vm, .mem = vm.mmu };
-	int err = shadow_create(&v);
+	struct shadow_root *sr;
+	bool fresh;
 
-	if (err) {
-		/* Whoever tears the vCPU down need not know. */
-		shadow_destroy(&v);
-		return v.shadow ? 1 : err;
-	}
+	/* Without a shadow none is ready, there is nothing to drop, and nothing is wrong. */
+	if (shadow_ready(&v, at, &mf->pt, 0) || shadow_current(&v, NULL))
+		return 1;
+	shadow_drop_all(&v);
+	shadow_drop_tag(&v, 0);
+	shadow_drop_root(&v, at);
+	shadow_drop_gpa(&v, 0, l2_gpa(0));
+	if (v.shadow || shadow_audit(&v))
+		return 1;
+	sr = shadow_get(&v, at, &mf->pt, 0, &fresh);
+	/* Whoever tears the vCPU down need not know what became of it. */
 	shadow_destroy(&v);
-	return 0;
+	if (v.shadow)
+		return 1;
+	return sr ? 0 : -ENOMEM;
 }
 
 static long slot_logged(void)
@@ -174,7 +184,7 @@ static void test_slots(void)
 	host_register_error = -EINTR;
 	tap_ok(create_vm() == -EINTR && !other.mmu, "%s: nor is a VM without the notifier", mf->pt.name);
 	host_register_error = 0;
-	starve("shadow tables", create_shadow, -ENOMEM, 1);
+	starve("shadow tables", create_shadow, -ENOMEM, 4);
 	starve("a logged slot", slot_logged, -ENOMEM, 2);
 	starve("the end of its log", slot_plain, -ENOMEM, 1);
 	starve("the beginning of it", slot_logged, -ENOMEM, 2);
