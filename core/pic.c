@@ -323,12 +323,21 @@ static int pic_read(struct io_dev *dev, struct nestor_vcpu *vcpu, u64 addr, unsi
 {
 	struct pic *pic = vcpu->vm->irqchip->pic;
 	unsigned long flags;
+	bool polled = false;
 	unsigned int i;
 
 	raw_spin_lock_irqsave(&pic->lock, flags);
-	for (i = 0; i < len; i++)
-		((u8 *)data)[i] = read_port(pic, port_chip(pic, addr), addr + i);
-	pic_unlock(pic, flags, true);
+	for (i = 0; i < len; i++) {
+		struct kvm_pic_state *c = port_chip(pic, addr);
+
+		polled |= c->poll;
+		((u8 *)data)[i] = read_port(pic, c, addr + i);
+	}
+	/* No other read changes anything. */
+	if (polled)
+		pic_unlock(pic, flags, true);
+	else
+		raw_spin_unlock_irqrestore(&pic->lock, flags);
 	return 0;
 }
 
