@@ -211,7 +211,7 @@ bool nvmx_shadow_wrote(struct nestor_vcpu *vcpu, enum vmcs12_index i, u64 val)
 
 	if (!s->on || !slot_of[i] || !(s->have & BIT_ULL(slot)))
 		return true;
-	val &= vmcs12_mask(i);
+	/* What the field is too narrow for is lost there, and the next pull sees it. */
 	if (hw->fields_write(&vcpu->l1, &slots[slot].enc, &val, 1))
 		return false;
 	s->val[slot] = val;
