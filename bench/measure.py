@@ -9,7 +9,8 @@ import subprocess
 BENCH = os.path.dirname(os.path.realpath(__file__))
 TOP = os.path.dirname(BENCH)
 LAB_RUN = os.path.join(TOP, "lab", "run")
-PROGRAMS = [os.path.join(BENCH, "build", "bench-vmm"), os.path.join(BENCH, "build", "tsc"),
+CLOCK = os.path.join(BENCH, "build", "tsc")
+PROGRAMS = [os.path.join(BENCH, "build", "bench-vmm"),
             os.path.join(TOP, "selftests", "l1", "build", "l1.elf")]
 
 
@@ -36,13 +37,17 @@ class Setup:
             return f"{image} after={after}'"
         return f"uname -r | sed 's/^/kernel /'; ./bench-vmm -w 200; {image}'"
 
+    def programs(self):
+        """The stack has programs of its own, Debian's, and needs but the clock."""
+        return [CLOCK] if self.stack else PROGRAMS
+
     def command(self, after=None):
         """AFTER: only the rows behind this one."""
         argv = [LAB_RUN, "--host", self.host, "--module", self.module, "--kernel", self.kernel,
-                "--timeout", "1500"]
+                "--timeout", "3000"]
         if self.host == "svm":
             argv.append("--icount")
-        for path in PROGRAMS:
+        for path in self.programs():
             argv += ["--put", path]
         return argv + ["--", "sh", "-c", self.script(after)]
 
@@ -64,7 +69,7 @@ class Result:
         self.error = None
 
     def take(self, text):
-        switches = memory = None
+        switches = memory = exits = None
         clocks = []
         for line in text.splitlines():
             words = line.split()
@@ -86,10 +91,20 @@ class Result:
                 self.weights[words[1]] = int(words[2])
             elif len(words) == 2 and words[0] == "kernel":
                 self.kernel = words[1]
+            elif len(words) == 3 and words[:2] == ["stat", "exits"]:
+                exits = int(words[2])
             elif len(words) == 2 and words[0] == "tsc":
                 clocks.append(int(words[1]))
         if len(clocks) == 2:
-            self.rows["stack"] = (clocks[1] - clocks[0], None)
+            self.rows["stack"] = (clocks[1] - clocks[0], exits)
+
+    def add(self, other):
+        """What another run of the same hypervisor on the same host and kernel found."""
+        self.rows.update(other.rows)
+        self.weights.update(other.weights)
+        self.lost += other.lost
+        self.kernel = self.kernel or other.kernel
+        self.error = self.error or other.error
 
     def has(self, name):
         """Has the row NAME, or a part of it, been reported?"""
@@ -103,7 +118,7 @@ class Result:
 def fingerprint(setup):
     """Of all that a result comes from and that may change here."""
     sums = hashlib.sha256(json.dumps(setup.command()).encode())
-    files = list(PROGRAMS)
+    files = setup.programs()[:]
     if setup.module == "nestor":
         files.append(os.path.join(TOP, "build", setup.kernel, "nestor.ko"))
     for path in files:

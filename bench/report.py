@@ -24,9 +24,7 @@ class Report:
             rows = self.hosts.setdefault(result.setup.host, {})
             key = (result.setup.module, result.setup.kernel)
             if key in rows:
-                rows[key].rows.update(result.rows)
-                rows[key].lost += result.lost
-                rows[key].error = rows[key].error or result.error
+                rows[key].add(result)
             else:
                 rows[key] = result
 
@@ -76,7 +74,7 @@ class Report:
         if not value:
             return "host died" if result and name.split(".")[0] in result.lost else "-"
         text = number(value[0])
-        return text if value[1] is None else f"{text} [{value[1]:.1f}]"
+        return text if value[1] is None else f"{text} [{value[1]:,.1f}]"
 
     def targets(self):
         lines = ["", "targets (Linux 6.1):"]
