@@ -48,7 +48,7 @@ class Report:
         theirs = self.hosts[host].get(("kvm", kernel))
         release = next((r.kernel for r in (ours, theirs) if r and r.kernel), kernel)
         lines = ["", f"{host}, Linux {release}",
-                 f"  {'':46}{'nestor':>20}{'stock KVM':>24}{'ratio':>8}"]
+                 f"  {'':46}{'nestor':>26}{'stock KVM':>26}{'ratio':>8}"]
         for result in (ours, theirs):
             if result and result.error:
                 lines.append(f"  {result.setup.name}: {result.error}")
@@ -59,13 +59,13 @@ class Report:
             if left == right == "-":
                 continue
             ratio = f"{a[0] / b[0]:.2f}" if a and b and b[0] else "-"
-            lines.append(f"  {title:46}{left:>20}{right:>24}{ratio:>8}")
+            lines.append(f"  {title:46}{left:>26}{right:>26}{ratio:>8}")
         for key, title in (("vm", "memory of a VM, KiB"), ("vcpu", "memory of a vCPU, KiB"),
                            ("gib", "memory of the shadow of 1 GiB of L2, KiB")):
             a = ours.weights.get(key) if ours else None
             b = theirs.weights.get(key) if theirs else None
             if a is not None or b is not None:
-                lines.append(f"  {title:46}{number(a):>20}{number(b):>24}")
+                lines.append(f"  {title:46}{number(a):>26}{number(b):>26}")
         return lines
 
     @staticmethod
@@ -74,7 +74,9 @@ class Report:
         if not value:
             return "host died" if result and name.split(".")[0] in result.lost else "-"
         text = number(value[0])
-        return text if value[1] is None else f"{text} [{value[1]:,.1f}]"
+        if value[1] is None:
+            return text
+        return f"{text} [{value[1]:,.1f}]" if value[1] < 1000 else f"{text} [{value[1]:,.0f}]"
 
     def targets(self):
         lines = ["", "targets (Linux 6.1):"]
