@@ -87,6 +87,7 @@ enum nested_smm {
  * @smm: system-management mode begins or ends.  On entry the state of the current run
  *	is saved already, and L1's run is about to get the handler's; on RSM the run
  *	that this makes current is about to get the saved state.  Never fails.
+ * @tsc_moved: the VMM has moved L1's TSC by @delta, and L2 is current.  NULL: nothing is kept on it
  * @translate: L2-physical to L1-physical for the software walker; returns
  *	NESTED_OK, or NESTED_EXITED after reflecting a nested page fault
  */
@@ -120,6 +121,7 @@ struct nested_ops {
 	int (*get_state)(struct nestor_vcpu *vcpu, struct kvm_nested_state *s);
 	int (*set_state)(struct nestor_vcpu *vcpu, const struct kvm_nested_state *s);
 	void (*smm)(struct nestor_vcpu *vcpu, enum nested_smm how);
+	void (*tsc_moved)(struct nestor_vcpu *vcpu, s64 delta);
 	enum nested_result (*translate)(struct nestor_vcpu *vcpu, struct l2_gpa from,
 					u64 access, struct l1_gpa *to);
 };

@@ -18,6 +18,7 @@
 #include "core/clock.h"
 #include "core/irq.h"
 #include "core/msr.h"
+#include "core/nested_ops.h"
 
 /* A VMM's idea of the frequency may be this far off, in parts per million. */
 #define KHZ_TOLERANCE_PPM	250
@@ -87,7 +88,10 @@ void tsc_sync_l1(struct nestor_vcpu *vcpu, u64 val)
 	if (val)
 		clock->tsc_written = true;
 	spin_unlock_irqrestore(&clock->lock, flags);
-	tsc_adjust_l1(vcpu, offset - vcpu->l1_tsc_offset);
+	offset -= vcpu->l1_tsc_offset;
+	tsc_adjust_l1(vcpu, offset);
+	if (nested->tsc_moved && vcpu_in_l2(vcpu))
+		nested->tsc_moved(vcpu, offset);
 }
 
 int tsc_set_khz(struct nestor_vm *vm, u32 khz)

@@ -123,5 +123,6 @@ const struct nested_ops nvmx_ops = {
 	.get_state = nvmx_get_state,
 	.set_state = nvmx_set_state,
 	.smm = nvmx_smm,
+	.tsc_moved = nvmx_tsc_moved,
 	.translate = nvmx_translate,
 };

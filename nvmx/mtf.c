@@ -333,6 +333,9 @@ void nvmx_l2_ready(struct nestor_vcpu *vcpu, bool enter)
 	struct nvmx *n = nvmx_of(vcpu);
 	struct nvmx_mtf *m = &n->mtf;
 
+	/* The VMM may have had its turn, or others the CPU. */
+	if (n->l2.timer_on && enter)
+		nvmx_timer_resume(vcpu);
 	if (likely(!m->on))
 		return;
 	if (!enter)

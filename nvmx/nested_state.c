@@ -8,8 +8,8 @@
  * The VMM may set registers before this or after it: those that are current when it is
  * called go to whoever is current afterwards.
  *
- * The deadline of the preemption timer is in ticks of the timer from now: it stands still with
- * the processor, and no register has to be restored before it.
+ * The deadline of the preemption timer is what L1's TSC is then, in ticks of the timer, as KVM has it.  The
+ * VMM may restore the TSC before this or after it: the deadline stays where it is on it.
  */
 #include <linux/slab.h>
 
@@ -52,7 +52,7 @@ static void get_vmcs12(struct nestor_vcpu *vcpu, struct kvm_nested_state *s)
 	struct vmcs12 *v = (struct vmcs12 *)s->data.vmx[0].vmcs12;
 	bool l2 = vcpu_in_l2(vcpu) || n->smm.l2;
 	int tries;
-	u32 left;
+	u64 deadline;
 
 	s->size += sizeof(s->data.vmx[0].vmcs12);
 	for (tries = 0; tries < 1000 && !nvmx_shadow_pull(vcpu); tries++)
@@ -67,9 +67,9 @@ static void get_vmcs12(struct nestor_vcpu *vcpu, struct kvm_nested_state *s)
 		s->flags |= KVM_STATE_NESTED_RUN_PENDING;
 	else
 		v->entry_intr_info &= ~(u64)INTR_INFO_VALID;
-	if (nvmx_timer_left(vcpu, &left)) {
+	if (nvmx_timer_deadline(vcpu, &deadline)) {
 		s->hdr.vmx.flags = KVM_STATE_VMX_PREEMPTION_TIMER_DEADLINE;
-		s->hdr.vmx.preemption_timer_deadline = left;
+		s->hdr.vmx.preemption_timer_deadline = deadline;
 	}
 }
 
@@ -128,9 +128,6 @@ static bool header_ok(const struct nestor_vcpu *vcpu, const struct kvm_nested_st
 	if (vcpu->smm.active ? s->flags : smm)
 		return false;
 	if ((smm & SMM_FLAGS) == KVM_STATE_NESTED_SMM_GUEST_MODE)
-		return false;
-	if ((h->flags & KVM_STATE_VMX_PREEMPTION_TIMER_DEADLINE) &&
-	    h->preemption_timer_deadline > U32_MAX)
 		return false;
 	return vcpu->cpuid.has_vmx && nvmx_pointer_ok(vcpu, h->vmxon_pa);
 }

@@ -429,10 +429,12 @@ bool nvmx_timer_forced(struct nestor_vcpu *vcpu);
 /** nvmx_timer_due() - has the software's run out? */
 bool nvmx_timer_due(struct nestor_vcpu *vcpu);
 enum nested_who nvmx_l2_due(struct nestor_vcpu *vcpu);
-/** nvmx_timer_left() - ticks until it runs out; false: L2 has none */
-bool nvmx_timer_left(struct nestor_vcpu *vcpu, u32 *ticks);
-/** nvmx_timer_set() - L2 has just become current, and has this many ticks left of its entry's */
-void nvmx_timer_set(struct nestor_vcpu *vcpu, u32 ticks);
+/** nvmx_timer_deadline() - L1's TSC when it runs out, in ticks of the timer; false: L2 has none */
+bool nvmx_timer_deadline(struct nestor_vcpu *vcpu, u64 *tick);
+/** nvmx_timer_set() - L2 is current, not running, and its timer runs out at @tick, whatever that is */
+void nvmx_timer_set(struct nestor_vcpu *vcpu, u64 tick);
+/** nvmx_tsc_moved() - the VMM has moved L1's TSC by @delta: the deadline stays where it was on it */
+void nvmx_tsc_moved(struct nestor_vcpu *vcpu, s64 delta);
 
 /* mtf.c: monitor trap flag where the CPU has none */
 void nvmx_mtf_enter(struct nestor_vcpu *vcpu);

@@ -179,27 +179,44 @@ void nvmx_timer_exit(struct nestor_vcpu *vcpu, bool expired)
 		v->preemption_timer = expired ? 0 : soft ? remaining(&n->timer) : n->l2.timer;
 }
 
-bool nvmx_timer_left(struct nestor_vcpu *vcpu, u32 *ticks)
+/* L1's TSC, as the timer counts: when a bit of it changes, so where in a tick it is does not matter. */
+static u64 l1_tick(const struct nestor_vcpu *vcpu, u64 host_tsc)
+{
+	return (host_tsc + vcpu->l1_tsc_offset) >> rate();
+}
+
+bool nvmx_timer_deadline(struct nestor_vcpu *vcpu, u64 *tick)
 {
 	const struct nvmx *n = nvmx_of(vcpu);
+	u32 left = remaining(&n->timer);
 
-	*ticks = remaining(&n->timer);
-	if (n->l2.timer_on)
-		*ticks = min(*ticks, n->l2.timer);
+	if (n->l2.timer_on && n->l2.timer < left)
+		*tick = l1_tick(vcpu, rdtsc()) + n->l2.timer;
+	else
+		*tick = l1_tick(vcpu, n->timer.deadline);
 	return n->l2.timer_on || n->timer.soft;
 }
 
-void nvmx_timer_set(struct nestor_vcpu *vcpu, u32 ticks)
+void nvmx_timer_set(struct nestor_vcpu *vcpu, u64 tick)
 {
 	struct nvmx *n = nvmx_of(vcpu);
+	u64 now = l1_tick(vcpu, rdtsc());
+	u32 left = tick > now ? min_t(u64, tick - now, U32_MAX) : 0;
 
 	if (!n->l2.timer_on && !n->timer.soft)
 		return;
-	n->timer.deadline = rdtsc() + ((u64)ticks << rate());
-	if (n->timer.soft)
+	n->timer.deadline = ((now + left) << rate()) - vcpu->l1_tsc_offset;
+	if (n->timer.soft || n->timer.slept)
 		start_alarm(&n->timer);
-	else
-		set_timer(&n->l2, ticks);
+	if (!n->timer.soft)
+		set_timer(&n->l2, left);
+}
+
+void nvmx_tsc_moved(struct nestor_vcpu *vcpu, s64 delta)
+{
+	const struct nvmx_timer *t = &nvmx_of(vcpu)->timer;
+
+	nvmx_timer_set(vcpu, l1_tick(vcpu, t->deadline - delta));
 }
 
 #define VECTOR_DB	1

@@ -6,8 +6,9 @@
 # no-memory: by allocations of KVM_RUN that fail by chance; it says ENOMEM then and is called again.
 # TAP, a line a group and round.
 #
-# usage: same_log.sh moves L1_STATE IMAGE LEAST EXITS GROUP...
-#        same_log.sh no-memory L1_STATE IMAGE PERCENT GROUP...
+# usage: same_log.sh moves L1_STATE IMAGE LEAST EXITS TESTS...
+#        same_log.sh no-memory L1_STATE IMAGE PERCENT TESTS...
+# TESTS: a group, or tests of it, as the image takes them (vmx_state/timer,vmx_state/timer_hlt).
 # LEAST: so many moves have to find L2 running, over all groups; when they do, is up to a timer and the speed of the
 # machine, so all groups are moved again, at other times, until they did, at most ROUNDS times. EXITS: l1_state's -e.
 # SLOW in the environment: the timer's times are so many times as long (l1_state's -t), and the image is patient.
@@ -34,7 +35,8 @@ verdict() { # OK(0 or not) TEXT
 }
 
 alone() { # GROUP
-	[ -f "alone.$1" ] || "$vmm" -q "$image" "tests=$1 cpus=1 seed=1 $cpu $patient" > "alone.$1" 2> "alone.$1.err"
+	alone=alone.$(echo "$1" | tr / -)
+	[ -f "$alone" ] || "$vmm" -q "$image" "tests=$1 cpus=1 seed=1 $cpu $patient" > "$alone" 2> "$alone.err"
 }
 
 disturbed() { # GROUP OPTION...
@@ -50,12 +52,12 @@ said() { # PATTERN
 }
 
 compare() { # GROUP DISTURBANCES TEXT
-	if [ "$2" -gt 0 ] && grep -q '^ok' "alone.$1" && cmp -s "alone.$1" disturbed.out; then
+	if [ "$2" -gt 0 ] && grep -q '^ok' "$alone" && cmp -s "$alone" disturbed.out; then
 		verdict 0 "$1: $(grep -c '^ok' disturbed.out) tests, $3"
 	else
 		verdict 1 "$1: $3"
-		sed 's/^/# /' "alone.$1.err" disturbed.err
-		diff "alone.$1" disturbed.out | head -n 20 | sed 's/^/# /'
+		sed 's/^/# /' "$alone.err" disturbed.err
+		diff "$alone" disturbed.out | head -n 20 | sed 's/^/# /'
 	fi
 }
 

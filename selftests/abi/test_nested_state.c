@@ -276,8 +276,6 @@ static void vmx(void)
 	VMX_CASE("VMX: a monitor trap flag that is due, and no L2",
 		 st.s.flags = KVM_STATE_NESTED_MTF_PENDING);
 	VMX_CASE("VMX: a flag of the header that is none", st.s.hdr.vmx.flags = ~0u);
-	VMX_CASE("VMX: a timer that no processor has", st.s.hdr.vmx.flags = 1;
-		 st.s.hdr.vmx.preemption_timer_deadline = 1ull << 32);
 	VMX_CASE("VMX: vmxon_pa is not aligned", st.s.hdr.vmx.vmxon_pa = 0x3001);
 	VMX_CASE("VMX: vmxon_pa is beyond physical memory", st.s.hdr.vmx.vmxon_pa = 1ull << 62);
 	VMX_CASE("VMX: vmcs12_pa is not aligned", st.s.hdr.vmx.vmcs12_pa = 0x4001);

@@ -28,6 +28,7 @@ enum { HRTIMER_MODE_ABS_HARD };
 extern u64 shim_tsc;
 #define rdtsc()				shim_tsc
 #define tsc_khz				1000000u
+#define U32_MAX				(~0u)
 #define ktime_get()			((ktime_t)shim_tsc)
 #define ktime_add_ns(k, ns)		((ktime_t)((k) + (ns)))
 #define mul_u64_u32_div(a, m, d)	((u64)(a) * (m) / (d))
@@ -44,6 +45,7 @@ struct nestor_vcpu {
 	struct guest_run l1, *run;
 	struct nested *nested;
 	bool atomic, immediate_exit;
+	u64 l1_tsc_offset;
 	struct { u64 rsvd_gpa_bits; } cpuid;
 	struct { struct vcpu_exception { bool pending; u8 vector; u64 payload; } excp; } ev;
 };
@@ -56,6 +58,11 @@ struct guest_event injected_event(struct nestor_vcpu *vcpu);
 static inline bool vcpu_in_l2(const struct nestor_vcpu *vcpu)
 {
 	return vcpu->run != &vcpu->l1;
+}
+
+static inline bool run_is_64bit(struct guest_run *run)
+{
+	return run->code64;
 }
 
 #endif

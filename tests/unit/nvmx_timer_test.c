@@ -13,6 +13,8 @@
 #define RATE	5u
 #define TICKS	1000u
 
+#define L1_TSC	0x12345678ull	/* L1's TSC is so far from the host's, and not by whole ticks */
+
 u64 shim_tsc;
 struct hw_caps hw_caps;
 
@@ -68,6 +70,7 @@ static void enter(bool cpu_has, bool on, u32 ticks)
 	requests = 0;
 	reflected = 0;
 	shim_tsc = 1ull << 40;
+	cpu.l1_tsc_offset = L1_TSC;
 	vmcs12.pin_ctls = on ? PIN_PREEMPTION_TIMER : 0;
 	vmcs12.exit_ctls = EXIT_SAVE_TIMER;
 	vmcs12.preemption_timer = ticks;
@@ -75,17 +78,35 @@ static void enter(bool cpu_has, bool on, u32 ticks)
 	nvmx_timer_enter(&cpu);
 }
 
+static u64 l1_tick(void)
+{
+	return (shim_tsc + cpu.l1_tsc_offset) >> RATE;
+}
+
+/* Ticks until L2's timer runs out, by what a VMM would save; -1: none */
+static long long left(void)
+{
+	u64 tick;
+
+	return nvmx_timer_deadline(&cpu, &tick) ? (long long)(tick - l1_tick()) : -1;
+}
+
+/* The VMM writes L1's TSC, as core/tsc.c does it. */
+static void move_tsc(long long delta)
+{
+	cpu.l1_tsc_offset += delta;
+	nvmx_tsc_moved(&cpu, delta);
+}
+
 static void test_software(void)
 {
-	u32 left;
-
 	enter(false, true, TICKS);
 	tap_ok(!nv.l2.timer_on && nv.timer.alarm.armed && nv.timer.alarm.at == (ktime_t)(shim_tsc + (TICKS << RATE)) &&
 	       !requests, "no timer in the CPU: an alarm for it");
 	pass(TICKS - 1);
 	tap_ok(!nvmx_timer_due(&cpu) && !nvmx_timer_wakes(&cpu) && nvmx_l2_due(&cpu) == NESTED_BY_L0,
 	       "it is not over a tick before");
-	tap_ok(nvmx_timer_left(&cpu, &left) && left == 1, "and has one left");
+	tap_ok(left() == 1, "and has one left");
 	nv.timer.alarm.armed = false;
 	tap_ok(!nvmx_timer_due(&cpu) && nv.timer.alarm.armed && nv.timer.alarm.at == (ktime_t)(shim_tsc + (1 << RATE)),
 	       "an alarm that came too early is set again");
@@ -102,32 +123,33 @@ static void test_software(void)
 	pass(300);
 	nvmx_timer_exit(&cpu, false);
 	tap_ok(vmcs12.preemption_timer == TICKS - 300, "another exit saves what is left");
-	tap_ok(!nvmx_timer_due(&cpu) && !nvmx_timer_left(&cpu, &left), "and L1 has no timer");
+	tap_ok(!nvmx_timer_due(&cpu) && left() < 0, "and L1 has no timer");
 
 	enter(false, true, 0);
 	tap_ok(requests == 1 && !nv.timer.alarm.armed && nvmx_l2_due(&cpu) == NESTED_BY_L1 && reason == VMEXIT_TIMER,
 	       "one of 0 ends L2 before its first instruction");
 
 	enter(false, false, 7);
-	tap_ok(!nv.timer.alarm.armed && !nvmx_timer_left(&cpu, &left) && !nvmx_timer_due(&cpu), "none that is not asked for");
-	nvmx_timer_set(&cpu, 5);
+	tap_ok(!nv.timer.alarm.armed && left() < 0 && !nvmx_timer_due(&cpu), "none that is not asked for");
+	nvmx_timer_set(&cpu, l1_tick() + 5);
 	nvmx_timer_halt(&cpu);
 	nvmx_timer_exit(&cpu, false);
 	tap_ok(!nv.timer.alarm.armed && vmcs12.preemption_timer == 7, "nor set, nor saved");
 
-	/* A VM that has moved */
+	/* A VM that has moved, and whose TSC is written behind its state */
 	enter(false, true, TICKS);
-	nvmx_timer_set(&cpu, 40);
-	tap_ok(nvmx_timer_left(&cpu, &left) && left == 40 && nv.timer.alarm.at == (ktime_t)(shim_tsc + (40 << RATE)),
+	nvmx_timer_set(&cpu, l1_tick() + 40);
+	tap_ok(left() == 40 && (u64)nv.timer.alarm.at - shim_tsc - (39 << RATE) <= 1 << RATE,
 	       "what was left elsewhere is left here");
+	move_tsc(-(1000ll << RATE));
+	tap_ok(left() == 1040 && (u64)nv.timer.alarm.at - shim_tsc - (1039 << RATE) <= 1 << RATE,
+	       "it ends when L1's TSC says so, whenever that is restored");
 	nvmx_timer_force(&cpu);
 	tap_ok(cpu.immediate_exit && !nvmx_timer_forced(&cpu), "an entry for its event alone is ended by an interrupt");
 }
 
 static void test_hardware(void)
 {
-	u32 left;
-
 	enter(true, true, TICKS);
 	tap_ok(nv.l2.timer_on && nv.l2.timer == TICKS && (nv.l2.ctl_dirty & CTL_TIMER) && !nv.timer.alarm.armed,
 	       "the CPU has one: it counts");
@@ -137,7 +159,7 @@ static void test_hardware(void)
 	nv.l2.timer = 500;
 	nvmx_timer_resume(&cpu);
 	tap_ok(nv.l2.timer == 500, "and the CPU's own count is not set back");
-	tap_ok(nvmx_timer_left(&cpu, &left) && left == 500, "what is left is the less of the two");
+	tap_ok(left() == 500, "what is left is the less of the two");
 	nvmx_timer_halt(&cpu);
 	tap_ok(nv.timer.slept && nv.timer.alarm.armed && !nvmx_timer_wakes(&cpu), "while L2 halts there is an alarm");
 	pass(TICKS - 10);
@@ -153,10 +175,24 @@ static void test_hardware(void)
 	tap_ok(!nvmx_timer_forced(&cpu), "once");
 	enter(true, false, 0);
 	nvmx_timer_force(&cpu);
-	tap_ok(nvmx_timer_forced(&cpu) && !nv.l2.timer_on && !nvmx_timer_left(&cpu, &left), "or there is none again");
+	tap_ok(nvmx_timer_forced(&cpu) && !nv.l2.timer_on && left() < 0, "or there is none again");
 	enter(true, true, TICKS);
-	nvmx_timer_set(&cpu, 40);
+	nvmx_timer_set(&cpu, l1_tick() + 40);
 	tap_ok(nv.l2.timer == 40 && !nv.timer.alarm.armed, "what was left elsewhere is left here");
+	pass(7);
+	tap_ok(left() == 33, "and goes on");
+	move_tsc(20 << RATE);
+	tap_ok(left() == 13 && nv.l2.timer == 13, "a TSC that goes forward brings it nearer");
+	move_tsc(-(100ll << RATE));
+	tap_ok(left() == 113 && nv.l2.timer == 113, "one that goes back puts it off");
+	move_tsc(1ll << 50);
+	tap_ok(!nv.l2.timer, "behind its end it is over");
+	nvmx_timer_set(&cpu, ~0ull);
+	tap_ok(nv.l2.timer == ~0u, "a VMM's farthest is the timer's longest");
+	nvmx_timer_set(&cpu, l1_tick() + 40);
+	nvmx_timer_halt(&cpu);
+	move_tsc(-(10ll << RATE));
+	tap_ok((u64)nv.timer.alarm.at - shim_tsc - (49 << RATE) <= 1 << RATE, "the alarm of an L2 that halts moves as well");
 }
 
 /* An event that is under way is delivered first; the trap of a step is not. */

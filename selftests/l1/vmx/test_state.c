@@ -250,6 +250,23 @@ static void timer_save(const void *arg)
 		CHECK(vr(GUEST_TIMER) <= 0x7fffffff && vr(GUEST_TIMER) > 0x7f000000);
 }
 
+/* Long enough for L0 and the VMM to have their turns meanwhile: it goes by the TSC all the same, and is not early. */
+static void timer_long(const void *arg)
+{
+	unsigned int rate = rdmsr(MSR_VMX_MISC) & 0x1f;
+	struct vl2 l2;
+	u64 start;
+
+	vl2_init_at(&l2, l2_spin);
+	vw_set(GUEST_RFLAGS, FL_IF);
+	ctl_set(CTRL_PIN, PIN_TIMER);
+	ctl_set(CTRL_EXIT, EXIT_SAVE_TIMER);
+	vw(GUEST_TIMER, 2000000);
+	start = rdtsc() >> rate;
+	if (vl2_expect(&l2, R_TIMER))
+		CHECK((rdtsc() >> rate) - start >= 2000000);
+}
+
 /* It counts in HLT, and a pending event does not keep it from ending. */
 static void timer_hlt(const void *arg)
 {
@@ -431,6 +448,7 @@ static const struct l1_test tests[] = {
 	{ "pending_debug_inject", 0, pending_inject, NULL },
 	{ "timer", VF_TIMER, timer, NULL },
 	{ "timer_save", VF_TIMER | VF_SAVETIMER, timer_save, NULL },
+	{ "timer_long", VF_TIMER | VF_SAVETIMER, timer_long, NULL },
 	{ "timer_hlt", VF_TIMER | VF_HLT, timer_hlt, NULL },
 	{ "mtf", VF_MTF, mtf, NULL },
 	{ "pause_loop", VF_PLE, ple, NULL },
