@@ -200,6 +200,8 @@ void apic_timer(u8 vec, u32 count);
 #define APIC_LATER	1000000
 void watchdog_arm(void);
 void watchdog_stop(void);
+/* For rounds that would go on for a while: has this test half of its time still before it?  Asks in some rounds only. */
+bool time_left(u32 round);
 void delay_us(u32 us);
 
 extern u32 nr_cpus;

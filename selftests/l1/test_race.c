@@ -144,7 +144,7 @@ static void race(const void *arg)
 	rbx = l2.rbx;
 	rcx = l2.rcx;
 	start(r, code, operand, &l2);
-	for (i = 0; i < ROUNDS && !t_failed(); i++) {
+	for (i = 0; i < ROUNDS && time_left(i) && !t_failed(); i++) {
 		u64 exit;
 
 		l2.vmcb->s = good->s;

@@ -224,7 +224,7 @@ static void race(const void *arg)
 	*good = *l2.vmcb;
 	word = (u64 *)((u8 *)l2.vmcb + f->off);
 	flip_start(word, *word, *word ^ f->mask);
-	for (i = 0; i < 3000; i++) {
+	for (i = 0; i < 3000 && time_left(i); i++) {
 		u64 code;
 
 		l2.vmcb->s = good->s;
