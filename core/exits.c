@@ -62,23 +62,42 @@ static noinline void put_cpuid(struct nestor_vcpu *vcpu)
 	gpr[REG_RDX] = edx;
 }
 
-static enum run_action handle_cpuid(struct nestor_vcpu *vcpu)
+/* true: it was an entry that answers by itself */
+static __always_inline bool plain_cpuid(struct nestor_vcpu *vcpu)
 {
 	u64 *gpr = vcpu->run->gpr;
-	const struct kvm_cpuid_entry2 *e;
+	const struct kvm_cpuid_entry2 *e = cpuid_plain(vcpu, gpr[REG_RAX], gpr[REG_RCX]);
+
+	if (unlikely(!e))
+		return false;
+	gpr[REG_RAX] = e->eax;
+	gpr[REG_RBX] = e->ebx;
+	gpr[REG_RCX] = e->ecx;
+	gpr[REG_RDX] = e->edx;
+	return true;
+}
+
+bool answer_cpuid(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+	u64 next = run->exit.next_rip;
+
+	/* Finding the length otherwise takes a lock; across 4G the mode decides. */
+	if (unlikely(next - run->rip - 1 >= MAX_INSN_LEN || (next ^ run->rip) >> 32) ||
+	    !plain_cpuid(vcpu))
+		return false;
+	run->rip = next;
+	return true;
+}
+
+static enum run_action handle_cpuid(struct nestor_vcpu *vcpu)
+{
 	int len = vcpu_insn_len(vcpu);
 
 	if (len < 0)
 		return insn_failed(vcpu, len);
-	e = cpuid_plain(vcpu, gpr[REG_RAX], gpr[REG_RCX]);
-	if (likely(e)) {
-		gpr[REG_RAX] = e->eax;
-		gpr[REG_RBX] = e->ebx;
-		gpr[REG_RCX] = e->ecx;
-		gpr[REG_RDX] = e->edx;
-	} else {
+	if (unlikely(!plain_cpuid(vcpu)))
 		put_cpuid(vcpu);
-	}
 	vcpu_advance(vcpu, len);
 	return RESUME_GUEST;
 }
@@ -175,7 +194,7 @@ static enum run_action handle_pause(struct nestor_vcpu *vcpu)
 	return skip(vcpu);
 }
 
-static enum run_action handle_nested_insn(struct nestor_vcpu *vcpu)
+static __always_inline enum run_action handle_nested_insn(struct nestor_vcpu *vcpu)
 {
 	int len;
 
@@ -413,11 +432,12 @@ static noinline enum run_action read_msr_atomic(struct nestor_vcpu *vcpu)
 	return RESUME_GUEST;
 }
 
-static enum run_action handle_atomic(struct nestor_vcpu *vcpu, unsigned int reason)
+static __always_inline enum run_action handle_atomic(struct nestor_vcpu *vcpu, unsigned int reason)
 {
-	switch (atomicity[reason]) {
-	case NESTED_ATOMIC:
+	/* These are what matters most. */
+	if (likely(atomicity[reason] == NESTED_ATOMIC))
 		return nested->atomic ? handle_nested_insn(vcpu) : HANDLE_LATER;
+	switch (atomicity[reason]) {
 	case MSR_ATOMIC:
 		return vcpu->run->exit.info1 ? write_msr_atomic(vcpu) : read_msr_atomic(vcpu);
 	case IOIO_ATOMIC:

@@ -227,6 +227,39 @@ static void take_log(struct nestor_vcpu *vcpu)
 	srcu_read_unlock(&vcpu->vm->srcu, idx);
 }
 
+/*
+ * May what handles this exit be done with interrupts still off, and the guest be entered again without a look at
+ * anything?  Whoever wants it out, be it by a request, a signal or the scheduler, interrupts this CPU, and
+ * that ends the next entry at once: it is as if CPUID had not exited at all.  It is no exit after which an event might
+ * be deliverable that was not before, nor one that somebody waits to hear of.
+ */
+static __always_inline bool is_quick(const struct nestor_vcpu *vcpu, const struct guest_run *run)
+{
+	const struct vcpu_events *e = &vcpu->ev;
+
+	if (run->exit.reason != EXIT_CPUID || run != &vcpu->l1 || IS_ENABLED(CONFIG_PREEMPT_RT))
+		return false;
+	if (run->exit.vectoring.valid | run->irq_window | run->nmi_window | run->int_shadow |
+	    vcpu->immediate_exit | vcpu->singlestep_nmi | vcpu->debug_tf | vcpu->smm.pending |
+	    e->excp.pending | e->nmi_pending | e->nmi_iret | e->nmi_masked)
+		return false;
+	return !(any_injected(vcpu) || run->log_nr || vcpu->guest_debug ||
+		 (run->rflags & (X86_EFLAGS_TF | X86_EFLAGS_RF)));
+}
+
+/* Enter, and again after each exit that is answered here. */
+static __always_inline void enter_quick(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+
+	hw->enter(run);
+	while (is_quick(vcpu, run) && !trace_nestor_exit_enabled() && answer_cpuid(vcpu)) {
+		vcpu->stats.world_switches++;
+		vcpu->stats.exits++;
+		hw->enter(run);
+	}
+}
+
 /* true: the guest was entered and left */
 static bool switch_worlds(struct nestor_vcpu *vcpu)
 {
@@ -243,7 +276,7 @@ static bool switch_worlds(struct nestor_vcpu *vcpu)
 	if (unlikely(vcpu->immediate_exit))
 		smp_send_reschedule(vcpu->cpu);
 	current->flags |= PF_VCPU;
-	hw->enter(vcpu->run);
+	enter_quick(vcpu);
 	/* Before anybody may think that the guest was left (mmu_log_settle). */
 	if (unlikely(vcpu->run->log_nr))
 		take_log(vcpu);
