@@ -29,11 +29,11 @@
 	X(guest_rip) X(guest_rsp) X(guest_rflags) X(guest_interruptibility)	\
 	X(guest_cr0) X(guest_cr3) X(guest_cr4) X(guest_activity)		\
 	X(guest_pending_dbg) X(guest_intr_status) X(preemption_timer)		\
-	X(entry_intr_info)
+	X(entry_intr_info) X(pml_index)
 #define HOT_READ(X)								\
 	X(exit_reason) X(exit_qual) X(exit_intr_info) X(exit_error_code)	\
 	X(idt_vectoring_info) X(idt_vectoring_error) X(exit_insn_len)		\
-	X(exit_insn_info) X(guest_linear_addr)
+	X(exit_insn_info) X(guest_linear_addr) X(guest_physical_addr)
 
 enum slot {
 #define X(name) SLOT_##name,
@@ -80,6 +80,10 @@ static bool backend_has(u8 cap)
 		return hw_caps.timer;
 	case VMCS_CAP_TPR_SHADOW:
 		return hw_caps.tpr_shadow;
+	case VMCS_CAP_PML:
+		return hw_caps.pml;
+	case VMCS_CAP_EPT:
+		return true;
 	default:
 		return cap == VMCS_CAP_ALWAYS;
 	}

@@ -469,30 +469,49 @@ static void vmcall_root(const void *arg)
 		CHECK_FAIL(vmcall(), E_VMCALL_ROOT);
 }
 
-/* VMREAD and VMWRITE of an operand that lies on two pages, and of one that is not there. */
+/*
+ * VMREAD and VMWRITE of an operand that lies on two pages, and of one that is not there: of a field that a hypervisor
+ * below may have in a shadow VMCS, and of one that nobody has there.
+ */
+struct to_write {
+	u64 field;
+	void *from;
+};
+
 static void vmwrite_mem(void *arg)
 {
-	__asm__ volatile("vmwrite (%0),%1" : : "r"(arg), "r"((u64)GUEST_RSP) : "cc", "memory");
+	const struct to_write *w = arg;
+
+	__asm__ volatile("vmwrite (%0),%1" : : "r"(w->from), "r"(w->field) : "cc", "memory");
+}
+
+static void two_pages(u64 field)
+{
+	u8 *at = (u8 *)alloc_pages(2) + PAGE_SIZE - 4;
+	struct to_write w = { field, at };
+	u64 val = 0x1122334455667788ull;
+	struct fault f = {};
+
+	memcpy(at, &val, sizeof(val));
+	CHECK_EQ(try_call(vmwrite_mem, &w, &f), -1);
+	CHECK_EQ(vr(field), val);
+	memset(at, 0, sizeof(val));
+	__asm__ volatile("vmread %1,(%0)" : : "r"(at), "r"(field) : "cc", "memory");
+	CHECK(!memcmp(at, &val, sizeof(val)));
+	w.from = (void *)0x180000010ull;
+	CHECK_EQ(try_call(vmwrite_mem, &w, &f), V_PF);
+	CHECK_EQ(f.cr2, 0x180000010ull);
+	CHECK_EQ(f.err, 0);
+	CHECK_EQ(vr(field), val);
 }
 
 static void operand_two_pages(const void *arg)
 {
-	u8 *at = (u8 *)alloc_pages(2) + PAGE_SIZE - 4;
-	struct fault f = {};
 	struct vl2 l2;
-	u64 val = 0x1122334455667788ull;
 
 	vl2_init_at(&l2, l2_done);
-	memcpy(at, &val, sizeof(val));
-	CHECK_EQ(try_call(vmwrite_mem, at, &f), -1);
-	CHECK_EQ(vr(GUEST_RSP), val);
-	memset(at, 0, sizeof(val));
-	__asm__ volatile("vmread %1,(%0)" : : "r"(at), "r"((u64)GUEST_RSP) : "cc", "memory");
-	CHECK(!memcmp(at, &val, sizeof(val)));
-	CHECK_EQ(try_call(vmwrite_mem, (void *)0x180000010ull, &f), V_PF);
-	CHECK_EQ(f.cr2, 0x180000010ull);
-	CHECK_EQ(f.err, 0);
-	CHECK_EQ(vr(GUEST_RSP), val);
+	two_pages(GUEST_RSP);
+	two_pages(GUEST_GDTR_BASE);
 }
 
 static const struct l1_test tests[] = {

@@ -77,6 +77,32 @@ static void hlt_in_l2(const void *arg)
 	watchdog_arm();
 }
 
+/* The same, and at the entry, ended by an interrupt that L2 handles itself: L1 asks for no exit. */
+static void hlt_handled(const void *arg)
+{
+	static const char *const code[] = { n_sti_hlt, n_nop };
+	struct l2_frame fr;
+	struct vl2 l2;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(code); i++) {
+		vl2_init_at(&l2, code[i]);
+		ctl_clear(CTRL_PROC, PROC_HLT);
+		ctl_clear(CTRL_PIN, PIN_EXT_INT);
+		if (code[i] == n_nop) {
+			vw(GUEST_ACTIVITY, ACT_HLT);
+			vw_set(GUEST_RFLAGS, FL_IF);
+		}
+		apic_timer(VEC_IPI, APIC_LATER);
+		if (vl2_expect_trap(&l2, VEC_IPI, &fr)) {
+			CHECK_EQ(fr.rip, code[i] == n_nop ? n_nop : n_after_hlt);
+			CHECK_EQ(vr(GUEST_ACTIVITY), ACT_ACTIVE);
+		}
+		apic_eoi();
+		watchdog_arm();
+	}
+}
+
 /* Shutdown: interrupts are blocked for the guest, but still exit; NMI does as well. */
 static void shutdown(const void *arg)
 {
@@ -441,6 +467,7 @@ static const struct l1_test tests[] = {
 	{ "hlt_ext_int", VF_HLT, hlt_ext_int, NULL },
 	{ "hlt_inject", VF_HLT, hlt_inject, NULL },
 	{ "hlt_in_l2", 0, hlt_in_l2, NULL },
+	{ "hlt_handled", VF_HLT, hlt_handled, NULL },
 	{ "shutdown", VF_SHUTDOWN, shutdown, NULL },
 	{ "wait_for_sipi", VF_SIPI | F_SMP2, wait_for_sipi, NULL },
 	{ "init", F_SMP2, init_exit, NULL },

@@ -283,6 +283,16 @@ static void vintr_hlt(const void *arg)
 	set_irr(&v, 0x81);
 	vw(GUEST_INTR_STATUS, 0x81);
 	vl2_expect_trap(&l2, 0x81, NULL);
+	/* Halted at the entry */
+	if (!(cpu_features & VF_HLT))
+		return;
+	va_case(&l2, &v, a_nop, PROC2_VINTR);
+	vw(GUEST_ACTIVITY, ACT_HLT);
+	vw_set(GUEST_RFLAGS, FL_IF);
+	set_irr(&v, 0x81);
+	vw(GUEST_INTR_STATUS, 0x81);
+	if (vl2_expect_trap(&l2, 0x81, NULL))
+		CHECK_EQ(vr(GUEST_ACTIVITY), ACT_ACTIVE);
 }
 
 /* ---- posted interrupts ---- */
