@@ -64,12 +64,19 @@ static void hlt_inject(const void *arg)
 /* HLT that L2 executes, not intercepted, ended by an exit */
 static void hlt_in_l2(const void *arg)
 {
+	u32 later = APIC_LATER, tries = 0;
 	struct vl2 l2;
+	bool exits;
 
-	vl2_init_at(&l2, n_sti_hlt);
-	ctl_clear(CTRL_PROC, PROC_HLT);
-	apic_timer(VEC_IPI, APIC_LATER);
-	if (vl2_expect(&l2, R_EXT_INT)) {
+	/* A host that has others to run is not as far as L2's first instruction by then: once more, later. */
+	do {
+		vl2_init_at(&l2, n_sti_hlt);
+		ctl_clear(CTRL_PROC, PROC_HLT);
+		apic_timer(VEC_IPI, later);
+		exits = vl2_expect(&l2, R_EXT_INT);
+		later *= 4;
+	} while (exits && vr(GUEST_RIP) == (u64)n_sti_hlt && tries++ < 4);
+	if (exits) {
 		if (!t_departs("saved"))
 			CHECK_EQ(vr(GUEST_ACTIVITY), ACT_HLT);
 		CHECK_EQ(vr(GUEST_RIP), n_after_hlt);
