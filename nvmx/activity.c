@@ -11,6 +11,7 @@
  *	wait-for-SIPI	SIPI
  */
 #include "core/lapic.h"
+#include "nvmx/checks.h"
 #include "nvmx/exit_table.h"
 #include "nvmx/nvmx.h"
 
@@ -32,6 +33,12 @@ static void sleep(struct nestor_vcpu *vcpu, u8 activity)
 		nvmx_timer_halt(vcpu);
 }
 
+/* There is no wait with these: the #DB comes before anything else. */
+static bool debug_pending(const struct vmcs12 *v)
+{
+	return v->guest_pending_dbg & (PENDING_DBG_ENABLED | PENDING_DBG_BS | PENDING_DBG_RTM);
+}
+
 void nvmx_activity_enter(struct nestor_vcpu *vcpu)
 {
 	struct nvmx *n = nvmx_of(vcpu);
@@ -40,7 +47,8 @@ void nvmx_activity_enter(struct nestor_vcpu *vcpu)
 	/* An event that is injected wakes it ("VM Entries and Activity State"). */
 	if (v->entry_intr_info & INTR_INFO_VALID)
 		n->activity = ACTIVITY_ACTIVE;
-	else if (v->guest_activity == ACTIVITY_ACTIVE)
+	else if (v->guest_activity == ACTIVITY_ACTIVE ||
+		 (v->guest_activity == ACTIVITY_HLT && debug_pending(v)))
 		n->activity = ACTIVITY_ACTIVE;
 	else
 		sleep(vcpu, v->guest_activity);

@@ -24,10 +24,6 @@
 /* Exceptions that deliver an error code: #DF, #TS, #NP, #SS, #GP, #PF, #AC */
 #define ERROR_CODE_VECTORS	0x27d00u
 
-#define PENDING_DBG_ENABLED	BIT(12)
-#define PENDING_DBG_BS		BIT(14)
-#define PENDING_DBG_RTM		BIT(16)
-#define PENDING_DBG_VALID	(0xfull | PENDING_DBG_ENABLED | PENDING_DBG_BS | PENDING_DBG_RTM)
 
 #define NO_LINK			(~0ull)
 #define LINK_SHADOW		BIT(31)

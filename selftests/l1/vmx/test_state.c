@@ -230,6 +230,29 @@ static void pending_inject(const void *arg)
 	vl2_expect_trap(&l2, V_UD, NULL);
 }
 
+/* They end HLT, whether L1 or L2 handles the #DB. */
+static void pending_dbg_hlt(const void *arg)
+{
+	struct l2_frame fr;
+	struct vl2 l2;
+
+	vl2_init_at(&l2, n_nop);
+	vw(GUEST_ACTIVITY, ACT_HLT);
+	vw(GUEST_PENDING_DBG, BIT(12) | BIT(1));
+	vw(CTRL_EXCEPTIONS, 1u << V_DB);
+	if (vl2_expect(&l2, R_EXCEPTION)) {
+		CHECK_EQ(vr(EXIT_QUAL), BIT(1));
+		CHECK_EQ(vr(GUEST_RIP), n_nop);
+	}
+	vl2_init_at(&l2, n_nop);
+	vw(GUEST_ACTIVITY, ACT_HLT);
+	vw(GUEST_PENDING_DBG, BIT(12) | BIT(1));
+	if (vl2_expect_trap(&l2, V_DB, &fr)) {
+		CHECK_EQ(fr.rip, n_nop);
+		CHECK_EQ(vr(GUEST_ACTIVITY), ACT_ACTIVE);
+	}
+}
+
 /* ---- preemption timer ---- */
 
 static void timer(const void *arg)
@@ -480,6 +503,7 @@ static const struct l1_test tests[] = {
 	{ "init", F_SMP2, init_exit, NULL },
 	{ "pending_debug", 0, pending_dbg, NULL },
 	{ "pending_debug_inject", 0, pending_inject, NULL },
+	{ "pending_dbg_hlt", VF_HLT, pending_dbg_hlt, NULL },
 	{ "timer", VF_TIMER, timer, NULL },
 	{ "timer_save", VF_TIMER | VF_SAVETIMER, timer_save, NULL },
 	{ "timer_long", VF_TIMER | VF_SAVETIMER, timer_long, NULL },
