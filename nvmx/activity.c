@@ -62,6 +62,9 @@ static bool still_asleep(const struct nvmx *n)
 		return true;
 	case EXIT_VINTR:
 	case EXIT_NMI_WINDOW:
+	/* The host's own, which may come first. */
+	case EXIT_INTR:
+	case EXIT_NMI:
 		return n->l2.rip == n->asleep_at;
 	default:
 		return false;
