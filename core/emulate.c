@@ -136,6 +136,14 @@ static enum x86_result emu_write(struct x86_emul *x, u64 addr, const void *buf,
 	return access_memory(to_emu(x), addr, (void *)buf, len, access | X86_ACC_WRITE, true);
 }
 
+/* -EAGAIN: the instruction has to run again */
+static enum x86_result result_of(int r)
+{
+	if (!r)
+		return X86_EMUL_OK;
+	return r == -EAGAIN ? X86_EMUL_RESTART : X86_EMUL_UNHANDLED;
+}
+
 static enum x86_result emu_cmpxchg(struct x86_emul *x, u64 addr, const void *old,
 				   const void *new, unsigned int len)
 {
@@ -154,14 +162,7 @@ static enum x86_result emu_cmpxchg(struct x86_emul *x, u64 addr, const void *old
 	if (len > 8 || (addr & (len - 1)))
 		return X86_EMUL_UNHANDLED;
 	memcpy(expect, old, len);
-	switch (gmem_cmpxchg(e->vcpu, gpa[0], expect, new, len)) {
-	case 0:
-		return X86_EMUL_OK;
-	case -EAGAIN:
-		return X86_EMUL_RESTART;
-	default:
-		return X86_EMUL_UNHANDLED;
-	}
+	return result_of(gmem_cmpxchg(e->vcpu, gpa[0], expect, new, len));
 }
 
 static enum x86_result emu_probe(struct x86_emul *x, u64 addr, unsigned int len,
@@ -312,15 +313,8 @@ static enum run_action emulation_done(struct emu *e, struct guest_run *run, enum
 
 static enum x86_result emu_msw(struct x86_emul *x, u16 value)
 {
-	switch (cr0_write_msw(to_emu(x)->vcpu, value)) {
-	case 0:
-		return X86_EMUL_OK;
-	case -EAGAIN:
-		return X86_EMUL_RESTART;
-	default:
-		/* Of these bits there is no combination that a write refuses. */
-		return X86_EMUL_UNHANDLED;
-	}
+	/* Of these bits there is no combination that a write refuses. */
+	return result_of(cr0_write_msw(to_emu(x)->vcpu, value));
 }
 
 /*

@@ -7,17 +7,17 @@
 #include "nvmx/caps.h"
 #include "nvmx/vmcs12.h"
 
-/* Ids of checks.def, counted from 1: a verdict of 0 says that all passed. */
-enum nvmx_check {
-	CHECK_none,
-#define X(id, outcome, section, field, aux, expr) CHECK_##id,
-#include "nvmx/checks.def"
-
 /* Pending debug exceptions (SDM vol. 3, "Guest Non-Register State") */
 #define PENDING_DBG_ENABLED	BIT(12)
 #define PENDING_DBG_BS		BIT(14)
 #define PENDING_DBG_RTM		BIT(16)
 #define PENDING_DBG_VALID	(0xfull | PENDING_DBG_ENABLED | PENDING_DBG_BS | PENDING_DBG_RTM)
+
+/* Ids of checks.def, counted from 1: a verdict of 0 says that all passed. */
+enum nvmx_check {
+	CHECK_none,
+#define X(id, outcome, section, field, aux, expr) CHECK_##id,
+#include "nvmx/checks.def"
 #undef X
 	NR_NVMX_CHECKS
 };

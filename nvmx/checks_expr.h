@@ -24,7 +24,6 @@
 /* Exceptions that deliver an error code: #DF, #TS, #NP, #SS, #GP, #PF, #AC */
 #define ERROR_CODE_VECTORS	0x27d00u
 
-
 #define NO_LINK			(~0ull)
 #define LINK_SHADOW		BIT(31)
 

@@ -197,7 +197,7 @@ static const struct entry known[] = {
 	{ ON_BOCHS, "vmx_apic/access_exit.fetch", "Bochs stops the machine at this fetch" },
 	{ BOCHS, "vmx_vintr/host_irq.if0", "Bochs delivers with IF clear when a host interrupt comes" },
 	{ BOCHS, "vmx_vintr/hlt", "Bochs does not end HLT for a virtual interrupt" },
-	{ BOCHS, "vmx_state/pending_dbg_hlt", "Bochs does not end HLT for a pending debug exception" },
+	{ BOCHS, "vmx_state/pending_debug_hlt", "Bochs does not end HLT for a pending debug exception" },
 	{ BOCHS, "vmx_lists/entry_bad.absent", "Bochs is started to ignore unknown MSRs" },
 	{ BOCHS, "vmx_lists/entry_bad.smm", "Bochs is started to ignore unknown MSRs" },
 	{ BOCHS | KVM, "vmx_lists/debug_controls.debugctl", "Bochs has no DEBUGCTL, KVM drops LBR" },

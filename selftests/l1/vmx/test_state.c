@@ -503,7 +503,7 @@ static const struct l1_test tests[] = {
 	{ "init", F_SMP2, init_exit, NULL },
 	{ "pending_debug", 0, pending_dbg, NULL },
 	{ "pending_debug_inject", 0, pending_inject, NULL },
-	{ "pending_dbg_hlt", VF_HLT, pending_dbg_hlt, NULL },
+	{ "pending_debug_hlt", VF_HLT, pending_dbg_hlt, NULL },
 	{ "timer", VF_TIMER, timer, NULL },
 	{ "timer_save", VF_TIMER | VF_SAVETIMER, timer_save, NULL },
 	{ "timer_long", VF_TIMER | VF_SAVETIMER, timer_long, NULL },
