@@ -237,7 +237,9 @@ static __always_inline bool is_quick(const struct nestor_vcpu *vcpu, const struc
 {
 	const struct vcpu_events *e = &vcpu->ev;
 
-	if (run->exit.reason != EXIT_CPUID || run != &vcpu->l1 || IS_ENABLED(CONFIG_PREEMPT_RT))
+	/* Where the CPU does not say what is next, answer_cpuid() would decline each time. */
+	if (run->exit.reason != EXIT_CPUID || !run->exit.next_rip || run != &vcpu->l1 ||
+	    IS_ENABLED(CONFIG_PREEMPT_RT))
 		return false;
 	if (run->exit.vectoring.valid | run->irq_window | run->nmi_window | run->int_shadow |
 	    vcpu->immediate_exit | vcpu->singlestep_nmi | vcpu->debug_tf | vcpu->smm.pending |
