@@ -42,6 +42,7 @@
 
 /* What guest_run.eager is about. */
 #define GRP_EAGER	(GRP_CR | GRP_DR | GRP_LBR | GRP_ACTIVITY)
+enum run_eager { EAGER_NEVER, EAGER_VMX_INSN, EAGER_ALWAYS };
 
 /* Control groups: bits of guest_run.ctl_dirty. */
 #define CTL_INTERCEPTS	(1u << 0)	/* intercept[], pause filter */
@@ -323,7 +324,7 @@ struct guest_vapic {
  * @exit: the last exit
  * @avail: register groups whose neutral copy is current
  * @dirty: register groups whose neutral copy was written
- * @eager: somebody asks for GRP_EAGER after most exits: the backend fetches it with the exit
+ * @eager: EAGER_*: after which exits somebody asks for GRP_EAGER: the backend fetches it with the exit
  * @again: before the next entry GRP_AGAIN gets what hw_ops.note remembered; see run_again()
  * @ctl_dirty: control groups that were written
  * @ctl_news: those that were committed since a frontend last cleared them here
@@ -379,7 +380,8 @@ struct guest_run {
 	struct guest_exit exit;
 
 	u32 avail, dirty, ctl_dirty, ctl_news;
-	bool eager, again;
+	u8 eager;
+	bool again;
 	struct nestor_vcpu *vcpu;
 	void *hw;
 };

@@ -91,6 +91,9 @@ struct hw_problem {
  *	commit dirty groups, switch worlds, come back, fill run->exit and
  *	the hot registers.  Preemption and interrupts off on entry and return; a
  *	host interrupt that ended the guest is still pending on return.
+ * @reenter: @enter once more, with interrupts off ever since
+ * @leave: after the last of these, before interrupts are on: what of the host's the CPU had given up
+ *	for the guest is the host's again, and an event of the host's that ended the guest is handled
  * @fetch: make register groups current, see run_need
  * @refuses: would an entry with these registers fail, whatever @enter makes of them?  For state
  *	that a VMM or RSM loads; CR0, CR4 and EFER went through cr_set_check().  Pure.
@@ -121,6 +124,8 @@ struct hw_ops {
 	int (*change)(struct guest_run *run);
 	void (*unload)(struct guest_run *run);
 	void (*enter)(struct guest_run *run);
+	void (*reenter)(struct guest_run *run);
+	void (*leave)(struct guest_run *run);
 	void (*fetch)(struct guest_run *run, u32 groups);
 	bool (*refuses)(const struct guest_image *image);
 	void (*note)(struct guest_run *run);

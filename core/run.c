@@ -258,8 +258,9 @@ static __always_inline void enter_quick(struct nestor_vcpu *vcpu)
 	while (is_quick(vcpu, run) && !trace_nestor_exit_enabled() && answer_cpuid(vcpu)) {
 		vcpu->stats.world_switches++;
 		vcpu->stats.exits++;
-		hw->enter(run);
+		hw->reenter(run);
 	}
+	hw->leave(run);
 }
 
 /* true: the guest was entered and left */

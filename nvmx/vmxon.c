@@ -18,8 +18,8 @@ void nvmx_root_on(struct nestor_vcpu *vcpu, u64 vmxon_ptr)
 	vcpu->l1.cr0_must = n->caps.cr0_fixed0;
 	vcpu->l1.cr4_must = n->caps.cr4_fixed0;
 	/* Entries and exits look at these. */
-	vcpu->l1.eager = true;
-	n->l2.eager = true;
+	vcpu->l1.eager = EAGER_VMX_INSN;
+	n->l2.eager = EAGER_ALWAYS;
 }
 
 void nvmx_root_off(struct nestor_vcpu *vcpu)
@@ -30,7 +30,7 @@ void nvmx_root_off(struct nestor_vcpu *vcpu)
 	n->current_ptr = NO_VMCS;
 	vcpu->l1.cr0_must = 0;
 	vcpu->l1.cr4_must = 0;
-	vcpu->l1.eager = false;
+	vcpu->l1.eager = EAGER_NEVER;
 	/* An INIT may have waited. */
 	vcpu_request(vcpu, REQ_APIC_EVENTS);
 }

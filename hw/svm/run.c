@@ -194,6 +194,11 @@ static void svm_enter(struct guest_run *run)
 	svm_read_exit(run);
 }
 
+/* Each entry and exit takes along all that is the host's. */
+static void svm_leave(struct guest_run *run)
+{
+}
+
 /*
  * What VMRUN refuses is in CR0, CR4 and EFER (APM vol. 2, "Canonicalization and Consistency
  * Checks"): segments are taken as they are, and addresses are made canonical.
@@ -242,6 +247,8 @@ const struct hw_ops svm_hw_ops = {
 	.change = svm_change,
 	.unload = svm_unload,
 	.enter = svm_enter,
+	.reenter = svm_enter,
+	.leave = svm_leave,
 	.fetch = svm_fetch,
 	.refuses = svm_refuses,
 	.note = svm_note,

@@ -15,6 +15,7 @@
 #define RFLAGS_IF		(1ull << 9)
 #define CR0_CD_NW		0x60000000ull
 #define CR0_PE			1ull
+#define CR0_PG			(1ull << 31)
 #define CR4_VMXE_BIT		(1ull << 13)
 #define EFER_GUEST		0xd01ull	/* SCE, LME, LMA, NX */
 
@@ -169,6 +170,25 @@ static void commit_intercepts(struct guest_run *run)
 			run->intercept[ICPT_MISC3] & ICPT_XSAVES ? ~0ull : 0);
 }
 
+/* What an exit leaves beside its reason and the registers that every exit leaves. */
+static u8 more_to_read(const struct guest_run *run, const struct vmx_ctx *ctx)
+{
+	u8 more = 0;
+
+	/* The CPU keeps the control in step with LMA where the guest may change that. */
+	if (!(ctx->cr0_mask & CR0_PG))
+		more |= VMX_MORE_LMA;
+	if (ctx->vapic && !run->vapic.tpr_shadow && !(ctx->proc & PROC_CR8_LOAD))
+		more |= VMX_MORE_TPR;
+	if (run->vapic.vid && hw_caps.vid)
+		more |= VMX_MORE_STATUS;
+	if (run->log && hw_caps.pml)
+		more |= VMX_MORE_LOG;
+	if (run->timer_on && hw_caps.timer)
+		more |= VMX_MORE_TIMER;
+	return more;
+}
+
 static noinline void commit_ctl(struct guest_run *run, u32 groups)
 {
 	struct vmx_ctx *ctx = vmx_ctx(run);
@@ -194,6 +214,7 @@ static noinline void commit_ctl(struct guest_run *run, u32 groups)
 		vmwrite(VMCS_PREEMPTION_TIMER, run->timer);
 	if (groups & ~(u32)(CTL_MSR | CTL_ROOT | CTL_LBR))
 		vmx_commit_controls(run);
+	ctx->more = more_to_read(run, ctx);
 }
 
 static void flush_root(u64 eptp)
@@ -294,29 +315,6 @@ static noinline void fix_pending_step(struct guest_run *run)
 		vmwrite(VMCS_GUEST_PENDING_DBG, want);
 }
 
-static __always_inline void commit_hot(struct guest_run *run)
-{
-	struct vmx_ctx *ctx = vmx_ctx(run);
-	u32 state = interruptibility(run, ctx);
-
-	if (ctx->rip != run->rip) {
-		ctx->rip = run->rip;
-		vmwrite_known(VMCS_GUEST_RIP, &ctx->rip);
-	}
-	if (ctx->rsp != run->gpr[REG_RSP]) {
-		ctx->rsp = run->gpr[REG_RSP];
-		vmwrite_known(VMCS_GUEST_RSP, &ctx->rsp);
-	}
-	if (ctx->rflags != run->rflags) {
-		ctx->rflags = run->rflags;
-		vmwrite_known(VMCS_GUEST_RFLAGS, &ctx->rflags);
-	}
-	if (ctx->interruptibility != state) {
-		ctx->interruptibility = state;
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, state);
-	}
-}
-
 /* From RIP to what a software event pushes; where nobody knows, what the last one had. */
 static u32 event_len(struct guest_run *run)
 {
@@ -351,7 +349,7 @@ void vmx_commit(struct guest_run *run, struct vmx_cpu *vc)
 	if (run->again)
 		vmx_write_again(run);
 	commit_tag(run, vc);
-	commit_hot(run);
+	vmx_commit_hot(run, ctx, interruptibility(run, ctx));
 	if (run->dirty) {
 		commit_regs(run, run->dirty);
 		run->dirty = 0;

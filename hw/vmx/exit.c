@@ -6,13 +6,14 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/printk.h>
+#include <asm/special_insns.h>
 
 #include "hw/vmx/insn.h"
+#include "hw/vmx/l1d.h"
 #include "hw/vmx/translate.h"
 #include "hw/vmx/vmx.h"
 
 #define VECTOR_DF		8
-#define CR0_PG_BIT		(1ull << 31)
 #define QUAL_NMI_UNBLOCK	(1ull << 12)
 
 static noinline void read_raw(struct guest_run *run, const struct vmx_exit_row *row, u32 reason)
@@ -112,9 +113,6 @@ static __always_inline u64 read_hot(struct guest_run *run, struct vmx_ctx *ctx)
 	run->mov_ss = state & INTR_STATE_MOV_SS;
 	run->avail = GRP_CR2;
 	run->sys->avail = false;
-	/* The CPU keeps the control in step with LMA where the guest may change that. */
-	if (unlikely(!(ctx->cr0_mask & CR0_PG_BIT)))
-		ctx->entry = vmread(VMCS_ENTRY_CTL);
 	return rip;
 }
 
@@ -132,17 +130,20 @@ static void read_log(struct guest_run *run)
 	vmwrite(VMCS_PML_INDEX, PML_LAST);
 }
 
-static void read_virtual(struct guest_run *run)
+/* Whether there is any of it was seen when the controls were written. */
+static noinline void read_more(struct guest_run *run, struct vmx_ctx *ctx)
 {
-	const struct vmx_ctx *ctx = vmx_ctx(run);
+	u8 more = ctx->more;
 
-	if (ctx->vapic && !run->vapic.tpr_shadow && !(ctx->proc & PROC_CR8_LOAD))
+	if (more & VMX_MORE_LMA)
+		ctx->entry = vmread(VMCS_ENTRY_CTL);
+	if (more & VMX_MORE_TPR)
 		run->vintr.tpr = ctx->vapic[VAPIC_TPR] >> 4;
-	if (run->vapic.vid && hw_caps.vid)
+	if (more & VMX_MORE_STATUS)
 		run->vapic.status = vmread(VMCS_GUEST_INTR_STATUS);
-	if (unlikely(run->log) && hw_caps.pml)
+	if (more & VMX_MORE_LOG)
 		read_log(run);
-	if (run->timer_on && hw_caps.timer)
+	if (more & VMX_MORE_TIMER)
 		run->timer = vmread(VMCS_PREEMPTION_TIMER);
 }
 
@@ -178,13 +179,16 @@ static void read_refusal(struct guest_run *run)
 			   vmx_ctx(run)->launched ? "VMRESUME" : "VMLAUNCH", error);
 }
 
-void vmx_read_exit(struct guest_run *run, bool failed)
+void vmx_cross(struct guest_run *run, struct vmx_ctx *ctx)
 {
-	struct vmx_ctx *ctx = vmx_ctx(run);
 	const struct vmx_exit_row *row;
 	u32 reason;
+	bool failed;
 	u64 rip;
 
+	vmx_l1d_flush();
+	failed = vmx_world_switch(run->gpr, ctx, ctx->launched);
+	run->cr2 = read_cr2();
 	if (unlikely(failed))
 		return read_refusal(run);
 	rip = read_hot(run, ctx);
@@ -202,7 +206,8 @@ void vmx_read_exit(struct guest_run *run, bool failed)
 		entry_failed(run);
 	else
 		ctx->launched = true;
-	if (run->eager)
+	if (unlikely(ctx->more))
+		read_more(run, ctx);
+	if (run->eager == EAGER_ALWAYS || (row->reason == EXIT_VMX_INSN && run->eager))
 		vmx_fetch_eager(run);
-	read_virtual(run);
 }

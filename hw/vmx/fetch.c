@@ -122,6 +122,11 @@ void vmx_fetch_here(struct guest_run *run, u32 groups)
 			run->pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
 	if (groups & GRP_SYS)
 		fetch_sys(run->sys);
+	/* Between entry and leave: what the guest has changed is in the CPU. */
+	if (groups & GRP_MSRS) {
+		rdmsrl(MSR_KERNEL_GS_BASE, run->msrs->kernel_gs_base);
+		run->msrs->avail = true;
+	}
 	if (groups & GRP_CODE64) {
 		run->code64 = fetch_code64(run);
 		if (!((groups | run->avail) & GRP_CR)) {

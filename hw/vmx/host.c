@@ -166,6 +166,19 @@ void vmx_host_enter(struct vmx_ctx *ctx, struct vmx_cpu *vc)
 	if (read_cr2() != run->cr2)
 		write_cr2(run->cr2);
 	vc->gs_base = swap_gs_base(run->msrs->kernel_gs_base);
+	run->msrs->avail = false;
+}
+
+/* What vmx_host_enter() gave the CPU of the guest's is still there; has somebody written to it? */
+void vmx_host_reenter(struct guest_run *run)
+{
+	struct guest_msrs *m = run->msrs;
+
+	if (read_cr2() != run->cr2)
+		write_cr2(run->cr2);
+	if (m->avail)
+		wrmsrl(MSR_KERNEL_GS_BASE, m->kernel_gs_base);
+	m->avail = false;
 }
 
 static noinline void restore_selectors(struct vmx_cpu *vc)
@@ -190,16 +203,19 @@ static noinline void restore_selectors(struct vmx_cpu *vc)
 		load_gs_index(s->gs);
 }
 
-/* With interrupts off, right after the exit. */
+/* With interrupts off, after the exit. */
 void vmx_host_leave(struct guest_run *run, struct vmx_cpu *vc)
 {
 	const struct vmx_host_sel *s = &vc->sel;
+	struct guest_msrs *m = run->msrs;
 	u64 guest;
 
-	run->cr2 = read_cr2();
 	/* load_gs_index() writes the user's base, too: last of all it becomes what it was. */
 	guest = swap_gs_base(vc->gs_base);
-	run->msrs->kernel_gs_base = guest;
+	/* It may have been written since the exit. */
+	if (likely(!m->avail))
+		m->kernel_gs_base = guest;
+	m->avail = true;
 	if (unlikely(s->ldt | s->ds | s->es | s->fs | s->gs)) {
 		restore_selectors(vc);
 		if (s->gs)

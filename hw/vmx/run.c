@@ -8,7 +8,6 @@
 
 #include "core/vcpu.h"
 #include "hw/vmx/insn.h"
-#include "hw/vmx/l1d.h"
 #include "hw/vmx/refuse.h"
 #include "hw/vmx/vmx.h"
 
@@ -67,26 +66,10 @@ static void load_debugregs(struct guest_run *run)
 	set_debugreg(dr[3], 3);
 }
 
-/* Events that ended the guest and are the host's: its own handlers run, at once and here. */
-static void host_events(struct guest_run *run)
-{
-	struct guest_exit *x = &run->exit;
-
-	if (x->reason == EXIT_NMI) {
-		/* NMIs stay blocked until the handler's IRET. */
-		asm volatile("int $2");
-	} else if (unlikely(x->reason == EXIT_MCE_ON_ENTRY ||
-			    (x->reason == EXIT_EXCEPTION && x->index == X86_TRAP_MC))) {
-		asm volatile("int $18");
-		x->reason = EXIT_NONE;
-	}
-}
-
 static void vmx_enter(struct guest_run *run)
 {
 	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpu);
 	struct vmx_ctx *ctx = vmx_ctx(run);
-	bool failed;
 
 	if (unlikely(!vc->on))
 		return run_cancel(run);
@@ -95,11 +78,55 @@ static void vmx_enter(struct guest_run *run)
 	vmx_late_load(vc, run->msrs);
 	load_debugregs(run);
 	vmx_host_enter(ctx, vc);
-	vmx_l1d_flush();
-	failed = vmx_world_switch(run->gpr, ctx, ctx->launched);
+	vmx_cross(run, ctx);
+}
+
+/* More was written than hot registers. */
+static noinline void reenter_changed(struct guest_run *run)
+{
+	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpu);
+	struct vmx_ctx *ctx = vmx_ctx(run);
+
+	vmx_make_current(vc, ctx);
+	vmx_commit(run, vc);
+	vmx_late_load(vc, run->msrs);
+	load_debugregs(run);
+	vmx_host_reenter(run);
+	vmx_cross(run, ctx);
+}
+
+/*
+ * Interrupts were off since the last exit: VMX operation is on, the tag is this CPU's, and the host has
+ * none of its own loaded that the guest's was taken out for.
+ */
+static void vmx_reenter(struct guest_run *run)
+{
+	struct vmx_ctx *ctx = vmx_ctx(run);
+
+	if (unlikely(!vmx_only_hot(run, ctx)))
+		return reenter_changed(run);
+	ctx->given.valid = false;
+	vmx_commit_hot(run, ctx, ctx->interruptibility & INTR_STATE_NMI);
+	vmx_cross(run, ctx);
+}
+
+static void vmx_leave(struct guest_run *run)
+{
+	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpu);
+	struct guest_exit *x = &run->exit;
+
+	if (unlikely(!vc->on))
+		return;
 	vmx_host_leave(run, vc);
-	vmx_read_exit(run, failed);
-	host_events(run);
+	/* Events that ended the guest and are the host's: its own handlers run, at once and here. */
+	if (x->reason == EXIT_NMI) {
+		/* NMIs stay blocked until the handler's IRET. */
+		asm volatile("int $2");
+	} else if (unlikely(x->reason == EXIT_MCE_ON_ENTRY ||
+			    (x->reason == EXIT_EXCEPTION && x->index == X86_TRAP_MC))) {
+		asm volatile("int $18");
+		x->reason = EXIT_NONE;
+	}
 }
 
 static bool vmx_run_refuses(const struct guest_image *image)
@@ -120,6 +147,8 @@ const struct hw_ops vmx_hw_ops = {
 	.change = vmx_change,
 	.unload = vmx_unload,
 	.enter = vmx_enter,
+	.reenter = vmx_reenter,
+	.leave = vmx_leave,
 	.fetch = vmx_fetch,
 	.refuses = vmx_run_refuses,
 	.note = vmx_note,

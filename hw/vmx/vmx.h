@@ -127,6 +127,13 @@ struct vmx_noted {
 	u64 activity, pending_dbg;
 };
 
+/* Bits of vmx_ctx.more */
+#define VMX_MORE_LMA	(1u << 0)	/* the VM-entry controls */
+#define VMX_MORE_TPR	(1u << 1)
+#define VMX_MORE_STATUS	(1u << 2)	/* guest interrupt status */
+#define VMX_MORE_LOG	(1u << 3)
+#define VMX_MORE_TIMER	(1u << 4)
+
 /**
  * struct vmx_ctx - hardware context of one run (guest_run.hw)
  * @run: its run
@@ -138,6 +145,7 @@ struct vmx_noted {
  * @cpu: CPU on which the VMCS is active, -1 for none; written on that CPU
  * @link: in that CPU's vmx_cpu.active
  * @launched: VMRESUME is due, not VMLAUNCH
+ * @more: VMX_MORE_*: what to read after an exit, by the controls as they are in the VMCS
  * @filled: the fields that never change are written
  * @host_cpu: CPU whose own bases are in the host-state area
  * @host_cr3: the host-state area as it was written last; @host_cr4, @host_fs_base alike
@@ -165,14 +173,15 @@ struct vmx_ctx {
 	int cpu;
 	struct list_head link;
 	bool launched, filled;
+	u8 more;
 	int host_cpu;
 	u64 host_cr3, host_cr4, host_fs_base;
 	int tag_cpu;
 	u64 vpid_gen;
 	u32 pin, proc, proc2, exit, entry;
 	u64 cr0_mask, cr4_mask;
-	u32 interruptibility, ss_ar;
-	u64 rip, rsp, rflags, eptp, dr7;
+	u32 ss_ar;
+	u64 rip, rsp, rflags, interruptibility, eptp, dr7;
 	u16 vpid;
 	u8 soft_len;
 	struct guest_event given;
@@ -225,6 +234,7 @@ void vmx_clear_all(struct vmx_cpu *vc);
 void vmx_fill_constants(struct vmx_ctx *ctx);
 void vmx_host_load(struct vmx_cpu *vc);
 void vmx_host_enter(struct vmx_ctx *ctx, struct vmx_cpu *vc);
+void vmx_host_reenter(struct guest_run *run);
 void vmx_host_leave(struct guest_run *run, struct vmx_cpu *vc);
 void vmx_late_load_slow(struct vmx_cpu *vc, struct guest_msrs *m);
 static inline void vmx_late_load(struct vmx_cpu *vc, struct guest_msrs *m)
@@ -241,6 +251,35 @@ void vmx_msr_bitmap(struct guest_run *run);
 
 /* commit.c */
 void vmx_commit(struct guest_run *run, struct vmx_cpu *vc);
+
+/* vmx_only_hot() - since the exit, has nothing been written but RFLAGS and general registers, RIP included? */
+static __always_inline bool vmx_only_hot(const struct guest_run *run, const struct vmx_ctx *ctx)
+{
+	return likely(!(run->dirty | run->ctl_dirty | run->flush | run->new_tag | run->again | run->int_shadow |
+			run->inject.valid | run->sys->dirty | run->msrs->avail) &&
+		      this_cpu_read(vmx_cpu.current_ctx) == ctx);
+}
+
+/* vmx_commit_hot() - @state: interruptibility state */
+static __always_inline void vmx_commit_hot(struct guest_run *run, struct vmx_ctx *ctx, u32 state)
+{
+	if (ctx->rip != run->rip) {
+		ctx->rip = run->rip;
+		vmwrite_known(VMCS_GUEST_RIP, &ctx->rip);
+	}
+	if (ctx->rsp != run->gpr[REG_RSP]) {
+		ctx->rsp = run->gpr[REG_RSP];
+		vmwrite_known(VMCS_GUEST_RSP, &ctx->rsp);
+	}
+	if (ctx->rflags != run->rflags) {
+		ctx->rflags = run->rflags;
+		vmwrite_known(VMCS_GUEST_RFLAGS, &ctx->rflags);
+	}
+	if (ctx->interruptibility != state) {
+		ctx->interruptibility = state;
+		vmwrite_known(VMCS_GUEST_INTERRUPTIBILITY, &ctx->interruptibility);
+	}
+}
 
 /* again.c */
 void vmx_note(struct guest_run *run);
@@ -274,7 +313,8 @@ void vmx_fields_commit(struct guest_run *run);
 #define PML_LAST	511u		/* index that the CPU begins with */
 
 /* exit.c */
-void vmx_read_exit(struct guest_run *run, bool failed);
+/* vmx_cross() - the world switch and what the exit left; all is committed, @ctx is current */
+void vmx_cross(struct guest_run *run, struct vmx_ctx *ctx);
 
 /* enter.S */
 bool vmx_world_switch(u64 *gpr, struct vmx_ctx *ctx, bool launched);
