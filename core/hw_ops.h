@@ -45,6 +45,7 @@ struct hw_caps {
 	bool icpt_vmfunc;	/* ICPT_VMFUNC: VMFUNC with EAX below 64 exits */
 	bool tpr_shadow, apic_access, x2apic_virt, apic_regs, vid;	/* struct guest_vapic */
 	bool guest_fields;	/* hw_ops.fields_alloc works */
+	bool status_field;	/* the guest interrupt status can be one of them, be @vid used or not */
 	bool again;		/* run_again() and hw_ops.note work */
 	bool pml;		/* guest_run.log works */
 	bool root_exec_only;	/* a second-level leaf may be executable and not readable */

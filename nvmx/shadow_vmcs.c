@@ -75,7 +75,7 @@ static bool backend_has(u8 cap)
 {
 	switch (cap) {
 	case VMCS_CAP_VID:
-		return hw_caps.vid;
+		return hw_caps.status_field;
 	case VMCS_CAP_PREEMPTION_TIMER:
 		return hw_caps.timer;
 	case VMCS_CAP_TPR_SHADOW:

@@ -134,6 +134,7 @@ static void fill_optional(struct hw_caps *caps)
 	caps->x2apic_virt = may2(PROC2_X2APIC);
 	caps->apic_regs = may2(PROC2_APIC_REGS);
 	caps->vid = may2(PROC2_VID);
+	caps->status_field = caps->vid;
 	caps->pml = may2(PROC2_PML) && (vmx_caps.ept_vpid & EPT_CAP_AD);
 	/* What the guest reads there includes fields that are read-only without this. */
 	caps->guest_fields = may2(PROC2_SHADOW_VMCS) &&
