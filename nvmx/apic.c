@@ -21,7 +21,7 @@
 #include "core/insn.h"
 #include "core/lapic.h"
 #include "core/x86.h"
-#include "mmu/mmu.h"
+#include "mmu/window.h"
 #include "nvmx/exit_table.h"
 #include "nvmx/nvmx.h"
 #include "nvmx/vapic.h"
@@ -38,7 +38,9 @@ int nvmx_apic_init(struct nvmx_apic *a)
 		a->page = (u8 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!a->was)
 		a->was = kzalloc(VAPIC_SIZE, GFP_KERNEL_ACCOUNT);
-	return a->page && a->was ? 0 : -ENOMEM;
+	if (!a->l1)
+		a->l1 = kzalloc(sizeof(*a->l1), GFP_KERNEL_ACCOUNT);
+	return a->page && a->was && a->l1 ? 0 : -ENOMEM;
 }
 
 static void drop_access_page(struct nvmx_apic *a)
@@ -54,44 +56,10 @@ void nvmx_apic_free(struct nvmx_apic *a)
 	drop_access_page(a);
 	free_page((unsigned long)a->page);
 	kfree(a->was);
+	kfree(a->l1);
 }
 
-/* 0, or -EAGAIN with vcpu->atomic */
-static int load_page(struct nestor_vcpu *vcpu, const struct vmcs12 *v)
-{
-	struct nvmx_apic *a = &nvmx_of(vcpu)->apic;
-	unsigned int at = 0, len = VAPIC_SIZE;
-	int r;
-
-	a->whole = nvmx_cpu2(v) & (CPU2_APIC_REGS | CPU2_VID);
-	if (!a->whole) {
-		at = VAPIC_TPR;
-		len = sizeof(u32);
-	}
-	r = gmem_read(vcpu, l1_gpa(v->virtual_apic_addr + at), a->page + at, len);
-	if (r == -EAGAIN)
-		return r;
-	if (r)
-		memset(a->page + at, 0xff, len);
-	memcpy(a->was + at, a->page + at, len);
-	return 0;
-}
-
-/* A register, and what lies between it and the next; reserved there, but for x2APIC's wide ones. */
-static bool store_register(struct nestor_vcpu *vcpu, unsigned int reg, unsigned int len)
-{
-	struct nvmx_apic *a = &nvmx_of(vcpu)->apic;
-
-	if (likely(!memcmp(a->page + reg, a->was + reg, len)))
-		return true;
-	if (gmem_write(vcpu, l1_gpa(nvmx_of(vcpu)->vmcs12->virtual_apic_addr + reg),
-		       a->page + reg, len) == -EAGAIN)
-		return false;
-	memcpy(a->was + reg, a->page + reg, len);
-	return true;
-}
-
-/* L1's MSR bitmap of the x2APIC's registers; what cannot be read exits.  As load_page() */
+/* L1's MSR bitmap of the x2APIC's registers; what cannot be read exits.  As nvmx_apic_load() */
 static int load_x2apic_map(struct nestor_vcpu *vcpu, const struct vmcs12 *v)
 {
 	struct nvmx_apic *a = &nvmx_of(vcpu)->apic;
@@ -129,7 +97,7 @@ static void pass_x2apic(const struct nvmx_apic *a, const struct vmcs12 *v, struc
 	g->x2apic_write = ~a->wr_exits & (g->vid ? WRITE_TPR | WRITE_VID : WRITE_TPR);
 }
 
-/* As load_page() */
+/* As nvmx_apic_load() */
 static int take_access_page(struct nestor_vcpu *vcpu, const struct vmcs12 *v)
 {
 	struct nvmx_apic *a = &nvmx_of(vcpu)->apic;
@@ -146,7 +114,7 @@ bool nvmx_apic_fetch(struct nestor_vcpu *vcpu)
 	int r = 0;
 
 	if (v->cpu_ctls & CPU_TPR_SHADOW) {
-		r = load_page(vcpu, v);
+		r = nvmx_apic_load(vcpu, v);
 		if (!r && (nvmx_cpu2(v) & CPU2_X2APIC))
 			r = load_x2apic_map(vcpu, v);
 	}
@@ -204,23 +172,6 @@ void nvmx_apic_enter(struct nestor_vcpu *vcpu)
 	nvmx_virq_evaluate(vcpu);
 }
 
-bool nvmx_apic_store(struct nestor_vcpu *vcpu)
-{
-	struct nvmx *n = nvmx_of(vcpu);
-	unsigned int reg;
-
-	if (!n->apic.on)
-		return true;
-	if (n->apic.soft)
-		vapic_virtualize_ppr(n->apic.page, n->l2.vapic.status);
-	if (!n->apic.whole)
-		return store_register(vcpu, VAPIC_TPR, sizeof(u32));
-	for (reg = 0; reg < VAPIC_SIZE; reg += 16)
-		if (!store_register(vcpu, reg, sizeof(u64)))
-			return false;
-	return true;
-}
-
 void nvmx_apic_show(struct nestor_vcpu *vcpu, struct vmcs12 *v)
 {
 	struct nvmx *n = nvmx_of(vcpu);
@@ -250,6 +201,7 @@ void nvmx_apic_leave(struct nestor_vcpu *vcpu)
 	drop_access_page(&n->apic);
 	n->apic.on = false;
 	n->apic.soft = false;
+	n->apic.same = false;
 }
 
 /* RVI and SVI changed in software: a CPU that delivers evaluates them at the next entry. */
@@ -289,6 +241,13 @@ void nvmx_apic_trapped(struct nestor_vcpu *vcpu, enum vapic_access what, u8 vect
 	}
 }
 
+/* What L2 does at the end of each interrupt, and nobody has to sleep for: nothing of it leads to L1. */
+static bool never_sleeps(const struct nvmx *n)
+{
+	return n->l2.exit.info1 & 1 && (u32)n->l2.gpr[REG_RCX] == X2APIC_EOI &&
+	       vapic_eoi_plain(n->vmcs12, n->l2.vapic.status);
+}
+
 bool nvmx_apic_msr(struct nestor_vcpu *vcpu)
 {
 	struct nvmx *n = nvmx_of(vcpu);
@@ -300,6 +259,8 @@ bool nvmx_apic_msr(struct nestor_vcpu *vcpu)
 	int len;
 
 	if (!n->apic.on || msr < X2APIC_FIRST || msr > X2APIC_LAST)
+		return false;
+	if (vcpu->atomic && !never_sleeps(n))
 		return false;
 	/* An instruction that cannot be read is not this one any more: L2 tries again. */
 	len = vcpu_insn_len(vcpu);

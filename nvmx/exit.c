@@ -211,12 +211,12 @@ static enum nested_who not_wanted(struct nestor_vcpu *vcpu, const struct exit_ro
 {
 	const struct guest_exit *x = &vcpu->run->exit;
 
-	/* What an x2APIC of the CPU's virtualisation comes to may sleep. */
+	if (row->rule == RULE_MSR && nvmx_apic_msr(vcpu))
+		return handled(vcpu);
+	/* What else an x2APIC of the CPU's virtualisation comes to may sleep. */
 	if (vcpu->atomic && (x->reason == EXIT_HLT ||
 			     (row->rule == RULE_MSR && (nvmx_of(vcpu)->apic.on || (x->info1 & 1)))))
 		return NESTED_NOT_YET;
-	if (row->rule == RULE_MSR && nvmx_apic_msr(vcpu))
-		return handled(vcpu);
 	if (x->reason == EXIT_HLT)
 		nvmx_activity_halt(vcpu);
 	nvmx_timer_resume(vcpu);

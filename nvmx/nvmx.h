@@ -22,6 +22,8 @@
 #include "nvmx/vapic.h"
 #include "nvmx/vmcs12.h"
 
+struct gmem_window;
+
 #define NO_VMCS		(~0ull)
 
 /**
@@ -88,6 +90,8 @@ struct nvmx_smm {
  * struct nvmx_apic - APIC virtualisation of L2
  * @page: page the CPU works on
  * @was: what was copied into it
+ * @same: no register of @page differs from @was
+ * @l1: L1's page, as it was found last
  * @access: reference on the APIC-access page while L2 runs, or NULL
  * @on: L2 runs with a TPR shadow
  * @whole: all registers are copied, and not VTPR alone
@@ -99,6 +103,8 @@ struct nvmx_smm {
  */
 struct nvmx_apic {
 	u8 *page, *was;
+	bool same;
+	struct gmem_window *l1;
 	struct page *access;
 	bool on, whole, vid, soft, lent;
 	u64 rd_exits[4], wr_exits;
@@ -374,6 +380,8 @@ void nvmx_apic_free(struct nvmx_apic *a);
  * Return: false: with vcpu->atomic, not all of it is at hand.
  */
 bool nvmx_apic_fetch(struct nestor_vcpu *vcpu);
+/** nvmx_apic_load() - the part of it that is the page (apic_page.c); 0, or -EAGAIN with vcpu->atomic */
+int nvmx_apic_load(struct nestor_vcpu *vcpu, const struct vmcs12 *v);
 /** nvmx_apic_enter() - it was fetched and L2 is about to run; never sleeps */
 void nvmx_apic_enter(struct nestor_vcpu *vcpu);
 /**

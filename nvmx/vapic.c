@@ -119,6 +119,11 @@ static enum vapic_access write_eoi(const struct vmcs12 *v, u8 *page, u16 *status
 	return eoi_exits(v, *vector) ? VAPIC_EOI_EXIT : VAPIC_DONE;
 }
 
+bool vapic_eoi_plain(const struct vmcs12 *v, u16 status)
+{
+	return vapic_virtual_delivery(v) && (v->cpu_ctls2 & CPU2_X2APIC) && !eoi_exits(v, SVI(status));
+}
+
 /* Self-IPI virtualization */
 static enum vapic_access self_ipi(u8 *page, u16 *status, u8 ipi)
 {

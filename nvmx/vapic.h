@@ -46,6 +46,9 @@ enum vapic_access vapic_x2apic_read(const struct vmcs12 *v, const u8 *page, u32 
 enum vapic_access vapic_x2apic_write(const struct vmcs12 *v, u8 *page, u16 *status, u32 msr,
 				     u64 val, u8 *vector);
 
+/** vapic_eoi_plain() - does an EOI of L2's by MSR end the vector in service with no VM exit after it? */
+bool vapic_eoi_plain(const struct vmcs12 *v, u16 status);
+
 /**
  * vapic_write() - APIC-write emulation with virtual-interrupt delivery, at the offset @reg of the
  * page, where the value is already; VAPIC_NOT_VIRTUAL: an APIC-write exit is all there is to it

@@ -237,6 +237,61 @@ static void regs_write(const void *arg)
 		CHECK_EQ(vr(EXIT_QUAL), 0x1030);
 }
 
+static bool again(struct vl2 *l2, struct va *v, const char *code, u32 off, u32 val)
+{
+	vw(GUEST_RIP, (u64)code);
+	l2->rbx = v->access + off;
+	l2->rcx = val;
+	return vl2_expect_done(l2);
+}
+
+/* From one entry to the next L1 changes one register, then nothing, then the page's address. */
+static void regs_again(const void *arg)
+{
+	struct vl2 l2;
+	struct va v;
+	u8 *page;
+	u32 off;
+
+	va_case(&l2, &v, a_read, PROC2_APIC_ACCESS | PROC2_APIC_REGS);
+	page = v.page;
+	for (off = 0x100; off < 0x280; off += 0x10) {
+		if (!again(&l2, &v, a_read, V_TPR_REG, 0))
+			return;
+		*reg(&v, off) = 0x5500000 + off;
+		if (again(&l2, &v, a_read, off, 0))
+			CHECK_EQ((u32)l2.rcx, 0x5500000 + off);
+		if (again(&l2, &v, a_read, off, 0))
+			CHECK_EQ((u32)l2.rcx, 0x5500000 + off);
+	}
+	/* What L2 writes L1 sees, and what L1 writes over it L2 does. */
+	if (again(&l2, &v, a_write, V_ICR2, 0x3000000))
+		CHECK_EQ(*reg(&v, V_ICR2), 0x3000000);
+	*reg(&v, V_ICR2) = 0x4000000;
+	if (again(&l2, &v, a_read, V_ICR2, 0))
+		CHECK_EQ((u32)l2.rcx, 0x4000000);
+	if (again(&l2, &v, a_write, V_ICR2, 0x4000000))
+		CHECK_EQ(*reg(&v, V_ICR2), 0x4000000);
+	v.page = alloc_page();
+	memcpy(v.page, page, 0x1000);
+	*reg(&v, 0x170) = 0x77;
+	vw(CTRL_VIRTUAL_APIC, (u64)v.page);
+	if (again(&l2, &v, a_read, 0x170, 0))
+		CHECK_EQ((u32)l2.rcx, 0x77);
+	if (again(&l2, &v, a_write, V_ICR2, 0x5000000)) {
+		CHECK_EQ(*reg(&v, V_ICR2), 0x5000000);
+		CHECK_EQ(*(u32 *)(page + V_ICR2), 0x4000000);
+	}
+	/* An entry that fails leaves the page alone, and the next one finds it as it is. */
+	*reg(&v, 0x170) = 0x78;
+	vw(GUEST_RFLAGS, 0);
+	vl2_run(&l2);
+	CHECK(l2.reason & R_ENTRY_FAILED);
+	vw(GUEST_RFLAGS, 2);
+	if (again(&l2, &v, a_read, 0x170, 0))
+		CHECK_EQ((u32)l2.rcx, 0x78);
+}
+
 /* ---- x2APIC mode ---- */
 
 static void x2apic_tpr(const void *arg)
@@ -286,6 +341,7 @@ static const struct l1_test tests[] = {
 	{ "access_tpr", VF_TPR | VF_APICACC, access_tpr, NULL },
 	{ "access_no_shadow", VF_TPR | VF_APICACC, access_no_shadow, NULL },
 	{ "regs_read", VF_APICACC | VF_APICREG, regs_read, NULL },
+	{ "regs_again", VF_APICACC | VF_APICREG, regs_again, NULL },
 	{ "regs_write", VF_APICACC | VF_APICREG, regs_write, NULL },
 	{ "x2apic_tpr", VF_X2APIC | VF_MSRBMP, x2apic_tpr, NULL },
 	{ "x2apic_regs", VF_X2APIC | VF_APICREG | VF_MSRBMP, x2apic_regs, NULL },

@@ -254,6 +254,47 @@ static void vintr_eoi(const void *arg)
 	}
 }
 
+/* The same by WRMSR; one exit stores an MSR, which takes L0 longer. */
+static void vintr_eoi_msr(const void *arg)
+{
+	static const struct { u64 bitmap, val; bool list; } t[] = {
+		{ 0, 0, false }, { 0, 1, false }, { 1u << 1, 0, false }, { 1u << 1, 0, true },
+	};
+	u64 mark = mem_mark();
+	struct vl2 l2;
+	struct va v;
+	u64 *list;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		va_case(&l2, &v, a_wrmsr, PROC2_VINTR | PROC2_X2APIC);
+		list = alloc_page();
+		*reg(&v, V_ISR + 0x40) = 1u << 1;		/* 81h */
+		*reg(&v, V_ISR + 0x20) = 1u << 3;		/* 43h */
+		vw(GUEST_INTR_STATUS, 0x8100);
+		vw(CTRL_EOI_2, t[i].bitmap);
+		list[0] = MSR_KGS_BASE;
+		vw(CTRL_EXIT_MSR_STORE, (u64)list);
+		vw(CTRL_EXIT_STORE_COUNT, t[i].list);
+		l2.rcx = 0x80b;
+		l2.rax = t[i].val;
+		l2.rdx = 0;
+		if (t[i].val) {
+			vl2_expect_trap(&l2, V_GP, NULL);
+			CHECK_EQ(vr(GUEST_INTR_STATUS), 0x8100);
+		} else if (t[i].bitmap ? vl2_expect(&l2, R_EOI) : vl2_expect_done(&l2)) {
+			if (t[i].bitmap)
+				CHECK_EQ(vr(EXIT_QUAL), 0x81);
+			CHECK_EQ(vr(GUEST_INTR_STATUS), 0x4300);
+			CHECK(!bit_of(&v, V_ISR, 0x81));
+			CHECK(bit_of(&v, V_ISR, 0x43));
+			CHECK_EQ(*reg(&v, V_PPR), 0x40);
+		}
+		vmcs_forget_all();
+		mem_reset(mark);
+	}
+}
+
 /* Self-IPI by ICR and by the x2APIC register */
 static void vintr_self_ipi(const void *arg)
 {
@@ -380,6 +421,7 @@ static const struct l1_test tests[] = {
 	{ "held", VF_VINTR, vintr_held, NULL },
 	{ "window", VF_VINTR, vintr_window, NULL },
 	{ "eoi", VF_VINTR | VF_APICACC, vintr_eoi, NULL },
+	{ "eoi_msr", VF_VINTR | VF_X2APIC | VF_MSRBMP, vintr_eoi_msr, NULL },
 	{ "self_ipi", VF_VINTR | VF_APICACC | VF_APICREG, vintr_self_ipi, NULL },
 	{ "hlt", VF_VINTR, vintr_hlt, NULL },
 	{ "host_irq", VF_VINTR, vintr_host_irq, NULL },
