@@ -248,8 +248,8 @@ static bool is_amd(const struct kvm_cpuid_entry2 *e)
 	       (e->ebx == 0x6f677948 && e->edx == 0x6e65476e && e->ecx == 0x656e6975);
 }
 
-/* The KVM leaf may stand behind other hypervisors' (Hyper-V's) leaves. */
-static bool has_kvmclock(const struct vcpu_cpuid *c)
+/* KVM's features, EAX.  Its leaf may stand behind other hypervisors' (Hyper-V's) leaves. */
+static u32 paravirt_features(const struct vcpu_cpuid *c)
 {
 	const struct kvm_cpuid_entry2 *e;
 	u32 base;
@@ -259,10 +259,9 @@ static bool has_kvmclock(const struct vcpu_cpuid *c)
 		if (!e || e->ebx != 0x4b4d564b || e->ecx != 0x564b4d56 || e->edx != 0x4d)
 			continue;
 		e = find(c, base + 1, 0);
-		return e && (e->eax & (BIT(KVM_FEATURE_CLOCKSOURCE) |
-				       BIT(KVM_FEATURE_CLOCKSOURCE2)));
+		return e ? e->eax : 0;
 	}
-	return false;
+	return 0;
 }
 
 static void compute(struct vcpu_cpuid *c, enum nested_ext ext)
@@ -271,6 +270,7 @@ static void compute(struct vcpu_cpuid *c, enum nested_ext ext)
 	const struct kvm_cpuid_entry2 *x1 = find(c, 0x80000001, 0);
 	const struct kvm_cpuid_entry2 *x8 = find(c, 0x80000008, 0);
 	const struct kvm_cpuid_entry2 *xd1 = find(c, 0xd, 1);
+	u32 paravirt = paravirt_features(c);
 
 	c->amd = is_amd(find(c, 0, 0));
 	c->maxphyaddr = x8 ? x8->eax & 0xff : DEFAULT_MAXPHYADDR;
@@ -292,7 +292,8 @@ static void compute(struct vcpu_cpuid *c, enum nested_ext ext)
 	c->has_spec_ctrl = hw_caps.spec_ctrl &&
 			   (HAS(l7, edx, 26) || HAS(l7, edx, 27) || HAS(l7, edx, 31) ||
 			    (x8 && (x8->ebx & (BIT(14) | BIT(15) | BIT(24)))));
-	c->has_pvclock = has_kvmclock(c);
+	c->has_pvclock = paravirt & (BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_CLOCKSOURCE2));
+	c->has_pv_eoi = paravirt & BIT(KVM_FEATURE_PV_EOI);
 	compute_cr4(c);
 	compute_efer(c);
 	if (!c->nr) {

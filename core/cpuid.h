@@ -33,7 +33,7 @@ struct vcpu_cpuid {
 	u64 efer_reserved;
 	u64 rsvd_gpa_bits;	/* physical-address bits at and above maxphyaddr */
 	bool has_svm, has_vmx, has_x2apic, has_tsc_deadline, has_xsave, has_xsaves, has_rdtscp;
-	bool has_nx, has_1g, has_lm, has_spec_ctrl, has_pvclock, has_pcid;
+	bool has_nx, has_1g, has_lm, has_spec_ctrl, has_pvclock, has_pv_eoi, has_pcid;
 	bool amd;		/* vendor string is AMD's or Hygon's */
 };
 

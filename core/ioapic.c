@@ -102,6 +102,13 @@ static unsigned long pins_of(struct ioapic *io, u8 vector)
 	return pins;
 }
 
+bool ioapic_has_vector(const struct nestor_vm *vm, u8 vector)
+{
+	const struct irqchip *chip = READ_ONCE(vm->irqchip);
+
+	return chip && chip->ioapic && test_bit(vector, chip->ioapic->vectors);
+}
+
 /*
  * ioapic_eoi() - a vCPU ended @vector, which came as level-triggered or not.
  * vCPU's thread, vm->srcu held.

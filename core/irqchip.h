@@ -163,6 +163,7 @@ int ioapic_create(struct nestor_vm *vm, struct irqchip *chip);
 void ioapic_destroy(struct nestor_vm *vm, struct irqchip *chip);
 int ioapic_set(struct ioapic *ioapic, unsigned int pin, enum irq_source src, bool level);
 void ioapic_eoi(struct nestor_vm *vm, u8 vector, bool level);
+bool ioapic_has_vector(const struct nestor_vm *vm, u8 vector);	/* may ioapic_eoi() have something to do? */
 void ioapic_get_state(struct ioapic *ioapic, struct kvm_ioapic_state *s);
 void ioapic_set_state(struct ioapic *ioapic, const struct kvm_ioapic_state *s);
 

@@ -36,12 +36,11 @@ u32 lapic_ppr(const struct lapic *apic)
 	return isr & 0xf0;
 }
 
-int lapic_pending(struct nestor_vcpu *vcpu)
+int lapic_waiting(struct lapic *apic)
 {
-	struct lapic *apic = lapic_present(vcpu);
 	int vector;
 
-	if (!apic || !READ_ONCE(apic->irr_any))
+	if (!READ_ONCE(apic->irr_any))
 		return -1;
 	vector = lapic_highest(apic, APIC_R_IRR);
 	if (vector < 0) {
@@ -52,6 +51,14 @@ int lapic_pending(struct nestor_vcpu *vcpu)
 		if (vector >= 0)
 			WRITE_ONCE(apic->irr_any, true);
 	}
+	return vector;
+}
+
+int lapic_pending(struct nestor_vcpu *vcpu)
+{
+	struct lapic *apic = lapic_present(vcpu);
+	int vector = apic ? lapic_waiting(apic) : -1;
+
 	if (vector < 0 || (vector & 0xf0) <= (lapic_ppr(apic) & 0xf0))
 		return -1;
 	return vector;
@@ -64,6 +71,7 @@ void lapic_ack(struct nestor_vcpu *vcpu, u8 vector)
 	/* A new message that comes between the two sets IRR again and waits its turn. */
 	lapic_clear_vec(apic, APIC_R_IRR, vector);
 	lapic_set_vec(apic, APIC_R_ISR, vector);
+	apic->eoi_due = true;
 }
 
 void lapic_eoi(struct lapic *apic)
@@ -76,7 +84,9 @@ void lapic_eoi(struct lapic *apic)
 		return;
 	lapic_clear_vec(apic, APIC_R_ISR, vector);
 	level = lapic_test_vec(apic, APIC_R_TMR, vector);
-	vcpu_request(apic->vcpu, REQ_EVENT);
+	/* What comes later makes a request of its own. */
+	if (READ_ONCE(apic->irr_any))
+		vcpu_request(apic->vcpu, REQ_EVENT);
 
 	if (!vm->split) {
 		ioapic_eoi(vm, vector, level);
@@ -196,6 +206,7 @@ void lapic_reset(struct nestor_vcpu *vcpu, bool init)
 		vcpu->msr.apic_base = BASE_DEFAULT | BASE_ENABLE |
 				      (lapic_is_bsp(vcpu) ? BASE_BSP : 0);
 	vcpu->user_irq = 0;
+	vcpu->msr.pv_eoi = 0;
 	if (!apic)
 		return;
 

@@ -102,6 +102,8 @@ enum apic_event { APIC_EV_INIT, APIC_EV_SIPI };
  * @target: when the count reaches 0; 0 when not running
  * @deadline: TSC_DEADLINE MSR, 0 when not armed; the timer clears it
  * @user_eoi: vectors whose EOI the VMM has not been told of; vCPU's thread
+ * @eoi_due: a vector went into service, and L1 has not been told yet whether it has to write EOI
+ * @eoi_lent: L1 was told that it need not (core/pv_eoi.c)
  */
 struct lapic {
 	struct nestor_vcpu *vcpu;
@@ -117,6 +119,7 @@ struct lapic {
 	ktime_t target;
 	u64 deadline;
 	DECLARE_BITMAP(user_eoi, 256);
+	bool eoi_due, eoi_lent;
 };
 
 /**
@@ -200,9 +203,35 @@ static inline struct lapic *lapic_present(const struct nestor_vcpu *vcpu)
 /* core/lapic.c */
 u32 lapic_ppr(const struct lapic *apic);
 int lapic_pending(struct nestor_vcpu *vcpu);	/* vector above PPR, or -1 */
+int lapic_waiting(struct lapic *apic);		/* highest vector of IRR, or -1; the vCPU's thread */
 void lapic_ack(struct nestor_vcpu *vcpu, u8 vector);
 void lapic_eoi(struct lapic *apic);
 bool lapic_accepts_pic(struct nestor_vcpu *vcpu);
+
+/*
+ * core/pv_eoi.c; the vCPU's thread, vm->srcu held.  pv_eoi_lend() - before an entry of L1 with @eoi_due; never
+ * sleeps.  pv_eoi_take() - after an exit with @eoi_lent, before anybody looks at the APIC; false, and nothing is
+ * done, where that takes sleeping.
+ */
+void pv_eoi_lend(struct nestor_vcpu *vcpu);
+bool pv_eoi_take(struct nestor_vcpu *vcpu, bool may_sleep);
+
+/* pv_eoi_before() - before each entry: need L1 write EOI for what went into service? */
+static __always_inline void pv_eoi_before(struct nestor_vcpu *vcpu)
+{
+	const struct lapic *apic = vcpu->apic;
+
+	if (apic && unlikely(apic->eoi_due) && !vcpu_in_l2(vcpu) && !READ_ONCE(vcpu->requests))
+		pv_eoi_lend(vcpu);
+}
+
+/* pv_eoi_after() - after each exit: has L1 ended it?  false: it takes sleeping to know, before anything is handled */
+static __always_inline bool pv_eoi_after(struct nestor_vcpu *vcpu, bool may_sleep)
+{
+	const struct lapic *apic = vcpu->apic;
+
+	return likely(!apic || !apic->eoi_lent) || pv_eoi_take(vcpu, may_sleep);
+}
 
 /* core/lapic_ipi.c; any context */
 int lapic_deliver(struct nestor_vm *vm, const struct irq_msg *msg);

@@ -23,7 +23,7 @@
 
 /* Often used ones first: the search is linear. */
 static const struct msr_desc table[] = {
-	RN(0x800, 0x8ff, apic_get, apic_set),			/* x2APIC */
+	{ 0x800, 0x8ff, apic_get, apic_set, true },		/* x2APIC */
 	RQ(MSR_IA32_TSC_DEADLINE, time_get, time_set),
 	R1(MSR_IA32_SPEC_CTRL, spec_get, spec_set),
 	R1(MSR_IA32_PRED_CMD, NULL, spec_set),
@@ -38,6 +38,7 @@ static const struct msr_desc table[] = {
 	R1(MSR_IA32_APICBASE, apic_get, apic_set),
 	RN(MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME, time_get, time_set),
 	RN(MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_SYSTEM_TIME_NEW, time_get, time_set),
+	R1(MSR_KVM_PV_EOI_EN, pv_eoi_get, pv_eoi_set),
 	R1(MSR_IA32_DEBUGCTLMSR, lbr_get, lbr_set),
 	RN(MSR_IA32_LASTBRANCHFROMIP, MSR_IA32_LASTINTTOIP, lbr_get, lbr_set),
 
@@ -172,7 +173,7 @@ static const u32 save_list[] = {
 	MSR_IA32_TSC, MSR_IA32_CR_PAT, MSR_IA32_TSC_ADJUST, MSR_IA32_TSC_DEADLINE,
 	MSR_IA32_MISC_ENABLE, MSR_IA32_MCG_STATUS, MSR_IA32_MCG_CTL,
 	MSR_KVM_SYSTEM_TIME, MSR_KVM_WALL_CLOCK,
-	MSR_KVM_SYSTEM_TIME_NEW, MSR_KVM_WALL_CLOCK_NEW,
+	MSR_KVM_SYSTEM_TIME_NEW, MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_PV_EOI_EN,
 	MSR_MTRRdefType, MSR_K7_HWCR,
 	MSR_IA32_DEBUGCTLMSR, MSR_IA32_SMBASE, MSR_SMI_COUNT,
 };

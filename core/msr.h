@@ -83,6 +83,9 @@ void tsc_adjust_l1(struct nestor_vcpu *vcpu, s64 delta);
 /* tsc_set_khz() - KVM_SET_TSC_KHZ; 0, or -EINVAL when it is not the host's (no scaling) */
 int tsc_set_khz(struct nestor_vm *vm, u32 khz);
 
+/* pv_eoi_set_msr() - MSR_KVM_PV_EOI_EN (core/pv_eoi.c): 0, or -EINVAL for #GP */
+int pv_eoi_set_msr(struct nestor_vcpu *vcpu, u64 val);
+
 /* kvmclock (core/pvclock.c) */
 int pvclock_vm_create(struct nestor_vm *vm);	/* vm->clock */
 void pvclock_vm_destroy(struct nestor_vm *vm);

@@ -40,6 +40,8 @@ int time_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host);
 int time_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host);
 int xss_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host);
 int xss_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host);
+int pv_eoi_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host);
+int pv_eoi_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host);
 int apic_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host);
 int apic_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host);
 

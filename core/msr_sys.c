@@ -218,6 +218,19 @@ int time_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host)
 	return pvclock_set_msr(vcpu, index, val);
 }
 
+int pv_eoi_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host)
+{
+	if (!host && !vcpu->cpuid.has_pv_eoi)
+		return -EINVAL;
+	*val = vcpu->msr.pv_eoi;
+	return 0;
+}
+
+int pv_eoi_set(struct nestor_vcpu *vcpu, u32 index, u64 val, bool host)
+{
+	return host || vcpu->cpuid.has_pv_eoi ? pv_eoi_set_msr(vcpu, val) : -EINVAL;
+}
+
 int xss_get(struct nestor_vcpu *vcpu, u32 index, u64 *val, bool host)
 {
 	if (!host && !vcpu->cpuid.has_xsaves)

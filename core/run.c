@@ -319,12 +319,15 @@ static enum stretch run_loaded(struct nestor_vcpu *vcpu)
 		/* One who comes later makes a request, and this entry is none or short. */
 		bool let_go = atomic_read(&vcpu->vm->writers);
 
+		pv_eoi_before(vcpu);
 		if (!(unlikely(let_go) ? switch_let_go(vcpu) : switch_worlds(vcpu)))
 			return NOT_ENTERED;
 		vcpu->stats.world_switches++;
 		vcpu->stats.exits++;
 		after_exit(vcpu);
 		trace_nestor_exit(vcpu);
+		if (!pv_eoi_after(vcpu, false))
+			return EXIT_WAITS;
 		vcpu->atomic = true;
 		action = handle_exit_atomic(vcpu);
 		vcpu->atomic = false;
@@ -370,6 +373,7 @@ static enum stretch enter_guest(struct nestor_vcpu *vcpu)
 static enum run_action run_once(struct nestor_vcpu *vcpu)
 {
 	enum run_action action = handle_requests(vcpu);
+	enum stretch end;
 
 	if (action != RESUME_GUEST || vcpu->mp_state != KVM_MP_STATE_RUNNABLE)
 		return action;
@@ -378,7 +382,9 @@ static enum run_action run_once(struct nestor_vcpu *vcpu)
 	if (action != RESUME_GUEST || vcpu->mp_state != KVM_MP_STATE_RUNNABLE)
 		return action;
 	load_tpr(vcpu);
-	switch (enter_guest(vcpu)) {
+	end = enter_guest(vcpu);
+	pv_eoi_after(vcpu, true);
+	switch (end) {
 	case EXIT_WAITS:
 		return handle_exit(vcpu);
 	case NOT_ENTERED:
