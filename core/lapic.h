@@ -230,7 +230,12 @@ static __always_inline bool pv_eoi_after(struct nestor_vcpu *vcpu, bool may_slee
 {
 	const struct lapic *apic = vcpu->apic;
 
-	return likely(!apic || !apic->eoi_lent) || pv_eoi_take(vcpu, may_sleep);
+	if (likely(!apic || !apic->eoi_lent))
+		return true;
+	/* Spinlocks sleep there. */
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) && !may_sleep)
+		return false;
+	return pv_eoi_take(vcpu, may_sleep);
 }
 
 /* core/lapic_ipi.c; any context */
