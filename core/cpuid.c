@@ -23,7 +23,8 @@
 
 #define DEFAULT_MAXPHYADDR	36
 
-static const struct kvm_cpuid_entry2 *find(const struct vcpu_cpuid *c, u32 fn, u32 index)
+static __always_inline const struct kvm_cpuid_entry2 *look_up(const struct vcpu_cpuid *c, u32 fn,
+							    u32 index)
 {
 	u32 leaf = fn & 0x7fffffff, i = 0;
 
@@ -41,6 +42,11 @@ static const struct kvm_cpuid_entry2 *find(const struct vcpu_cpuid *c, u32 fn, u
 			return e;
 	}
 	return NULL;
+}
+
+static const struct kvm_cpuid_entry2 *find(const struct vcpu_cpuid *c, u32 fn, u32 index)
+{
+	return look_up(c, fn, index);
 }
 
 const struct kvm_cpuid_entry2 *cpuid_find(const struct nestor_vcpu *vcpu, u32 fn, u32 index)
@@ -95,12 +101,23 @@ void cpuid_dynamic(struct nestor_vcpu *vcpu, struct kvm_cpuid_entry2 *e)
 	}
 }
 
-const struct kvm_cpuid_entry2 *cpuid_plain(const struct nestor_vcpu *vcpu, u32 fn, u32 index)
+bool cpuid_answer(struct nestor_vcpu *vcpu)
 {
+	u64 *gpr = vcpu->run->gpr;
+	u32 fn = gpr[REG_RAX];
+	const struct kvm_cpuid_entry2 *e;
+
 	/* Those of cpuid_dynamic(). */
 	if (fn == 1 || fn == 0x80000001 || fn == 0xd)
-		return NULL;
-	return find(&vcpu->cpuid, fn, index);
+		return false;
+	e = look_up(&vcpu->cpuid, fn, gpr[REG_RCX]);
+	if (unlikely(!e))
+		return false;
+	gpr[REG_RAX] = e->eax;
+	gpr[REG_RBX] = e->ebx;
+	gpr[REG_RCX] = e->ecx;
+	gpr[REG_RDX] = e->edx;
+	return true;
 }
 
 /* Highest leaf of the range that @fn is in, 0 if the VMM gave no such range. */

@@ -39,10 +39,10 @@ struct vcpu_cpuid {
 
 const struct kvm_cpuid_entry2 *cpuid_find(const struct nestor_vcpu *vcpu, u32 fn, u32 index);
 /*
- * cpuid_plain() - the entry that answers leaf @fn without a bit of it following the guest's state,
- * or NULL: ask cpuid_query()
+ * cpuid_answer() - CPUID of the current run, where a single entry answers it without a bit that follows the guest's
+ * state; false, with nothing done: ask cpuid_query().  Waits for nothing.
  */
-const struct kvm_cpuid_entry2 *cpuid_plain(const struct nestor_vcpu *vcpu, u32 fn, u32 index);
+bool cpuid_answer(struct nestor_vcpu *vcpu);
 /* cpuid_query() - the architecture's answer, out-of-range leaves included; in/out registers */
 void cpuid_query(struct nestor_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
 /* cpuid_supported() - KVM_GET_SUPPORTED_CPUID: fills up to *nr entries; -E2BIG when more */

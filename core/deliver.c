@@ -13,7 +13,7 @@
 #include "core/events.h"
 #include "core/guest_debug.h"
 #include "core/hw_ops.h"
-#include "core/irq.h"
+#include "core/irqchip.h"
 #include "core/nested_ops.h"
 #include "core/smm.h"
 

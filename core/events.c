@@ -11,7 +11,7 @@
 
 #include "core/events.h"
 #include "core/hw_ops.h"
-#include "core/irq.h"
+#include "core/irqchip.h"
 #include "core/nested_ops.h"
 #include "core/smm.h"
 
@@ -184,6 +184,12 @@ bool can_take_irq(struct nestor_vcpu *vcpu)
 	if (vcpu_in_l2(vcpu))
 		return nested->l2_irq_open(vcpu);
 	return (run->rflags & X86_EFLAGS_IF) && !run->int_shadow;
+}
+
+bool nothing_held(struct nestor_vcpu *vcpu)
+{
+	return irq_quiet(vcpu) && !READ_ONCE(vcpu->kvm_run->request_interrupt_window) &&
+	       !(vcpu->apic && lapic_has_init_sipi(vcpu));
 }
 
 bool has_wake_event(struct nestor_vcpu *vcpu)

@@ -62,41 +62,13 @@ static noinline void put_cpuid(struct nestor_vcpu *vcpu)
 	gpr[REG_RDX] = edx;
 }
 
-/* true: it was an entry that answers by itself */
-static __always_inline bool plain_cpuid(struct nestor_vcpu *vcpu)
-{
-	u64 *gpr = vcpu->run->gpr;
-	const struct kvm_cpuid_entry2 *e = cpuid_plain(vcpu, gpr[REG_RAX], gpr[REG_RCX]);
-
-	if (unlikely(!e))
-		return false;
-	gpr[REG_RAX] = e->eax;
-	gpr[REG_RBX] = e->ebx;
-	gpr[REG_RCX] = e->ecx;
-	gpr[REG_RDX] = e->edx;
-	return true;
-}
-
-bool answer_cpuid(struct nestor_vcpu *vcpu)
-{
-	struct guest_run *run = vcpu->run;
-	u64 next = run->exit.next_rip;
-
-	/* Finding the length otherwise takes a lock; across 4G the mode decides. */
-	if (unlikely(next - run->rip - 1 >= MAX_INSN_LEN || (next ^ run->rip) >> 32) ||
-	    !plain_cpuid(vcpu))
-		return false;
-	run->rip = next;
-	return true;
-}
-
 static enum run_action handle_cpuid(struct nestor_vcpu *vcpu)
 {
 	int len = vcpu_insn_len(vcpu);
 
 	if (len < 0)
 		return insn_failed(vcpu, len);
-	if (unlikely(!plain_cpuid(vcpu)))
+	if (unlikely(!cpuid_answer(vcpu)))
 		put_cpuid(vcpu);
 	vcpu_advance(vcpu, len);
 	return RESUME_GUEST;
@@ -415,19 +387,25 @@ static noinline enum run_action write_msr_atomic(struct nestor_vcpu *vcpu)
 	return RESUME_GUEST;
 }
 
-/* Reading never sleeps, and changes nothing; what is refused may be the VMM's to hear of. */
-static noinline enum run_action read_msr_atomic(struct nestor_vcpu *vcpu)
+bool answer_rdmsr(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *run = vcpu->run;
 	u32 index = run->gpr[REG_RCX];
-	int len = vcpu_insn_len(vcpu);
 	u64 val = 0;
 
-	if (len < 0 || !msr_filter_allows(vcpu, index, false) ||
-	    msr_get(vcpu, index, &val, false))
-		return HANDLE_LATER;
+	if (!msr_filter_allows(vcpu, index, false) || msr_get(vcpu, index, &val, false))
+		return false;
 	run->gpr[REG_RAX] = (u32)val;
 	run->gpr[REG_RDX] = val >> 32;
+	return true;
+}
+
+static noinline enum run_action read_msr_atomic(struct nestor_vcpu *vcpu)
+{
+	int len = vcpu_insn_len(vcpu);
+
+	if (len < 0 || !answer_rdmsr(vcpu))
+		return HANDLE_LATER;
 	vcpu_advance(vcpu, len);
 	return RESUME_GUEST;
 }

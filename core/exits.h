@@ -14,10 +14,10 @@ enum run_action handle_exit(struct nestor_vcpu *vcpu);
  */
 enum run_action handle_exit_atomic(struct nestor_vcpu *vcpu);
 /**
- * answer_cpuid() - EXIT_CPUID of a guest in no special state, where nothing may be waited for and no lock taken
- * Return: false, with nothing done, when handle_exit() has to do it.
+ * answer_rdmsr() - RDMSR of the current run, RIP stays; reading sleeps and waits for nothing, and changes nothing
+ * Return: false where it is refused, which may be the VMM's to hear of.
  */
-bool answer_cpuid(struct nestor_vcpu *vcpu);
+bool answer_rdmsr(struct nestor_vcpu *vcpu);
 enum run_action handle_ioio(struct nestor_vcpu *vcpu);		/* core/pio.c */
 /** handle_ioio_atomic() - as handle_exit_atomic(): what a device in the kernel answers without sleeping */
 enum run_action handle_ioio_atomic(struct nestor_vcpu *vcpu);

@@ -65,7 +65,7 @@ enum vmx_insn {
  * @index: register or vector number, see the enum
  * @info1: as EXITINFO1 of the APM for the same reason; a VT-x backend translates
  * @info2: as EXITINFO2
- * @next_rip: RIP of the next instruction, or 0 where the CPU does not say
+ * @next_rip: RIP of the next instruction, or 0 where neither the CPU says nor insn_note_next() found it out
  * @insn_len: number of bytes in @insn the CPU supplied (decode assists), 0 if none
  * @insn: instruction bytes
  * @vectoring: event whose delivery the exit interrupted (EXITINTINFO)

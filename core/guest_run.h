@@ -184,6 +184,7 @@ struct guest_vintr {
  * of VT-x switch and those of AMD-V do not
  * @fs: FS; @gs: GS; @ldtr: LDTR; @tr: TR
  * @sysenter_cs: SYSENTER_CS; @sysenter_esp: SYSENTER_ESP; @sysenter_eip: SYSENTER_EIP
+ * @area: see run_sys_area()
  *
  * VMRUN and #VMEXIT leave this state alone, so with the AMD-V frontend L1 and
  * L2 share one object (guest_run.sys of both point at L1's); a VT-x L2 has its own.
@@ -193,6 +194,7 @@ struct guest_sys {
 	u64 sysenter_cs, sysenter_esp, sysenter_eip;
 	/* private: owned by guest_run.h and the backend */
 	bool avail, dirty;
+	void *area;
 	void *hw;
 };
 
@@ -427,6 +429,22 @@ static inline void run_dirty(struct guest_run *run, u32 groups)
 		run->msrs->avail = true;
 		run->msrs->dirty = true;
 	}
+}
+
+/**
+ * run_sys_area() - where the CPU itself keeps *guest_run.sys and *guest_run.msrs
+ *
+ * A state-save area laid out as that of a VMCB (APM vol. 2, "VMCB Layout, State Save Area"), of which the fields of
+ * VMLOAD and VMSAVE mean something: the next entry takes them from there.  To be had from an exit of @run on until
+ * somebody asks for GRP_SYS or GRP_MSRS or writes them.
+ * Return: NULL where there is no such place, or not now.
+ */
+static inline void *run_sys_area(const struct guest_run *run)
+{
+	const struct guest_msrs *msrs = run->msrs;
+	const struct guest_sys *sys = run->sys;
+
+	return likely(!(sys->avail | sys->dirty | msrs->avail | msrs->dirty)) ? sys->area : NULL;
 }
 
 /** run_share() - @to goes on with @from's CR2 and DR6, which are current in both */

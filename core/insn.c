@@ -128,14 +128,7 @@ int vcpu_fetch(struct nestor_vcpu *vcpu, struct x86_insn *insn, u8 *bytes, unsig
 	return decode_at_rip(vcpu, insn, bytes, len, hole);
 }
 
-/*
- * Exits of instructions that have one form, as long as no prefix is put before it.  The first bytes
- * say whether that form is what was executed; anything else is decoded.
- */
-static const struct plain_form {
-	u32 mask, value;	/* of the first four bytes, little endian */
-	u8 len;
-} plain_forms[NR_EXIT_REASONS] = {
+const struct plain_form plain_forms[NR_EXIT_REASONS] = {
 	[EXIT_RDTSC] = { 0xffff, 0x310f, 2 },
 	[EXIT_RDPMC] = { 0xffff, 0x330f, 2 },
 	[EXIT_CPUID] = { 0xffff, 0xa20f, 2 },

@@ -5,6 +5,7 @@
 
 #include "core/emul/insn.h"
 #include "core/vcpu.h"
+#include "mmu/gva.h"
 
 /** vcpu_x86_mode() - decoding mode of the current run */
 enum x86_mode vcpu_x86_mode(struct guest_run *run);
@@ -17,6 +18,33 @@ enum x86_mode vcpu_x86_mode(struct guest_run *run);
  * the guest again; -EOPNOTSUPP: not known. Sleepable.
  */
 int vcpu_fetch(struct nestor_vcpu *vcpu, struct x86_insn *insn, u8 *bytes, unsigned int *len);
+
+/*
+ * Exits of instructions that have one form, as long as no prefix is put before it.  The first bytes
+ * say whether that form is what was executed; anything else is decoded.
+ */
+struct plain_form {
+	u32 mask, value;	/* of the first four bytes, little endian */
+	u8 len;
+};
+
+extern const struct plain_form plain_forms[NR_EXIT_REASONS];
+
+/**
+ * insn_note_next() - right behind an exit, on a CPU that does not tell guest_exit.next_rip: fill it in where that
+ * is to be had without waiting, see gva_code_exited()
+ */
+static __always_inline void insn_note_next(struct nestor_vcpu *vcpu, struct guest_run *run)
+{
+	struct guest_exit *x = &run->exit;
+	const struct plain_form *f;
+
+	if (unlikely(x->reason >= NR_EXIT_REASONS))
+		return;
+	f = &plain_forms[x->reason];
+	if (f->len && gva_code_exited(vcpu, f->mask, f->value))
+		x->next_rip = run->rip + f->len;
+}
 
 int vcpu_insn_len_slow(struct nestor_vcpu *vcpu);
 /**

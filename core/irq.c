@@ -12,13 +12,6 @@
 #include "core/irqchip.h"
 #include "core/lapic.h"
 
-static struct pic *vm_pic(struct nestor_vm *vm)
-{
-	struct irqchip *chip = READ_ONCE(vm->irqchip);
-
-	return chip ? chip->pic : NULL;
-}
-
 static bool extint_pending(struct nestor_vcpu *vcpu)
 {
 	struct pic *pic = vm_pic(vcpu->vm);
@@ -26,16 +19,6 @@ static bool extint_pending(struct nestor_vcpu *vcpu)
 	if (!(pic ? pic_output(pic) : vcpu->user_irq != 0))
 		return false;
 	return lapic_accepts_pic(vcpu);
-}
-
-bool irq_quiet(const struct nestor_vcpu *vcpu)
-{
-	const struct pic *pic = vm_pic(vcpu->vm);
-	const struct lapic *apic = READ_ONCE(vcpu->apic);
-
-	if (pic ? pic_output(pic) : vcpu->user_irq)
-		return false;
-	return !apic || !READ_ONCE(apic->irr_any);
 }
 
 bool irq_pending(struct nestor_vcpu *vcpu)

@@ -14,8 +14,6 @@
 /* What the run loop asks of the sources of a vCPU's interrupts (core/irq.c). */
 /** irq_pending() - is there an interrupt for L1 (PIC, local APIC above PPR, or KVM_INTERRUPT)? */
 bool irq_pending(struct nestor_vcpu *vcpu);
-/** irq_quiet() - a quick look: true if irq_pending() could not be */
-bool irq_quiet(const struct nestor_vcpu *vcpu);
 /** irq_ack() - take the highest one: its vector, or -1; the local APIC moves IRR to ISR */
 int irq_ack(struct nestor_vcpu *vcpu);
 /** irq_user_queue() - KVM_INTERRUPT: -EEXIST if one waits, -ENXIO with in-kernel PIC, -EINVAL */

@@ -154,6 +154,25 @@ static inline bool pic_output(const struct pic *pic)
 	return READ_ONCE(pic->output);
 }
 
+/* vm_pic() - the in-kernel PIC, NULL if there is none */
+static inline struct pic *vm_pic(struct nestor_vm *vm)
+{
+	struct irqchip *chip = READ_ONCE(vm->irqchip);
+
+	return chip ? chip->pic : NULL;
+}
+
+/** irq_quiet() - a quick look: true if irq_pending() could not be */
+static inline bool irq_quiet(const struct nestor_vcpu *vcpu)
+{
+	const struct pic *pic = vm_pic(vcpu->vm);
+	const struct lapic *apic = READ_ONCE(vcpu->apic);
+
+	if (pic ? pic_output(pic) : vcpu->user_irq)
+		return false;
+	return !apic || !READ_ONCE(apic->irr_any);
+}
+
 int pic_ack(struct pic *pic);
 void pic_get_state(struct pic *pic, unsigned int chip, struct kvm_pic_state *s);
 void pic_set_state(struct pic *pic, unsigned int chip, const struct kvm_pic_state *s);

@@ -44,6 +44,10 @@ enum nested_smm {
  * @insn: L1 executed a virtualisation instruction (exit reason of vcpu->run->exit
  *	is one of EXIT_VMRUN..EXIT_SKINIT, EXIT_INVLPGA, or #UD/#GP look-alikes);
  *	RIP still points at it.  With NESTED_OK the caller skips it.
+ * @quick: the same for L1, with interrupts off and no more done about it than an entry: where it can be done without
+ *	waiting for anything, a lock included, and makes no event deliverable that was not.  RIP stays; it is no
+ *	instruction in an interrupt shadow, and none that is traced or stepped over.  false, with nothing changed
+ *	but what @insn changes again, where @insn has to do it.  vm->srcu held, page faults disabled
  * @l2_exit: L2 stopped.  NESTED_BY_L1: the exit was reflected, vcpu->run is &vcpu->l1.
  *	NESTED_BY_L0: the caller's own handler runs on the L2 run.
  * @l2_fault: EXIT_SECOND_LEVEL of L2 with nested paging: fill the shadow, reflect, or
@@ -101,6 +105,7 @@ struct nested_ops {
 	void (*vcpu_free)(struct nestor_vcpu *vcpu);
 	void (*reset)(struct nestor_vcpu *vcpu, bool init);
 	enum nested_result (*insn)(struct nestor_vcpu *vcpu);
+	bool (*quick)(struct nestor_vcpu *vcpu);
 	enum nested_who (*l2_exit)(struct nestor_vcpu *vcpu);
 	enum nested_who (*l2_fault)(struct nestor_vcpu *vcpu, struct l1_gpa *gpa, bool *mmio);
 	enum nested_who (*l2_event)(struct nestor_vcpu *vcpu, const struct guest_event *ev,

@@ -27,6 +27,11 @@ static void none_reset(struct nestor_vcpu *vcpu, bool init)
 {
 }
 
+static bool none_quick(struct nestor_vcpu *vcpu)
+{
+	return false;
+}
+
 static enum nested_result none_insn(struct nestor_vcpu *vcpu)
 {
 	const struct guest_exit *x = &vcpu->run->exit;
@@ -151,6 +156,7 @@ const struct nested_ops no_nested_ops = {
 	.vcpu_free = none_vcpu_free,
 	.reset = none_reset,
 	.insn = none_insn,
+	.quick = none_quick,
 	.l2_exit = none_l2_exit,
 	.l2_fault = none_l2_fault,
 	.l2_event = none_l2_event,

@@ -35,90 +35,11 @@
 #include "core/msr.h"
 #include "core/msr_filter.h"
 #include "core/nested_ops.h"
+#include "core/quick.h"
+#include "core/run.h"
 #include "core/smm.h"
 #include "core/trace.h"
 #include "mmu/mmu.h"
-
-static enum run_action handle_ioapic_eoi(struct nestor_vcpu *vcpu)
-{
-	u8 vector;
-
-	if (!irq_take_ioapic_eoi(vcpu, &vector))
-		return RESUME_GUEST;
-	vcpu->kvm_run->exit_reason = KVM_EXIT_IOAPIC_EOI;
-	vcpu->kvm_run->eoi.vector = vector;
-	return EXIT_USER;
-}
-
-static void handle_tlb_flush(struct nestor_vcpu *vcpu)
-{
-	vcpu->stats.tlb_flushes++;
-	vcpu->l1.flush = true;
-	/* L2's run draws on the same memory, be it current or not. */
-	nested->flush(vcpu);
-}
-
-static enum run_action handle_triple_fault(struct nestor_vcpu *vcpu)
-{
-	struct guest_exit *x = &vcpu->run->exit;
-
-	if (vcpu_in_l2(vcpu)) {
-		x->reason = EXIT_SHUTDOWN;
-		x->info1 = 0;
-		x->info2 = 0;
-		if (nested->l2_exit(vcpu) == NESTED_BY_L1)
-			return RESUME_GUEST;
-	}
-	vcpu_reset(vcpu, true);
-	vcpu->kvm_run->exit_reason = KVM_EXIT_SHUTDOWN;
-	return EXIT_USER;
-}
-
-/* A change of memory slots kicks us and waits: let go of the old ones. */
-static void relax_srcu(struct nestor_vcpu *vcpu)
-{
-	srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
-	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
-}
-
-/* From the VM's first dirty log on the CPU keeps it; L2's run draws on the same table. */
-static void use_log(struct nestor_vcpu *vcpu)
-{
-	if (likely(vcpu->l1.log == READ_ONCE(vcpu->vm->cpu_log)))
-		return;
-	vcpu->l1.log = true;
-	vcpu->l1.root_ad = true;
-	vcpu->l1.ctl_dirty |= CTL_ROOT | CTL_INTERCEPTS;
-	vcpu->l1.flush = true;
-	nested->flush(vcpu);
-}
-
-static enum run_action handle_requests(struct nestor_vcpu *vcpu)
-{
-	if (likely(!READ_ONCE(vcpu->requests)))
-		return RESUME_GUEST;
-	if (vcpu_take_request(vcpu, REQ_DEAD))
-		return VM_DEAD;
-	if (vcpu_take_request(vcpu, REQ_KICK))
-		relax_srcu(vcpu);
-	vcpu_take_request(vcpu, REQ_EVENT);
-	if (vcpu_take_request(vcpu, REQ_TLB_FLUSH))
-		handle_tlb_flush(vcpu);
-	if (vcpu_take_request(vcpu, REQ_ROOT))
-		use_log(vcpu);
-	vcpu_take_request(vcpu, REQ_TSC);
-	if (vcpu_take_request(vcpu, REQ_MSR_FILTER))
-		msr_filter_apply(vcpu);
-	if (vcpu_take_request(vcpu, REQ_CLOCK))
-		pvclock_update(vcpu);
-	if (vcpu_take_request(vcpu, REQ_APIC_EVENTS) && vcpu->apic)
-		lapic_accept_events(vcpu);
-	if (vcpu_take_request(vcpu, REQ_TRIPLE_FAULT))
-		return handle_triple_fault(vcpu);
-	if (vcpu_take_request(vcpu, REQ_IOAPIC_EOI))
-		return handle_ioapic_eoi(vcpu);
-	return RESUME_GUEST;
-}
 
 /* CR8 of the guest lives in V_TPR while it runs, in the local APIC otherwise. */
 static void load_tpr(struct nestor_vcpu *vcpu)
@@ -227,44 +148,8 @@ static void take_log(struct nestor_vcpu *vcpu)
 	srcu_read_unlock(&vcpu->vm->srcu, idx);
 }
 
-/*
- * May what handles this exit be done with interrupts still off, and the guest be entered again without a look at
- * anything?  Whoever wants it out, be it by a request, a signal or the scheduler, interrupts this CPU, and
- * that ends the next entry at once: it is as if CPUID had not exited at all.  It is no exit after which an event might
- * be deliverable that was not before, nor one that somebody waits to hear of.
- */
-static __always_inline bool is_quick(const struct nestor_vcpu *vcpu, const struct guest_run *run)
-{
-	const struct vcpu_events *e = &vcpu->ev;
-
-	/* Where the CPU does not say what is next, answer_cpuid() would decline each time. */
-	if (run->exit.reason != EXIT_CPUID || !run->exit.next_rip || run != &vcpu->l1 ||
-	    IS_ENABLED(CONFIG_PREEMPT_RT))
-		return false;
-	if (run->exit.vectoring.valid | run->irq_window | run->nmi_window | run->int_shadow |
-	    vcpu->immediate_exit | vcpu->singlestep_nmi | vcpu->debug_tf | vcpu->smm.pending |
-	    e->excp.pending | e->nmi_pending | e->nmi_iret | e->nmi_masked)
-		return false;
-	return !(any_injected(vcpu) || run->log_nr || vcpu->guest_debug ||
-		 (run->rflags & (X86_EFLAGS_TF | X86_EFLAGS_RF)));
-}
-
-/* Enter, and again after each exit that is answered here. */
-static __always_inline void enter_quick(struct nestor_vcpu *vcpu)
-{
-	struct guest_run *run = vcpu->run;
-
-	hw->enter(run);
-	while (is_quick(vcpu, run) && !trace_nestor_exit_enabled() && answer_cpuid(vcpu)) {
-		vcpu->stats.world_switches++;
-		vcpu->stats.exits++;
-		hw->reenter(run);
-	}
-	hw->leave(run);
-}
-
-/* true: the guest was entered and left */
-static bool switch_worlds(struct nestor_vcpu *vcpu)
+/* true: the guest was entered and left; @once: after its first exit, whichever that is */
+static __always_inline bool switch_worlds(struct nestor_vcpu *vcpu, bool once)
 {
 	guard_l1(vcpu);
 	local_irq_disable();
@@ -279,7 +164,7 @@ static bool switch_worlds(struct nestor_vcpu *vcpu)
 	if (unlikely(vcpu->immediate_exit))
 		smp_send_reschedule(vcpu->cpu);
 	current->flags |= PF_VCPU;
-	enter_quick(vcpu);
+	enter_quick(vcpu, once);
 	/* Before anybody may think that the guest was left (mmu_log_settle). */
 	if (unlikely(vcpu->run->log_nr))
 		take_log(vcpu);
@@ -297,7 +182,7 @@ static noinline bool switch_let_go(struct nestor_vcpu *vcpu)
 	bool entered;
 
 	srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
-	entered = switch_worlds(vcpu);
+	entered = switch_worlds(vcpu, true);
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
 	return entered;
 }
@@ -320,7 +205,7 @@ static enum stretch run_loaded(struct nestor_vcpu *vcpu)
 		bool let_go = atomic_read(&vcpu->vm->writers);
 
 		pv_eoi_before(vcpu);
-		if (!(unlikely(let_go) ? switch_let_go(vcpu) : switch_worlds(vcpu)))
+		if (!(unlikely(let_go) ? switch_let_go(vcpu) : switch_worlds(vcpu, false)))
 			return NOT_ENTERED;
 		vcpu->stats.world_switches++;
 		vcpu->stats.exits++;

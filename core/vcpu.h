@@ -146,6 +146,7 @@ struct vcpu_mmio {
  * @code: the page
  * @gpa: the run's physical address of it
  * @odd: the leaf is of a size, or has bits, that this processor may not have
+ * @pad: to a size by which an index is multiplied in one step
  */
 #define NR_CODE_MEMOS	8
 struct code_memo {
@@ -156,6 +157,7 @@ struct code_memo {
 	const u8 *code;
 	u64 gpa;
 	bool odd;
+	u64 pad;
 };
 
 /**

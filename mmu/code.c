@@ -12,6 +12,11 @@
  * were and what they said.  While no mapping was taken away (mmu->unmap_seq) those places
  * are still the guest's memory, and as long as they say the same the walk would
  * end where it did: each entry is read at every use, as the walk would.
+ *
+ * Right behind an exit, with interrupts off as they were when the guest was entered, the lock is not needed for
+ * that.  Whoever takes a mapping away moves unmap_seq, and then waits until this CPU has left the guest and answers an
+ * interrupt (vm_flush_tlbs()) before he lets a page go.  So what was mapped when the guest was entered is there to be
+ * read, by the CPU and by us.
  */
 #include "mmu/gva.h"
 #include "mmu/mmu_int.h"
@@ -108,7 +113,7 @@ static __always_inline bool memo_holds(const struct nestor_mmu_vm *mmu, const st
 	static_assert(ARRAY_SIZE(memo->entry) == 4);
 	/* No run has a root of 0, which an empty one has. */
 	if (unlikely(memo->page != (at & PAGE_MASK) || memo->cr3 != run->cr3 ||
-		     memo->root != run->root.a || memo->seq != mmu->unmap_seq))
+		     memo->root != run->root.a || memo->seq != READ_ONCE(mmu->unmap_seq)))
 		return false;
 	diff = READ_ONCE(*memo->entry[0]) ^ memo->value[0];
 	diff |= READ_ONCE(*memo->entry[1]) ^ memo->value[1];
@@ -126,6 +131,13 @@ static __always_inline bool long_mode(struct guest_run *run)
 	return (run->cr0 & CR0_PG) && (run->efer & EFER_LMA_BIT);
 }
 
+/* L1 and L2 take turns, often at the same addresses. */
+static __always_inline struct code_memo *memo_of(struct nestor_vcpu *vcpu, u64 at)
+{
+	static_assert(sizeof(struct code_memo) == 128);
+	return &vcpu->code[((at >> PAGE_SHIFT) * 2 + vcpu_in_l2(vcpu)) % NR_CODE_MEMOS];
+}
+
 /*
  * Where the bytes at linear address @at are in the host, @len of them on one page; NULL: not this way.
  * In long mode.
@@ -140,8 +152,7 @@ static __always_inline const u8 *code_at(struct nestor_vcpu *vcpu, u64 at, unsig
 	lockdep_assert_held(&mmu->lock);
 	if (unlikely((run->cr4 & CR4_LA57) || in_page > PAGE_SIZE - len))
 		return NULL;
-	/* L1 and L2 take turns, often at the same addresses. */
-	memo = &vcpu->code[((at >> PAGE_SHIFT) * 2 + vcpu_in_l2(vcpu)) % NR_CODE_MEMOS];
+	memo = memo_of(vcpu, at);
 	if (likely(memo_holds(mmu, run, at, memo)) || code_walk(vcpu, at, memo))
 		return memo->code + in_page;
 	return NULL;
@@ -161,6 +172,26 @@ s64 gva_code_word(struct nestor_vcpu *vcpu, u64 at)
 		word = READ_ONCE(*(const u32 *)code);
 	spin_unlock(&mmu->lock);
 	return word;
+}
+
+bool gva_code_exited(struct nestor_vcpu *vcpu, u32 mask, u32 value)
+{
+	const struct guest_run *run = vcpu->run;
+	unsigned int in_page = run->rip & ~PAGE_MASK;
+	const struct code_memo *memo;
+
+	lockdep_assert_irqs_disabled();
+	/* Of 64-bit mode the exit itself tells, and of CR3 and CR4 then. */
+	if (unlikely(!(run->avail & GRP_CODE64) || !run->code64))
+		return false;
+	if (unlikely(run->cr4 & CR4_LA57))
+		return false;
+	if (unlikely(in_page > PAGE_SIZE - sizeof(u32)))
+		return false;
+	memo = memo_of(vcpu, run->rip);
+	if (unlikely(!memo_holds(vcpu->mem, run, run->rip, memo)))
+		return false;
+	return (READ_ONCE(*(const u32 *)(memo->code + in_page)) & mask) == value;
 }
 
 bool gva_code_insn(struct nestor_vcpu *vcpu, u64 at, u8 bytes[16])

@@ -117,6 +117,12 @@ void gmem_window_written(const struct gmem_window *w)
 	gmem_wrote(w->mem, w->slot, w->gfn);
 }
 
+bool gmem_window_noted(const struct gmem_window *w)
+{
+	slot_mark_dirty(w->slot, w->gfn);
+	return watch_quiet(w->mem, w->gfn);
+}
+
 /* With page faults disabled a fault says nothing about the address. */
 static int gmem_error(const struct nestor_vcpu *vcpu)
 {

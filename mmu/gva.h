@@ -53,6 +53,12 @@ int guest_load_pdptes(struct nestor_vcpu *vcpu, u64 cr3, u64 pdpte[4]);
  * Never sleeps.
  */
 s64 gva_code_word(struct nestor_vcpu *vcpu, u64 at);
+/*
+ * gva_code_exited() - are the first bytes of the instruction at RIP, in 64-bit mode, @value where @mask says?  With
+ * interrupts off since the run was entered (and VCPU_IN_GUEST published); waits for no lock, and finds
+ * less: false says nothing.
+ */
+bool gva_code_exited(struct nestor_vcpu *vcpu, u32 mask, u32 value);
 /* gva_code_insn() - the same for 16 bytes, which is one more than any instruction; false: not this way */
 bool gva_code_insn(struct nestor_vcpu *vcpu, u64 at, u8 bytes[16]);
 /*

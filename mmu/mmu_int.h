@@ -234,6 +234,8 @@ int gmem_diff(struct nestor_vcpu *vcpu, struct l1_gpa gpa, const u64 *was, struc
 void watch_free(struct nestor_mmu_vm *mmu);
 /* watch_wrote() - L0 has written to that page of L1's memory by itself; without lock */
 void watch_wrote(struct nestor_mmu_vm *mmu, u64 gfn);
+/* watch_quiet() - the same if there is nothing to it; false, with nothing done, if it takes lock */
+bool watch_quiet(struct nestor_mmu_vm *mmu, u64 gfn);
 /*
  * Under lock.
  * watch_level() - the largest leaf around @gfn, @level at most, that covers no watched page but @gfn's own

@@ -54,7 +54,7 @@ int watch_init(struct nestor_mmu_vm *mmu)
 		return -ENOMEM;
 	spin_lock(&mmu->lock);
 	if (!mmu->watch) {
-		/* Pairs with watch_wrote(): who sees it sees it empty. */
+		/* Pairs with watch_quiet(): who sees it sees it empty. */
 		smp_store_release(&mmu->watch, w);
 		w = NULL;
 	}
@@ -221,14 +221,19 @@ void watch_range(struct nestor_mmu_vm *mmu, u64 start, u64 end)
 				table_opens(mmu, t);
 }
 
-void watch_wrote(struct nestor_mmu_vm *mmu, u64 gfn)
+bool watch_quiet(struct nestor_mmu_vm *mmu, u64 gfn)
 {
 	struct shadow_watch *w;
 
 	/* The data before the look, as watch_tables() has the count before the comparison. */
 	smp_mb();
 	w = READ_ONCE(mmu->watch);
-	if (likely(!w || !READ_ONCE(*filter_of(w, gfn))))
+	return likely(!w || !READ_ONCE(*filter_of(w, gfn)));
+}
+
+void watch_wrote(struct nestor_mmu_vm *mmu, u64 gfn)
+{
+	if (watch_quiet(mmu, gfn))
 		return;
 	spin_lock(&mmu->lock);
 	watch_opens(mmu, gfn);
@@ -298,6 +303,6 @@ void watch_tables(struct nestor_vcpu *vcpu, struct shadow_table **t, unsigned in
 	if (flush)
 		vm_flush_tlbs(mmu->vm);
 	spin_unlock(&mmu->lock);
-	/* The count before the comparison: see watch_wrote(). */
+	/* The count before the comparison: see watch_quiet(). */
 	smp_mb();
 }

@@ -49,6 +49,11 @@ bool gmem_window_kept(struct nestor_vcpu *vcpu, struct l1_gpa gpa, bool write,
 		      struct gmem_window *w);
 /* gmem_window_written() - after the window was closed, whether all was written or not: the dirty log */
 void gmem_window_written(const struct gmem_window *w);
+/*
+ * gmem_window_noted() - the same where no lock may be waited for: false when that takes one, and somebody has to write
+ * all of it again and call the above
+ */
+bool gmem_window_noted(const struct gmem_window *w);
 
 static __always_inline bool gmem_window_open(const void __user *at, bool write)
 {

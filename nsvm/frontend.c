@@ -74,6 +74,7 @@ const struct nested_ops nsvm_ops = {
 	.vcpu_free = nsvm_vcpu_free,
 	.reset = nsvm_reset,
 	.insn = nsvm_insn,
+	.quick = nsvm_quick,
 	.l2_exit = nsvm_l2_exit,
 	.l2_fault = nsvm_l2_fault,
 	.l2_event = nsvm_l2_event,

@@ -50,7 +50,6 @@ void nsvm_change_vgif(struct nestor_vcpu *vcpu, bool on)
 	struct guest_run *l1 = &vcpu->l1;
 	bool gif = nsvm_gif(vcpu);
 
-	on = on && hw_caps.vgif;
 	if (on != l1->vintr.vgif) {
 		l1->vintr.vgif = on;
 		l1->vintr.gif = gif;

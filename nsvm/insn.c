@@ -25,9 +25,6 @@ static enum nested_result common_checks(struct nestor_vcpu *vcpu)
 	return run->cpl ? NESTED_GP : NESTED_OK;
 }
 
-/* Without a prefix the seven instructions are three bytes long. */
-#define PLAIN_LEN	3
-
 /*
  * rAX as an address has the effective address size.  Only where the wider of
  * the sizes that may be meant would matter is a prefix looked for.
@@ -118,6 +115,22 @@ static enum nested_result do_vmrun(struct nestor_vcpu *vcpu)
 	return nsvm_vmrun(vcpu, window(vcpu), nsvm_of(vcpu)->operand, vcpu->run->rip + len);
 }
 
+/* The same of one that is nothing but three bytes of 64-bit code. */
+static enum nested_result plain_vmrun(struct nestor_vcpu *vcpu)
+{
+	struct nsvm *n = nsvm_of(vcpu);
+	u64 gpa = vcpu->l1.gpr[REG_RAX];
+	struct gmem_window *w = nsvm_window(n, gpa);
+
+	if (unlikely(vcpu->smm.active))
+		return NESTED_UD;
+	if (unlikely(gpa & ((VMCB12_SIZE - 1) | vcpu->cpuid.rsvd_gpa_bits)))
+		return NESTED_GP;
+	if (unlikely(!gmem_window_kept(vcpu, l1_gpa(gpa), true, w) || !n->hsave_pa))
+		return NESTED_GP;
+	return nsvm_vmrun(vcpu, w, gpa, vcpu->l1.exit.next_rip);
+}
+
 /* What VMLOAD and VMSAVE move, as it lies in the save area. */
 struct sys_area {
 	struct vmcb12_seg fs, gs, ldtr, tr;
@@ -125,12 +138,6 @@ struct sys_area {
 	u64 sysenter_cs, sysenter_esp, sysenter_eip;
 };
 
-static __always_inline u64 canonical48(u64 a)
-{
-	return (u64)((s64)(a << 16) >> 16);
-}
-
-/* The CPU takes bases in canonical form only, and makes them so (APM vol. 3, "VMLOAD"). */
 static __always_inline void load_seg(struct guest_seg *to, const struct vmcb12_seg *from)
 {
 	const u64 *in = (const u64 *)from;
@@ -139,9 +146,8 @@ static __always_inline void load_seg(struct guest_seg *to, const struct vmcb12_s
 	/* As two words, which both forms are. */
 	static_assert(sizeof(*to) == 2 * sizeof(u64) && sizeof(*from) == 2 * sizeof(u64));
 	static_assert(offsetof(struct guest_seg, attrib) == 2);
-	static_assert(offsetof(struct vmcb12_seg, attrib) == 2);
-	out[0] = in[0] & ~0xf0000000ull;	/* attributes have 12 bits */
-	out[1] = canonical48(in[1]);
+	out[0] = vmls_attrib(in[0]);
+	out[1] = vmls_canonical(in[1]);
 }
 
 static bool read_sys(const struct gmem_window *w, struct sys_area *a)
@@ -200,14 +206,14 @@ static enum nested_result do_vmload(struct nestor_vcpu *vcpu)
 	load_seg(&sys->gs, &a.gs);
 	load_seg(&sys->ldtr, &a.ldtr);
 	load_seg(&sys->tr, &a.tr);
-	m->kernel_gs_base = canonical48(a.kernel_gs_base);
+	m->kernel_gs_base = vmls_canonical(a.kernel_gs_base);
 	m->star = a.star;
-	m->lstar = canonical48(a.lstar);
-	m->cstar = canonical48(a.cstar);
+	m->lstar = vmls_canonical(a.lstar);
+	m->cstar = vmls_canonical(a.cstar);
 	m->sfmask = a.sfmask;
 	sys->sysenter_cs = a.sysenter_cs;
-	sys->sysenter_esp = canonical48(a.sysenter_esp);
-	sys->sysenter_eip = canonical48(a.sysenter_eip);
+	sys->sysenter_esp = vmls_canonical(a.sysenter_esp);
+	sys->sysenter_eip = vmls_canonical(a.sysenter_eip);
 	run_dirty(vcpu->run, GRP_SYS | GRP_MSRS);
 	return NESTED_OK;
 }
@@ -253,6 +259,8 @@ enum nested_result nsvm_insn(struct nestor_vcpu *vcpu)
 	u16 reason = vcpu->run->exit.reason;
 	enum nested_result r;
 
+	if (likely(reason == EXIT_VMRUN && nsvm_plain(vcpu)))
+		return plain_vmrun(vcpu);
 	/* VMMCALL that nobody intercepts and nobody was promised; and CPUID does not offer SKINIT. */
 	if (reason == EXIT_VMMCALL || reason == EXIT_SKINIT)
 		return NESTED_UD;

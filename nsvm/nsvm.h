@@ -11,6 +11,7 @@
 #ifndef NESTOR_NSVM_NSVM_H
 #define NESTOR_NSVM_NSVM_H
 
+#include "core/hw_ops.h"
 #include "core/nested_ops.h"
 #include "mmu/shadow.h"
 #include "mmu/window.h"
@@ -129,9 +130,10 @@ void nsvm_change_vgif(struct nestor_vcpu *vcpu, bool on);
 static inline void nsvm_use_vgif(struct nestor_vcpu *vcpu, bool on)
 {
 	const struct guest_run *l1 = &vcpu->l1;
+	u32 both = ICPT_STGI | ICPT_CLGI;
 
-	if (likely(on && l1->vintr.vgif &&
-		   !(l1->intercept[ICPT_MISC2] & (ICPT_STGI | ICPT_CLGI))))
+	on = on && hw_caps.vgif;
+	if (likely(l1->vintr.vgif == on && (l1->intercept[ICPT_MISC2] & both) == (on ? 0 : both)))
 		return;
 	nsvm_change_vgif(vcpu, on);
 }
@@ -181,6 +183,35 @@ int nsvm_set_state(struct nestor_vcpu *vcpu, const struct kvm_nested_state *s);
 
 /* insn.c */
 enum nested_result nsvm_insn(struct nestor_vcpu *vcpu);
+
+/* PLAIN_LEN - without a prefix an SVM instruction has three bytes */
+#define PLAIN_LEN	3
+
+/** nsvm_plain() - L1 has executed one without a prefix, in 64-bit mode, and none of the checks that they share fails */
+static __always_inline bool nsvm_plain(const struct nestor_vcpu *vcpu)
+{
+	const struct guest_run *run = &vcpu->l1;
+
+	return likely(vcpu->run == run && (run->avail & GRP_CODE64) && run->code64 && !run->cpl &&
+		      vcpu->cpuid.has_svm && (run->efer & X_EFER_SVME) &&
+		      run->exit.next_rip - run->rip == PLAIN_LEN);
+}
+
+/* quick.c */
+bool nsvm_quick(struct nestor_vcpu *vcpu);
+
+/* What VMLOAD makes of a base: the CPU takes it in canonical form only, and makes it so (APM vol. 3, "VMLOAD"). */
+static __always_inline u64 vmls_canonical(u64 a)
+{
+	return (u64)((s64)(a << 16) >> 16);
+}
+
+/* And of the first word of a segment: attributes have 12 bits. */
+static __always_inline u64 vmls_attrib(u64 word)
+{
+	static_assert(offsetof(struct vmcb12_seg, attrib) == 2);
+	return word & ~0xf0000000ull;
+}
 
 /* reflect.c */
 /**

@@ -92,6 +92,11 @@ static const u32 feature_msrs[] = {
 	VMXMSR_TRUE_EXIT, VMXMSR_TRUE_ENTRY, VMXMSR_VMFUNC,
 };
 
+static bool nvmx_insn_quick(struct nestor_vcpu *vcpu)
+{
+	return false;
+}
+
 const struct nested_ops nvmx_ops = {
 	.name = "vmx",
 	.atomic = true,
@@ -104,6 +109,7 @@ const struct nested_ops nvmx_ops = {
 	.vcpu_free = nvmx_vcpu_free,
 	.reset = nvmx_reset,
 	.insn = nvmx_insn,
+	.quick = nvmx_insn_quick,
 	.l2_exit = nvmx_l2_exit,
 	.l2_fault = nvmx_l2_fault,
 	.l2_event = nvmx_l2_event,

@@ -28,6 +28,8 @@ static int svm_sys_alloc(struct guest_run *run)
 	home->pa = virt_to_phys(home->vmcb);
 	home->msrs_at = home->vmcb;
 	run->sys_own.hw = home;
+	/* An entry has moved the MSRs to that page, too, whoever owns them. */
+	run->sys_own.area = &home->vmcb->s;
 	run->msrs_own.hw = home;
 	return 0;
 }
@@ -47,6 +49,7 @@ static void svm_sys_free(struct guest_run *run)
 	free_page((unsigned long)home->vmcb);
 	kfree(home);
 	run->sys_own.hw = NULL;
+	run->sys_own.area = NULL;
 	run->msrs_own.hw = NULL;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* One line a test group, in the order they run. */
 GROUP(insn)
+GROUP(quick)
 GROUP(msr)
 GROUP(intercept)
 GROUP(crdr)
@@ -22,3 +23,4 @@ GROUP(smp)
 GROUP(race)
 GROUP(lock)
 GROUP(fatal)
+GROUP(endless)

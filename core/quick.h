@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Exits of L1 that are answered with interrupts still off, and the guest entered again without a look at
+ * anything.
+ *
+ * Whoever wants the guest out, be it by a request, a signal or the scheduler, interrupts this CPU, and that ends
+ * the next entry at once: it is as if the instruction had not exited at all.  So an answer is right
+ * where the instruction makes nothing deliverable that was not, and nobody waits to hear of the exit.
+ * Whoever answers finds that out before it has changed anything, and declines; the run loop then handles
+ * the exit as if nobody had tried.
+ *
+ * An answer waits for nothing, a lock included: whoever has mmu->lock may be waiting for this very CPU.
+ * vm->srcu is held and page faults are disabled, so L1's memory may be used where it is at hand.
+ */
+#ifndef NESTOR_CORE_QUICK_H
+#define NESTOR_CORE_QUICK_H
+
+#include <asm/processor-flags.h>
+
+#include "core/events.h"
+#include "core/exits.h"
+#include "core/hw_ops.h"
+#include "core/insn.h"
+#include "core/lapic.h"
+#include "core/nested_ops.h"
+#include "core/trace.h"
+
+/* Is it of a kind that is answered here at all? */
+static __always_inline bool is_quick(const struct guest_exit *x)
+{
+	return x->reason == EXIT_CPUID || (x->reason >= EXIT_VMLOAD && x->reason <= EXIT_CLGI) ||
+	       (x->reason == EXIT_MSR && !x->info1);
+}
+
+static_assert(EXIT_CLGI - EXIT_VMLOAD == 3);
+
+/* Nothing waits and nobody listens.  It is so until somebody other than an answer changes it. */
+static __always_inline bool is_calm(const struct nestor_vcpu *vcpu, const struct guest_run *run)
+{
+	const struct vcpu_events *e = &vcpu->ev;
+
+	return !(any_injected(vcpu) || vcpu->guest_debug ||
+		 (run->irq_window | run->nmi_window | vcpu->immediate_exit | vcpu->singlestep_nmi |
+		  vcpu->debug_tf | vcpu->smm.pending | e->excp.pending | e->nmi_pending | e->nmi_iret |
+		  e->nmi_masked));
+}
+
+/* The exit is nothing but the instruction's, and what is behind that is known without asking for the mode. */
+static __always_inline bool is_plain(const struct guest_run *run)
+{
+	u64 next = run->exit.next_rip;
+
+	/* Across 4G the mode decides. */
+	return !(next - run->rip - 1 >= MAX_INSN_LEN || (next ^ run->rip) >> 32 ||
+		 (run->exit.vectoring.valid | run->int_shadow | run->log_nr) ||
+		 (run->rflags & (X86_EFLAGS_TF | X86_EFLAGS_RF)) || trace_nestor_exit_enabled());
+}
+
+/* What L1 was lent is taken back before anybody looks at the local APIC (core/pv_eoi.c). */
+static __always_inline bool apic_is_whole(const struct nestor_vcpu *vcpu)
+{
+	return !vcpu->apic || !vcpu->apic->eoi_lent;
+}
+
+/* Done, but for RIP; false: nothing is. */
+static __always_inline bool answer(struct nestor_vcpu *vcpu, const struct guest_run *run)
+{
+	if (!is_quick(&run->exit) || unlikely(!is_plain(run)))
+		return false;
+	switch (run->exit.reason) {
+	case EXIT_CPUID:
+		return cpuid_answer(vcpu);
+	case EXIT_MSR:
+		return apic_is_whole(vcpu) && answer_rdmsr(vcpu);
+	default:
+		return nested->quick(vcpu);
+	}
+}
+
+static __always_inline void note_exit(struct nestor_vcpu *vcpu, struct guest_run *run)
+{
+	if (!hw_caps.nrips)
+		insn_note_next(vcpu, run);
+}
+
+/*
+ * Enter the current run, and again after each exit that is answered right here; interrupts are off, VCPU_IN_GUEST is
+ * published.  The exit that is left in the run is the caller's to handle; those that were answered are counted, that
+ * one is not.  @once: vm->srcu is not held, answer none.
+ */
+static __always_inline void enter_quick(struct nestor_vcpu *vcpu, bool once)
+{
+	struct guest_run *run = vcpu->run;
+
+	hw->enter(run);
+	note_exit(vcpu, run);
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT) && !once && run == &vcpu->l1 && is_quick(&run->exit) &&
+	    is_calm(vcpu, run)) {
+		while (answer(vcpu, run)) {
+			run->rip = run->exit.next_rip;
+			vcpu->stats.world_switches++;
+			vcpu->stats.exits++;
+			hw->reenter(run);
+			note_exit(vcpu, run);
+		}
+	}
+	hw->leave(run);
+}
+
+#endif
