@@ -119,7 +119,9 @@ void gmem_window_written(const struct gmem_window *w)
 
 bool gmem_window_noted(const struct gmem_window *w)
 {
-	slot_mark_dirty(w->slot, w->gfn);
+	/* Few slots have a log. */
+	if (unlikely(w->slot->dirty))
+		slot_mark_dirty(w->slot, w->gfn);
 	return watch_quiet(w->mem, w->gfn);
 }
 

@@ -259,7 +259,7 @@ enum nested_result nsvm_insn(struct nestor_vcpu *vcpu)
 	u16 reason = vcpu->run->exit.reason;
 	enum nested_result r;
 
-	if (likely(reason == EXIT_VMRUN && nsvm_plain(vcpu)))
+	if (likely(reason == EXIT_VMRUN && !vcpu_in_l2(vcpu) && nsvm_plain(vcpu)))
 		return plain_vmrun(vcpu);
 	/* VMMCALL that nobody intercepts and nobody was promised; and CPUID does not offer SKINIT. */
 	if (reason == EXIT_VMMCALL || reason == EXIT_SKINIT)

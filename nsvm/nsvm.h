@@ -187,12 +187,12 @@ enum nested_result nsvm_insn(struct nestor_vcpu *vcpu);
 /* PLAIN_LEN - without a prefix an SVM instruction has three bytes */
 #define PLAIN_LEN	3
 
-/** nsvm_plain() - L1 has executed one without a prefix, in 64-bit mode, and none of the checks that they share fails */
+/** nsvm_plain() - L1 is current and has executed one without a prefix, in 64-bit mode; none of their common checks fails */
 static __always_inline bool nsvm_plain(const struct nestor_vcpu *vcpu)
 {
 	const struct guest_run *run = &vcpu->l1;
 
-	return likely(vcpu->run == run && (run->avail & GRP_CODE64) && run->code64 && !run->cpl &&
+	return likely((run->avail & GRP_CODE64) && run->code64 && !run->cpl &&
 		      vcpu->cpuid.has_svm && (run->efer & X_EFER_SVME) &&
 		      run->exit.next_rip - run->rip == PLAIN_LEN);
 }
