@@ -71,6 +71,7 @@ static const struct entry known[] = {
 	{ ON_BOCHS, "*.cr2", "Bochs does not load CR2 at VMRUN and writes it before the exit" },
 	{ UNDER_BOCHS, "exc/db", "Bochs takes L2's pending single-step trap in the host: it dies" },
 	{ UNDER_BOCHS, "exc/db_emulated", "Bochs takes L2's pending single-step trap in the host: it dies" },
+	{ UNDER_BOCHS, "quick/single_step", "Bochs takes a guest's pending single-step trap in the host: it dies" },
 	{ ON_BOCHS, "exc/db*.dr6", "Bochs looks at the intercept before it writes DR6" },
 	{ ON_TCG, "ioio/*.asize", "TCG does not report the address size" },
 	{ ON_BOCHS, "ioio/*.cpl3", "Bochs looks at the intercept before IOPL" },
