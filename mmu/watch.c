@@ -25,21 +25,26 @@
 #include "mmu/shadow_int.h"
 #include "mmu/table.h"
 
+#define GROUP_SHIFT	4	/* pages of L1 to a group, which is a list */
+#define BLOCK_SHIFT	9	/* and to a block, what a leaf of 2M maps */
+#define LIST_BITS	10
 #define BLOCK_BITS	10
 #define FILTER_BITS	12
-/* A table that is written again within so many invalidations stays open for twice as many as before. */
+/* A table that is written again within so many invalidations stays open for two, and then for twice as many as before. */
 #define HOT_FOR		16u
-#define HOT_MAX		4
+#define HOT_MAX		3
 /* Longer ranges are scanned for instead of looked up. */
 #define BLOCKS_MAX	64
 
 /**
  * struct shadow_watch - which pages of L1 are watched
- * @block: shadow tables by the 2M block that L1's table is in; mmu->lock
+ * @list: shadow tables by a hash of the group that L1's table is in; mmu->lock
+ * @block: number of watched tables by a hash of the block; mmu->lock
  * @filter: number of watched tables by a hash of the frame; written under mmu->lock, read without
  */
 struct shadow_watch {
-	struct hlist_head block[1 << BLOCK_BITS];
+	struct hlist_head list[1 << LIST_BITS];
+	u32 block[1 << BLOCK_BITS];
 	u32 filter[1 << FILTER_BITS];
 };
 
@@ -68,9 +73,14 @@ void watch_free(struct nestor_mmu_vm *mmu)
 	kvfree(mmu->watch);
 }
 
-static struct hlist_head *block_of(struct nestor_mmu_vm *mmu, u64 gfn)
+static struct hlist_head *list_of(struct nestor_mmu_vm *mmu, u64 gfn)
 {
-	return &mmu->watch->block[hash_64(gfn >> 9, BLOCK_BITS)];
+	return &mmu->watch->list[hash_64(gfn >> GROUP_SHIFT, LIST_BITS)];
+}
+
+static u32 *block_of(struct nestor_mmu_vm *mmu, u64 gfn)
+{
+	return &mmu->watch->block[hash_64(gfn >> BLOCK_SHIFT, BLOCK_BITS)];
 }
 
 static u32 *filter_of(struct shadow_watch *w, u64 gfn)
@@ -119,6 +129,7 @@ static void watch_del(struct nestor_mmu_vm *mmu, struct shadow_table *t)
 	u32 *n = filter_of(mmu->watch, mirrored(t));
 
 	hlist_del_init(&t->watch);
+	--*block_of(mmu, mirrored(t));
 	WRITE_ONCE(*n, *n - 1);
 	mmu->nr_watched--;
 	t->watched = false;
@@ -152,8 +163,9 @@ static void table_opens(struct nestor_mmu_vm *mmu, struct shadow_table *t)
 	/* What is written often is left open for longer: a comparison costs less than a fault and a flush. */
 	if (t->root->nr_inval - t->since > HOT_FOR)
 		t->hot = 0;
-	t->hot = min(t->hot + 1, HOT_MAX);
-	t->skip = 1 << (t->hot - 1);
+	else
+		t->hot = min(t->hot + 1, HOT_MAX);
+	t->skip = t->hot ? 1 << t->hot : 0;
 }
 
 static bool is_watched(struct nestor_mmu_vm *mmu, u64 gfn)
@@ -169,7 +181,7 @@ void watch_opens(struct nestor_mmu_vm *mmu, u64 gfn)
 
 	if (!is_watched(mmu, gfn))
 		return;
-	hlist_for_each_entry_safe(t, next, block_of(mmu, gfn), watch)
+	hlist_for_each_entry_safe(t, next, list_of(mmu, gfn), watch)
 		if (mirrored(t) == gfn)
 			table_opens(mmu, t);
 }
@@ -180,45 +192,57 @@ bool watch_covers(struct nestor_mmu_vm *mmu, u64 gfn)
 
 	if (!is_watched(mmu, gfn))
 		return false;
-	hlist_for_each_entry(t, block_of(mmu, gfn), watch)
+	hlist_for_each_entry(t, list_of(mmu, gfn), watch)
 		if (mirrored(t) == gfn)
 			return true;
 	return false;
 }
 
-int watch_level(struct nestor_mmu_vm *mmu, u64 gfn, int level)
+/* The groups of [start, end), one after the other, and what is watched of them; no block without any is looked at. */
+static struct shadow_table *watched_from(struct nestor_mmu_vm *mmu, u64 *start, u64 end)
 {
 	struct shadow_table *t;
+
+	while (*start < end) {
+		if (!*block_of(mmu, *start)) {
+			*start = ((*start >> BLOCK_SHIFT) + 1) << BLOCK_SHIFT;
+			continue;
+		}
+		hlist_for_each_entry(t, list_of(mmu, *start), watch)
+			if (mirrored(t) >= *start && mirrored(t) < end)
+				return t;
+		*start = ((*start >> GROUP_SHIFT) + 1) << GROUP_SHIFT;
+	}
+	return NULL;
+}
+
+int watch_level(struct nestor_mmu_vm *mmu, u64 gfn, int level)
+{
+	u64 start = gfn >> BLOCK_SHIFT << BLOCK_SHIFT;
 
 	lockdep_assert_held(&mmu->lock);
 	if (level == LEVEL_4K || !mmu->nr_watched)
 		return level;
-	hlist_for_each_entry(t, block_of(mmu, gfn), watch)
-		if (mirrored(t) >> 9 == gfn >> 9)
-			return LEVEL_4K;
 	/* Nobody keeps count by 1G. */
-	return LEVEL_2M;
+	return watched_from(mmu, &start, start + BIT(BLOCK_SHIFT)) ? LEVEL_4K : LEVEL_2M;
 }
 
 void watch_range(struct nestor_mmu_vm *mmu, u64 start, u64 end)
 {
 	struct shadow_table *t;
-	struct hlist_node *next;
-	u64 block;
 
 	lockdep_assert_held(&mmu->lock);
 	if (!mmu->nr_watched)
 		return;
-	if ((end - 1) >> 9 >= (start >> 9) + BLOCKS_MAX) {
+	if ((end - 1) >> BLOCK_SHIFT >= (start >> BLOCK_SHIFT) + BLOCKS_MAX) {
 		list_for_each_entry(t, &mmu->shadow_tables, all)
 			if (t->watched && mirrored(t) >= start && mirrored(t) < end)
 				table_opens(mmu, t);
 		return;
 	}
-	for (block = start >> 9; block <= (end - 1) >> 9; block++)
-		hlist_for_each_entry_safe(t, next, block_of(mmu, block << 9), watch)
-			if (mirrored(t) >= start && mirrored(t) < end)
-				table_opens(mmu, t);
+	/* One that opens is watched no more. */
+	while ((t = watched_from(mmu, &start, end)))
+		table_opens(mmu, t);
 }
 
 bool watch_quiet(struct nestor_mmu_vm *mmu, u64 gfn)
@@ -251,7 +275,8 @@ static bool watch_one(struct nestor_mmu_vm *mmu, struct shadow_table *t)
 	t->since = t->root->nr_inval;
 	/* No comparison counts but one from now on. */
 	t->outside = ~0ull;
-	hlist_add_head(&t->watch, block_of(mmu, gfn));
+	hlist_add_head(&t->watch, list_of(mmu, gfn));
+	++*block_of(mmu, gfn);
 	WRITE_ONCE(*n, *n + 1);
 	mmu->nr_watched++;
 	flush = table_forbid(mmu, gfn);

@@ -56,8 +56,8 @@ void bench_change(const struct bench *b, const struct field_ops *ops);
 	{ "mem/fill-4k", need, fill, 512, L_4K },		\
 	{ "mem/fill-2m", need, fill, 64, L_2M },		\
 	{ "mem/fill-256m", need, fill, 65536, L_4K },		\
-	{ "mem/change-1-of-16", need, change, 10, 16 },		\
-	{ "mem/change-1-of-1k", need, change, 5, 1024 },	\
-	{ "mem/change-1-of-64k", need, change, 10, 65536 },
+	{ "mem/change-1-of-16", need, change, 40, 16 },		\
+	{ "mem/change-1-of-1k", need, change, 40, 1024 },	\
+	{ "mem/change-1-of-64k", need, change, 40, 65536 },
 
 #endif

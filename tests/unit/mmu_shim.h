@@ -23,6 +23,7 @@
 #define __rcu
 #define __weak		__attribute__((weak))
 #define READ_ONCE(x)	(*(const volatile typeof(x) *)&(x))
+#define data_race(x)	(x)
 #define WRITE_ONCE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELEASE)
 #define smp_mb()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define smp_rmb()	__atomic_thread_fence(__ATOMIC_SEQ_CST)

@@ -10,7 +10,7 @@
 #include "tap.h"
 
 /* L1's tables: PML4, PDPT, PD and page tables from here on; its memory: slot 1, 2M aligned. */
-#define BIG_GFN		200u
+#define BIG_GFN		712u
 #define BIG_TABLES	128u
 #define DATA_GFN	1024u
 
@@ -31,7 +31,7 @@ static void setup(void)
 	vm.vcpus[0] = &vcpus[0];
 	vm.nr_vcpus = 1;
 	assert(set_slot(0, 0, 1024, 0, 0) && set_slot(1, 1024, 1024, 1024, 0));
-	for (unsigned int g = 0; g < 512; g++)
+	for (unsigned int g = 0; g < 1024; g++)
 		memset(l1_entry(g, 0), 0, PAGE_SIZE);
 	for (unsigned int r = 0; r < 8; r++) {
 		*l1_entry(table_gfn(r, 4, 0), 0) = table_gfn(r, 3, 0) << 12 | mf->table;
@@ -723,7 +723,7 @@ static void big_watched(void)
 	const unsigned int all = BIG_TABLES * 512;
 
 	big_setup();
-	for (unsigned int g = 0; g < 512; g++)
+	for (unsigned int g = 0; g < 1024; g++)
 		l1_access(0, g, true);
 	big_touch(0, all, 1);
 	for (int i = 0; i < 2; i++) {
@@ -731,6 +731,67 @@ static void big_watched(void)
 		drop_atomic();
 		big_touch(0, all, 1);
 	}
+}
+
+static bool is_watched_page(u64 gfn)
+{
+	bool covers;
+
+	spin_lock(&vm.mmu->lock);
+	covers = watch_covers(vm.mmu, gfn);
+	spin_unlock(&vm.mmu->lock);
+	return covers;
+}
+
+/* A range that begins and ends where nothing is watched, or in the middle of what is. */
+static void test_range(void)
+{
+	const u64 table = BIG_GFN + 3, block = BIG_GFN & ~511ull;
+	unsigned long before = vm.mmu->nr_watched;
+
+	spin_lock(&vm.mmu->lock);
+	watch_range(vm.mmu, 3, table);
+	watch_range(vm.mmu, table + BIG_TABLES, block + 4 * 512);
+	tap_ok(vm.mmu->nr_watched >= before - 3 && watch_covers(vm.mmu, table),
+	       "%s: what is outside of a range stays watched", mf->pt.name);
+	watch_range(vm.mmu, table + 3, table + 20);
+	tap_ok(watch_covers(vm.mmu, table + 2) && watch_covers(vm.mmu, table + 20) &&
+	       !watch_covers(vm.mmu, table + 3) && !watch_covers(vm.mmu, table + 19),
+	       "%s: what is in it does not", mf->pt.name);
+	watch_range(vm.mmu, block - 512 + 7, block + 1024 + 7);
+	tap_ok(!vm.mmu->nr_watched && watch_level(vm.mmu, table, LEVEL_2M) == LEVEL_2M,
+	       "%s: with blocks around it of which nothing is watched, %lu left", mf->pt.name, vm.mmu->nr_watched);
+	spin_unlock(&vm.mmu->lock);
+}
+
+/* Rounds in which L1's write to its table had to fault first. */
+static unsigned int faults_of_writes(unsigned int rounds, unsigned int idle)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		n += is_watched_page(BIG_GFN + 3 + 7);
+		cpu_write(BIG_GFN + 3 + 7, i % 400, LEAF(i % 20));
+		for (unsigned int k = 0; k <= idle; k++) {
+			shadow_drop_all(&vcpus[0]);
+			big_touch(7 * 512, 512, 1);
+		}
+	}
+	return n;
+}
+
+static void test_often_written(void)
+{
+	unsigned int n = faults_of_writes(64, 0);
+
+	tap_ok(!failed && n >= 4 && n <= 12, "%s: what is written all the time is left open for some invalidations: %u faults",
+	       mf->pt.name, n);
+	n = faults_of_writes(6, 40);
+	cpu_write(BIG_GFN + 3 + 7, 9, LEAF(9));
+	shadow_drop_all(&vcpus[0]);
+	big_touch(7 * 512, 512, 1);
+	tap_ok(!failed && n >= 5 && is_watched_page(BIG_GFN + 3 + 7),
+	       "%s: what is written now and then is compared once: %u faults", mf->pt.name, n);
 }
 
 static void test_watched(void)
@@ -806,6 +867,10 @@ static void test_watched(void)
 	host_words = 0;
 	shadow_drop_all(&vcpus[0]);
 	tap_ok(!host_words, "%s: flags set for L2 open nothing", mf->pt.name);
+	test_often_written();
+	big_touch(0, all, 1);
+	shadow_drop_all(&vcpus[0]);
+	test_range();
 	teardown(before, "watched tables");
 	hw_caps.pml = false;
 }
