@@ -19,6 +19,7 @@
 #include "core/nested_ops.h"
 #include "core/smm.h"
 #include "core/task.h"
+#include "core/turn.h"
 #include "mmu/mmu.h"
 
 #define KVM_HC_ENOSYS	1000
@@ -439,6 +440,7 @@ enum run_action handle_exit_atomic(struct nestor_vcpu *vcpu)
 			return HANDLE_LATER;
 		switch (nested->l2_exit(vcpu)) {
 		case NESTED_BY_L1:
+			turn_again(vcpu);
 			return RESUME_GUEST;
 		case NESTED_NOT_YET:
 			return HANDLE_LATER;

@@ -38,10 +38,11 @@
 #define GRP_SHARED	(GRP_SYS | GRP_MSRS)
 
 /* What run_again() sets. */
-#define GRP_AGAIN	(GRP_SEG | GRP_DTABLE | GRP_SYS | GRP_ACTIVITY)
+#define GRP_AGAIN	(GRP_SEG | GRP_DTABLE | GRP_SYS | GRP_ACTIVITY | GRP_PAT | GRP_LBR)
 
-/* What guest_run.eager is about. */
+/* What guest_run.eager is about: after any exit, and after a VMX instruction. */
 #define GRP_EAGER	(GRP_CR | GRP_DR | GRP_LBR | GRP_ACTIVITY)
+#define GRP_EAGER_VMX	(GRP_CR | GRP_DR)
 enum run_eager { EAGER_NEVER, EAGER_VMX_INSN, EAGER_ALWAYS };
 
 /* Control groups: bits of guest_run.ctl_dirty. */
@@ -326,7 +327,8 @@ struct guest_vapic {
  * @exit: the last exit
  * @avail: register groups whose neutral copy is current
  * @dirty: register groups whose neutral copy was written
- * @eager: EAGER_*: after which exits somebody asks for GRP_EAGER: the backend fetches it with the exit
+ * @eager: EAGER_*: after which exits somebody asks for GRP_EAGER, or GRP_EAGER_VMX: the backend fetches it
+ *	with the exit
  * @again: before the next entry GRP_AGAIN gets what hw_ops.note remembered; see run_again()
  * @ctl_dirty: control groups that were written
  * @ctl_news: those that were committed since a frontend last cleared them here

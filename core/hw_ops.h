@@ -93,6 +93,8 @@ struct hw_problem {
  *	the hot registers.  Preemption and interrupts off on entry and return; a
  *	host interrupt that ended the guest is still pending on return.
  * @reenter: @enter once more, with interrupts off ever since
+ * @near: after @enter, with interrupts off ever since: can the vCPU's other run be the next of @reenter, without
+ *	@change?
  * @leave: after the last of these, before interrupts are on: what of the host's the CPU had given up
  *	for the guest is the host's again, and an event of the host's that ended the guest is handled
  * @fetch: make register groups current, see run_need
@@ -126,6 +128,7 @@ struct hw_ops {
 	void (*unload)(struct guest_run *run);
 	void (*enter)(struct guest_run *run);
 	void (*reenter)(struct guest_run *run);
+	bool (*near)(struct guest_run *run);
 	void (*leave)(struct guest_run *run);
 	void (*fetch)(struct guest_run *run, u32 groups);
 	bool (*refuses)(const struct guest_image *image);

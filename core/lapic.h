@@ -216,6 +216,12 @@ bool lapic_accepts_pic(struct nestor_vcpu *vcpu);
 void pv_eoi_lend(struct nestor_vcpu *vcpu);
 bool pv_eoi_take(struct nestor_vcpu *vcpu, bool may_sleep);
 
+/* apic_is_whole() - what L1 was lent is taken back before anybody looks at the local APIC, and before L2 runs */
+static __always_inline bool apic_is_whole(const struct nestor_vcpu *vcpu)
+{
+	return !vcpu->apic || !vcpu->apic->eoi_lent;
+}
+
 /* pv_eoi_before() - before each entry: need L1 write EOI for what went into service? */
 static __always_inline void pv_eoi_before(struct nestor_vcpu *vcpu)
 {

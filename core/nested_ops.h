@@ -48,6 +48,12 @@ enum nested_smm {
  *	waiting for anything, a lock included, and makes no event deliverable that was not.  RIP stays; it is no
  *	instruction in an interrupt shadow, and none that is traced or stepped over.  false, with nothing changed
  *	but what @insn changes again, where @insn has to do it.  vm->srcu held, page faults disabled
+ * @turn: the exit of the current run, with interrupts off: an instruction of L1's as of @insn, or an exit of L2 that is
+ *	L1's.  Can all of it be done without waiting for anything, a lock included, and without a look at what may be
+ *	deliverable then?  true: it is done, RIP included, and L1 or L2 goes on; the other run only if it is near
+ *	(hw_ops.near).  false, with nothing changed but what @insn or @l2_exit changes again: they have to.
+ *	No event is under way, and none waits in vcpu->ev; vm->srcu held, page faults disabled, vcpu->atomic.
+ *	NULL: nothing of it can
  * @l2_exit: L2 stopped.  NESTED_BY_L1: the exit was reflected, vcpu->run is &vcpu->l1.
  *	NESTED_BY_L0: the caller's own handler runs on the L2 run.
  * @l2_fault: EXIT_SECOND_LEVEL of L2 with nested paging: fill the shadow, reflect, or
@@ -106,6 +112,7 @@ struct nested_ops {
 	void (*reset)(struct nestor_vcpu *vcpu, bool init);
 	enum nested_result (*insn)(struct nestor_vcpu *vcpu);
 	bool (*quick)(struct nestor_vcpu *vcpu);
+	bool (*turn)(struct nestor_vcpu *vcpu);
 	enum nested_who (*l2_exit)(struct nestor_vcpu *vcpu);
 	enum nested_who (*l2_fault)(struct nestor_vcpu *vcpu, struct l1_gpa *gpa, bool *mmio);
 	enum nested_who (*l2_event)(struct nestor_vcpu *vcpu, const struct guest_event *ev,

@@ -24,6 +24,7 @@
 #include "core/lapic.h"
 #include "core/nested_ops.h"
 #include "core/trace.h"
+#include "core/turn.h"
 
 /* Is it of a kind that is answered here at all? */
 static __always_inline bool is_quick(const struct guest_exit *x)
@@ -56,12 +57,6 @@ static __always_inline bool is_plain(const struct guest_run *run)
 		 (run->rflags & (X86_EFLAGS_TF | X86_EFLAGS_RF)) || trace_nestor_exit_enabled());
 }
 
-/* What L1 was lent is taken back before anybody looks at the local APIC (core/pv_eoi.c). */
-static __always_inline bool apic_is_whole(const struct nestor_vcpu *vcpu)
-{
-	return !vcpu->apic || !vcpu->apic->eoi_lent;
-}
-
 /* Done, but for RIP; false: nothing is. */
 static __always_inline bool answer(struct nestor_vcpu *vcpu, const struct guest_run *run)
 {
@@ -84,20 +79,37 @@ static __always_inline void note_exit(struct nestor_vcpu *vcpu, struct guest_run
 }
 
 /*
- * Enter the current run, and again after each exit that is answered right here; interrupts are off, VCPU_IN_GUEST is
- * published.  The exit that is left in the run is the caller's to handle; those that were answered are counted, that
- * one is not.  @once: vm->srcu is not held, answer none.
+ * Is the exit done with here?  Of L1's instructions each has an answer, or none; the rest may be a matter between L1
+ * and L2.  @calm: is_calm(), once it was asked.
+ */
+static __always_inline bool done_here(struct nestor_vcpu *vcpu, struct guest_run *run, bool *calm)
+{
+	if (run != &vcpu->l1 || !is_quick(&run->exit))
+		return turn_world(vcpu);
+	if (!*calm && !is_calm(vcpu, run))
+		return false;
+	*calm = true;
+	if (!answer(vcpu, run))
+		return false;
+	run->rip = run->exit.next_rip;
+	return true;
+}
+
+/*
+ * Enter the current run, and again after each exit that is done with right here; interrupts are off, VCPU_IN_GUEST is
+ * published.  The exit that is left in the run is the caller's to handle; those that were done with are counted, that
+ * one is not, and the run may be the other one by then.  @once: vm->srcu is not held, do nothing of the kind.
  */
 static __always_inline void enter_quick(struct nestor_vcpu *vcpu, bool once)
 {
 	struct guest_run *run = vcpu->run;
+	bool calm = false;
 
 	hw->enter(run);
 	note_exit(vcpu, run);
-	if (!IS_ENABLED(CONFIG_PREEMPT_RT) && !once && run == &vcpu->l1 && is_quick(&run->exit) &&
-	    is_calm(vcpu, run)) {
-		while (answer(vcpu, run)) {
-			run->rip = run->exit.next_rip;
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT) && !once) {
+		while (done_here(vcpu, run, &calm)) {
+			run = vcpu->run;
 			vcpu->stats.world_switches++;
 			vcpu->stats.exits++;
 			hw->reenter(run);

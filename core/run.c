@@ -22,7 +22,6 @@
 #include <trace/events/ipi.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
-#include <asm/nospec-branch.h>
 #include <asm/processor-flags.h>
 
 #include "core/compat.h"
@@ -39,22 +38,8 @@
 #include "core/run.h"
 #include "core/smm.h"
 #include "core/trace.h"
+#include "core/turn.h"
 #include "mmu/mmu.h"
-
-/* CR8 of the guest lives in V_TPR while it runs, in the local APIC otherwise. */
-static void load_tpr(struct nestor_vcpu *vcpu)
-{
-	struct guest_run *run = &vcpu->l1;
-	u8 tpr;
-
-	if (vcpu_in_l2(vcpu))
-		return;
-	tpr = vcpu->apic ? lapic_cr8(vcpu->apic) : vcpu->cr8 & 0xf;
-	if (run->vintr.tpr != tpr) {
-		run->vintr.tpr = tpr;
-		run->ctl_dirty |= CTL_VINTR;
-	}
-}
 
 static u64 host_tsc_aux(void)
 {
@@ -128,18 +113,6 @@ static bool entry_work_pending(void)
 	return work != _TIF_NOTIFY_RESUME || task_work_waits();
 }
 
-/* L1 must not be led by what L2 taught the branch predictors, whatever ended L2. */
-static void guard_l1(struct nestor_vcpu *vcpu)
-{
-	if (likely(vcpu->last_run == vcpu->run))
-		return;
-	vcpu->last_run = vcpu->run;
-	if (vcpu_in_l2(vcpu))
-		return;
-	indirect_branch_prediction_barrier();
-	vcpu->stats.predictor_barriers++;
-}
-
 static void take_log(struct nestor_vcpu *vcpu)
 {
 	int idx = srcu_read_lock(&vcpu->vm->srcu);
@@ -209,6 +182,7 @@ static enum stretch run_loaded(struct nestor_vcpu *vcpu)
 			return NOT_ENTERED;
 		vcpu->stats.world_switches++;
 		vcpu->stats.exits++;
+		run = vcpu->run;
 		after_exit(vcpu);
 		trace_nestor_exit(vcpu);
 		if (!pv_eoi_after(vcpu, false))

@@ -215,6 +215,7 @@ struct vcpu_stats {
  * @debug_stepped: the instruction that a debugger steps over was emulated
  * @cr8: TPR of L1 without an in-kernel local APIC (cr8_read, cr8_write)
  * @has_run: KVM_RUN was called; CPUID is fixed from then on
+ * @turn_vain: reason of L2's exits that are not tried with interrupts off, EXIT_*: the last one of them was L0's (core/turn.h)
  * @was_set: the VMM wrote registers or events, and vcpu_check_set() has not passed since
  */
 struct nestor_vcpu {
@@ -271,6 +272,7 @@ struct nestor_vcpu {
 	struct code_memo code[NR_CODE_MEMOS], operand;
 	struct insn_memo insn;
 	struct vcpu_stats stats;
+	u16 turn_vain;
 };
 
 struct nestor_vcpu *vcpu_create(struct nestor_vm *vm, u32 id);

@@ -135,7 +135,7 @@ static enum exit_want want_vmx(struct nestor_vcpu *vcpu)
 	return want_field(vcpu, write ? v->vmwrite_bitmap : v->vmread_bitmap, field);
 }
 
-static enum exit_want want(struct nestor_vcpu *vcpu, const struct exit_row *row)
+enum exit_want nvmx_want(struct nestor_vcpu *vcpu, const struct exit_row *row)
 {
 	const struct guest_exit *x = &vcpu->run->exit;
 	int wanted;
@@ -168,7 +168,7 @@ static enum exit_want want(struct nestor_vcpu *vcpu, const struct exit_row *row)
 	return wanted ? WANT_L1 : WANT_L0;
 }
 
-static u32 basic_reason(const struct guest_exit *x, const struct exit_row *row)
+u32 nvmx_basic_reason(const struct guest_exit *x, const struct exit_row *row)
 {
 	switch (row->rule) {
 	case RULE_MSR:
@@ -189,13 +189,13 @@ static noinline enum nested_who reflect_exception(struct nestor_vcpu *vcpu,
 			    info & INTR_INFO_ERROR ? vcpu->run->exit.info1 : 0);
 }
 
-static enum nested_who reflect_row(struct nestor_vcpu *vcpu, const struct exit_row *row)
+enum nested_who nvmx_reflect_row(struct nestor_vcpu *vcpu, const struct exit_row *row)
 {
 	u64 qual = row->flags & X_QUAL ? nvmx_exit_qual(vcpu) : 0;
 
 	if (row->rule == RULE_EXCEPTION)
 		return reflect_exception(vcpu, row, qual);
-	return nvmx_reflect(vcpu, basic_reason(&vcpu->run->exit, row), qual, 0, 0);
+	return nvmx_reflect(vcpu, nvmx_basic_reason(&vcpu->run->exit, row), qual, 0, 0);
 }
 
 /* Done with, whichever is current now. */
@@ -258,9 +258,9 @@ static enum nested_who decide(struct nestor_vcpu *vcpu)
 	row = &nvmx_exit_table[x->reason];
 	if (unlikely(nvmx_of(vcpu)->apic.soft) && nvmx_virq_exit(vcpu))
 		return handled(vcpu);
-	switch (want(vcpu, row)) {
+	switch (nvmx_want(vcpu, row)) {
 	case WANT_L1:
-		return reflect_row(vcpu, row);
+		return nvmx_reflect_row(vcpu, row);
 	case WANT_UD:
 		/* Done with here: L0's own handler must not run. */
 		queue_ud(vcpu);

@@ -85,6 +85,12 @@ static inline u32 nvmx_cpu2(const struct vmcs12 *v)
 /** nvmx_vmfunc() - VMFUNC of L2 (vmfunc.c, not pure): carry it out, or say whose it is */
 struct nestor_vcpu;
 enum exit_want nvmx_vmfunc(struct nestor_vcpu *vcpu);
+/** nvmx_want() - whose is L2's exit, by @row (exit.c, not pure) */
+enum exit_want nvmx_want(struct nestor_vcpu *vcpu, const struct exit_row *row);
+/** nvmx_basic_reason() - basic exit reason of a row */
+u32 nvmx_basic_reason(const struct guest_exit *x, const struct exit_row *row);
+/** nvmx_reflect_row() - nvmx_reflect() of the exit at hand */
+enum nested_who nvmx_reflect_row(struct nestor_vcpu *vcpu, const struct exit_row *row);
 /** nvmx_want_simple() - RULE_PIN, RULE_CPU, RULE_CPU2, and those on enabled instructions */
 enum exit_want nvmx_want_simple(const struct vmcs12 *v, const struct exit_row *row);
 /** nvmx_want_exception() - exception bitmap; for #PF with the filter on @error */

@@ -110,6 +110,7 @@ const struct nested_ops nvmx_ops = {
 	.reset = nvmx_reset,
 	.insn = nvmx_insn,
 	.quick = nvmx_insn_quick,
+	.turn = nvmx_turn,
 	.l2_exit = nvmx_l2_exit,
 	.l2_fault = nvmx_l2_fault,
 	.l2_event = nvmx_l2_event,

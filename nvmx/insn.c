@@ -68,6 +68,8 @@ static enum nested_result do_entry(struct nestor_vcpu *vcpu, bool launch)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 	struct guest_run *run = vcpu->run;
+	/* With interrupts off, on this exit: what L1 wrote is here, and it is not the short way. */
+	bool tried = n->quick.tried == vcpu->stats.exits;
 	enum nested_result r;
 	u32 error = 0;
 
@@ -81,9 +83,9 @@ static enum nested_result do_entry(struct nestor_vcpu *vcpu, bool launch)
 		return nvmx_refuse(vcpu, FAIL_vmlaunch_not_clear, 0, 1, 0);
 	if (!launch && !n->vmcs12->launched)
 		return nvmx_refuse(vcpu, FAIL_vmresume_not_launched, 0, 0, 0);
-	if (!nvmx_shadow_pull(vcpu))
+	if (!tried && !nvmx_shadow_pull(vcpu))
 		return NESTED_RETRY;
-	if (!launch && likely(nvmx_quick_entry(vcpu)))
+	if (!launch && !tried && likely(nvmx_quick_entry(vcpu)))
 		return NESTED_ENTERED;
 	r = nvmx_launch(vcpu, launch, &error);
 	/* Why is recorded by then. */

@@ -112,6 +112,13 @@ static inline bool nvmx_pointer_ok(const struct nestor_vcpu *vcpu, u64 gpa)
 	return !(gpa & (VMCS12_SIZE - 1)) && !(gpa & vcpu->cpuid.rsvd_gpa_bits);
 }
 
+/**
+ * nvmx_vmrw_now() - VMREAD or VMWRITE of L1 on its current VMCS, its privilege checked: the whole instruction
+ * Return: false, with nothing done, if an operand is in memory, it is not 64-bit code, the field waits in L2's run or
+ * is one to be written to the shadow VMCS, or there is something wrong with it.
+ */
+bool nvmx_vmrw_now(struct nestor_vcpu *vcpu);
+
 /* One handler an instruction; mode and CPL are checked.  vmxon.c, vmcs.c, vmrw.c, inv.c */
 enum nested_result nvmx_do_vmxon(struct nestor_vcpu *vcpu);
 enum nested_result nvmx_do_vmxoff(struct nestor_vcpu *vcpu);

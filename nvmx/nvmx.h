@@ -56,6 +56,7 @@ struct nvmx_ept {
  * @val: value that the block was last known to hold, by slot
  * @enc: fields on their way into the block or out of it; @new_val: their values.  Here because the
  *	kernel may clear what is on the stack
+ * @news: fields that an exit has changed, enum vmcs12_index; here for the same reason
  */
 struct nvmx_shadowed {
 	bool ready, on;
@@ -67,6 +68,7 @@ struct nvmx_shadowed {
 	u64 val[NVMX_SHADOWED_MAX];
 	u16 enc[NVMX_SHADOWED_MAX];
 	u64 new_val[NVMX_SHADOWED_MAX];
+	u8 news[NVMX_SHADOWED_MAX];
 };
 
 /* What of L1 a VM exit does not load, while an SMI handler has L1's run. */
@@ -150,10 +152,14 @@ struct nvmx_mtf {
  *	is not about registers
  * @saved: nvmx_saved_groups(); @lazy: nvmx_lazy_groups(); meaningful with @on
  * @pat: an entry loads PAT, and an exit does not save it
+ * @step: an exit saves no more than VMCS12_HOT of what is not lazy
+ * @exits: exits of the processor at the last entry in nvmx_turn()
+ * @tried: the same, as the run loop counts it, at the last VMRESUME that was found not to be short
  */
 struct nvmx_quick {
-	bool on, pat;
+	bool on, pat, step;
 	u32 saved, lazy;
+	u64 exits, tried;
 };
 
 /**
@@ -261,6 +267,12 @@ void nvmx_shadow_drop(struct nestor_vcpu *vcpu);
 bool nvmx_shadow_pull(struct nestor_vcpu *vcpu);
 /** nvmx_shadow_wrote() - an exit of L1 was a VMWRITE of field @i; false: cannot be done here and now */
 bool nvmx_shadow_wrote(struct nestor_vcpu *vcpu, enum vmcs12_index i, u64 val);
+/**
+ * nvmx_shadow_tell() - nvmx_shadow_push() of the @nr fields in @index; no other was written since the last pull
+ */
+void nvmx_shadow_tell(struct nestor_vcpu *vcpu, const u8 *index, unsigned int nr);
+/** nvmx_shadow_has() - is field @i of those that L1 writes without an exit, now or at times? */
+bool nvmx_shadow_has(struct nestor_vcpu *vcpu, enum vmcs12_index i);
 /** nvmx_shadow_push() - after an exit, and whenever L0 wrote to vmcs12: L1 is to see it */
 void nvmx_shadow_push(struct nestor_vcpu *vcpu);
 
@@ -306,6 +318,9 @@ void nvmx_quick_settle(struct nestor_vcpu *vcpu);
 /** nvmx_quick_entry() - VMRESUME the short way; false: nothing was done, go the long one */
 bool nvmx_quick_entry(struct nestor_vcpu *vcpu);
 
+/* turn.c */
+bool nvmx_turn(struct nestor_vcpu *vcpu);
+
 /* nested_state.c: KVM_GET_NESTED_STATE and KVM_SET_NESTED_STATE */
 int nvmx_get_state(struct nestor_vcpu *vcpu, struct kvm_nested_state *s);
 int nvmx_set_state(struct nestor_vcpu *vcpu, const struct kvm_nested_state *s);
@@ -326,6 +341,13 @@ void nvmx_leave(struct nestor_vcpu *vcpu);
  */
 enum nested_who nvmx_reflect(struct nestor_vcpu *vcpu, u32 reason, u64 qual, u32 intr_info,
 			     u32 error_code);
+
+/**
+ * nvmx_host_again() - L1's registers from a host-state area that hw_ops.note has seen
+ * For exit controls that load EFER and PAT.  Return: false, with nothing done, if more than RIP, RSP and RFLAGS of L1's
+ * is to be other than it was at the entry, or than it was noted.
+ */
+bool nvmx_host_again(struct nestor_vcpu *vcpu);
 
 /**
  * nvmx_fail_entry() - VM exit of an entry that failed: INFO fields, host state; no guest state

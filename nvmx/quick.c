@@ -31,6 +31,7 @@ void nvmx_quick_settle(struct nestor_vcpu *vcpu)
 	n->quick.saved = nvmx_saved_groups(v);
 	n->quick.lazy = nvmx_lazy_groups(v);
 	n->quick.pat = !(n->quick.lazy & GRP_PAT);
+	n->quick.step = !((n->quick.saved & ~n->quick.lazy) & ~(u32)VMCS12_HOT);
 	n->quick.on = n->checked.valid && !(VMCS12_GROUPS & ~(n->quick.lazy | LOOKED_AT)) &&
 		      (v->entry_ctls & ENTRY_LOAD_PAT) && !(n->checked.modes & X_RFLAGS_VM) &&
 		      !v->entry_msr_load_count && !v->exit_msr_store_count &&
@@ -104,7 +105,7 @@ bool nvmx_quick_entry(struct nestor_vcpu *vcpu)
 
 	if (!n->quick.on || (v->dirty & ~(u32)BIT(VMCS_HOT)))
 		return false;
-	run_need(l1, GRP_CR | GRP_CR2 | GRP_DR | GRP_LBR);
+	run_need(l1, GRP_CR | GRP_CR2 | GRP_DR);
 	if ((l2->avail & shared) != shared || !same_processor(vcpu, n) ||
 	    !same_registers(vcpu, n) || !same_pat(n) || !same_tables(n) ||
 	    nvmx_check_hot(v, &n->checked.env) != CHECK_none || !bitmaps_done(vcpu, n))

@@ -28,6 +28,8 @@ enum vmx_abort { ABORT_MSR_STORE = 1, ABORT_PDPTE = 2, ABORT_MSR_LOAD = 4 };
 /* Written whole; the others are compared with what the entry found (nvmx_launch). */
 #define HOST_GROUPS	(GRP_SEG | GRP_DTABLE | GRP_SYS | GRP_ACTIVITY)
 
+static_assert(GRP_AGAIN == (HOST_GROUPS | GRP_PAT | GRP_LBR), "what hw_ops.note remembers");
+
 /* L1's registers that host state seldom changes. */
 struct nvmx_host_regs {
 	u64 cr0, cr3, cr4, efer, dr7, debugctl;
@@ -223,7 +225,7 @@ static void share_back(struct nestor_vcpu *vcpu)
 	struct guest_run *l1 = &vcpu->l1, *l2 = &nvmx_of(vcpu)->l2;
 
 	memcpy(l1->gpr, l2->gpr, sizeof(l1->gpr));
-	run_need(l1, GRP_CR2 | GRP_DR | GRP_LBR);
+	run_need(l1, GRP_CR2 | GRP_DR);
 	run_share(l1, l2);
 }
 
@@ -233,10 +235,6 @@ static void load_whole(struct nestor_vcpu *vcpu, bool nmi_blocked)
 	struct nvmx *n = nvmx_of(vcpu);
 	struct guest_run *l1 = &vcpu->l1;
 
-	if (likely(n->host_noted && !nmi_blocked)) {
-		run_again(l1);
-		return;
-	}
 	nvmx_host_segments(n->vmcs12, l1);
 	l1->nmi_blocked = nmi_blocked;
 	run_dirty(l1, HOST_GROUPS);
@@ -246,7 +244,7 @@ static void load_whole(struct nestor_vcpu *vcpu, bool nmi_blocked)
 	}
 }
 
-static void load_host(struct nestor_vcpu *vcpu)
+static noinline void load_host_afresh(struct nestor_vcpu *vcpu)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 	struct guest_run *l1 = &vcpu->l1, *cur = vcpu->run;
@@ -256,6 +254,7 @@ static void load_host(struct nestor_vcpu *vcpu)
 	bool pat = v->exit_ctls & EXIT_LOAD_PAT;
 	u32 groups = 0;
 
+	run_need(l1, GRP_LBR);
 	run_need(cur, pat ? GRP_CR | GRP_ACTIVITY : GRP_CR | GRP_ACTIVITY | GRP_PAT);
 	left.cr0 = cur->cr0;
 	left.efer = cur->efer;
@@ -269,13 +268,49 @@ static void load_host(struct nestor_vcpu *vcpu)
 		groups |= GRP_CR;
 	if (!(l1->avail & GRP_DR) || was.dr7 != l1->dr7)
 		groups |= GRP_DR;
-	if (!(l1->avail & GRP_LBR) || was.debugctl != l1->debugctl)
+	if (was.debugctl != l1->debugctl)
 		groups |= GRP_LBR;
 	run_dirty(l1, groups);
 	/* Virtual NMIs leave the processor's own unblocked while L2 runs. */
 	load_whole(vcpu, cur->nmi_blocked && !(v->pin_ctls & PIN_VIRTUAL_NMI));
+}
+
+bool nvmx_host_again(struct nestor_vcpu *vcpu)
+{
+	const u32 loads = EXIT_LOAD_EFER | EXIT_LOAD_PAT | EXIT_HOST_64;
+	const struct nvmx *n = nvmx_of(vcpu);
+	struct guest_run *l1 = &vcpu->l1;
+	const struct vmcs12 *v = n->vmcs12;
+	const struct guest_run *cur = vcpu->run;
+
+	if (unlikely(!n->host_noted || (v->exit_ctls & loads) != loads ||
+		     (l1->avail & (GRP_CR | GRP_DR)) != (GRP_CR | GRP_DR) ||
+		     (cur->avail & (GRP_CR | GRP_ACTIVITY)) != (GRP_CR | GRP_ACTIVITY)))
+		return false;
+	if (unlikely(l1->cr3 != v->host_cr3 || l1->cr4 != (v->host_cr4 | X_CR4_PAE) || l1->efer != v->host_efer ||
+		     l1->cr0 != ((v->host_cr0 & ~NVMX_CR0_KEPT) | (cur->cr0 & NVMX_CR0_KEPT)) ||
+		     l1->dr7 != X_DR7_RESET || cur->nmi_blocked))
+		return false;
+	run_again(l1);
+	l1->rip = v->host_rip;
+	l1->gpr[REG_RSP] = v->host_rsp;
+	l1->rflags = X_RFLAGS_FIXED;
+	l1->cpl = 0;
+	l1->int_shadow = false;
+	l1->mov_ss = false;
+	l1->debugctl = 0;
+	vcpu->run = l1;
+	return true;
+}
+
+static void load_host(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *l1 = &vcpu->l1;
+
+	if (!nvmx_host_again(vcpu))
+		load_host_afresh(vcpu);
 	/* Without a VPID nothing cached survives a transition. */
-	if (!(nvmx_cpu2(v) & CPU2_VPID))
+	if (!(nvmx_cpu2(nvmx_of(vcpu)->vmcs12) & CPU2_VPID))
 		l1->new_tag = true;
 	vcpu->run = l1;
 }

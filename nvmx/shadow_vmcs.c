@@ -208,6 +208,13 @@ bool nvmx_shadow_pull(struct nestor_vcpu *vcpu)
 	return true;
 }
 
+bool nvmx_shadow_has(struct nestor_vcpu *vcpu, enum vmcs12_index i)
+{
+	const struct nvmx_shadowed *s = &nvmx_of(vcpu)->shadowed;
+
+	return s->on && slot_of[i] && (s->have & BIT_ULL(slot_of[i] - 1));
+}
+
 bool nvmx_shadow_wrote(struct nestor_vcpu *vcpu, enum vmcs12_index i, u64 val)
 {
 	struct nvmx_shadowed *s = &nvmx_of(vcpu)->shadowed;
@@ -240,6 +247,36 @@ void nvmx_shadow_off(struct nestor_vcpu *vcpu)
 	for (tries = 0; tries < 1000 && !nvmx_shadow_pull(vcpu); tries++)
 		cond_resched();
 	turn(vcpu, false);
+}
+
+/* Slot + 1 by field, of all. */
+static const u8 any_slot_of[NR_VMCS12_FIELDS] = {
+#define X(name) [VMCS12_##name] = SLOT_##name + 1,
+	HOT_WRITE(X)
+	HOT_STATE(X)
+	HOT_READ(X)
+#undef X
+};
+
+void nvmx_shadow_tell(struct nestor_vcpu *vcpu, const u8 *index, unsigned int nr)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+	struct nvmx_shadowed *s = &n->shadowed;
+	unsigned int i, slot, put = 0;
+
+	if (!s->on)
+		return;
+	for (i = 0; i < nr; i++) {
+		slot = any_slot_of[index[i]] - 1u;
+		if (unlikely(slot >= NR_SLOTS || !(s->have & BIT_ULL(slot))))
+			continue;
+		s->val[slot] = n->vmcs12->f[index[i]];
+		s->enc[put] = slots[slot].enc;
+		s->new_val[put++] = s->val[slot];
+	}
+	/* Where it cannot be told, L1 has to ask. */
+	if (put && hw->fields_write(&vcpu->l1, s->enc, s->new_val, put))
+		turn(vcpu, false);
 }
 
 /* Only what differs from what L1 would read.  L1 has written nothing since the last pull. */

@@ -189,6 +189,34 @@ static enum nested_result source(struct nestor_vcpu *vcpu, const struct rw_opera
 	return NESTED_OK;
 }
 
+bool nvmx_vmrw_now(struct nestor_vcpu *vcpu)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+	struct guest_run *run = vcpu->run;
+	const struct guest_exit *x = &run->exit;
+	u32 info = x->insn_info;
+	bool high;
+	int i;
+
+	/* Across 4G the mode decides what is next. */
+	if (!(info & INFO_REGISTER) || !(run->avail & GRP_CR) || !run_is_long(run) ||
+	    x->next_rip - run->rip - 1 >= MAX_INSN_LEN || (x->next_rip ^ run->rip) >> 32)
+		return false;
+	i = vmcs12_find(&n->caps, run->gpr[info_reg2(info)], &high);
+	if (i < 0 || (n->lazy & nvmx_field_groups(i)))
+		return false;
+	if (x->index == INSN_VMREAD) {
+		run->gpr[info_reg1(info)] = vmcs12_get(n->vmcs12, i, high);
+	} else {
+		if (vmcs12_fields[i].class == VMCS_INFO || nvmx_shadow_has(vcpu, i))
+			return false;
+		vmcs12_set(n->vmcs12, i, high, run->gpr[info_reg1(info)]);
+	}
+	nvmx_succeed(vcpu);
+	run->rip = x->next_rip;
+	return true;
+}
+
 enum nested_result nvmx_do_vmwrite(struct nestor_vcpu *vcpu)
 {
 	const struct nvmx_caps *caps = &nvmx_of(vcpu)->caps;

@@ -24,8 +24,10 @@ check()
 }
 
 [ -r $stats/predictor_barriers ] || { echo "1..0 # SKIP no nestor"; exit 4; }
+rows="svm/trip svm/inject-eoi svm/turn-4"
+grep -qw vmx /proc/cpuinfo && rows="vmx/trip vmx/inject-eoi vmx/turn-4"
 echo "1..3"
-for row in svm/trip svm/inject-eoi svm/turn-4; do
+for row in $rows; do
 	b=$(count predictor_barriers) e=$(count nested_exits)
 	"$1" "$2" "bench=$row" > /dev/null || { echo "Bail out! $row does not run"; exit 1; }
 	exits=$(($(count nested_exits) - e))

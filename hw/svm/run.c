@@ -197,6 +197,11 @@ static void svm_enter(struct guest_run *run)
 	svm_read_exit(run);
 }
 
+static bool svm_near(struct guest_run *run)
+{
+	return false;
+}
+
 /* Each entry and exit takes along all that is the host's. */
 static void svm_leave(struct guest_run *run)
 {
@@ -251,6 +256,7 @@ const struct hw_ops svm_hw_ops = {
 	.unload = svm_unload,
 	.enter = svm_enter,
 	.reenter = svm_enter,
+	.near = svm_near,
 	.leave = svm_leave,
 	.fetch = svm_fetch,
 	.refuses = svm_refuses,

@@ -35,6 +35,8 @@ void vmx_note(struct guest_run *run)
 	n->sysenter_eip = s->sysenter_eip;
 	n->activity = run->activity;
 	n->pending_dbg = run->pending_dbg;
+	n->pat = run->pat;
+	n->debugctl = run->debugctl & DEBUGCTL_BTF;
 }
 
 void vmx_write_again(struct guest_run *run)
@@ -59,6 +61,8 @@ void vmx_write_again(struct guest_run *run)
 	vmwrite_known(VMCS_GUEST_SYSENTER_EIP, &n->sysenter_eip);
 	vmwrite_known(VMCS_GUEST_ACTIVITY, &n->activity);
 	vmwrite_known(VMCS_GUEST_PENDING_DBG, &n->pending_dbg);
+	vmwrite_known(VMCS_GUEST_PAT, &n->pat);
+	vmwrite_known(VMCS_GUEST_DEBUGCTL, &n->debugctl);
 	ctx->ss_ar = n->seg[SEG_SS].ar;
 	if (unlikely(ctx->interruptibility & INTR_STATE_NMI)) {
 		ctx->interruptibility &= ~INTR_STATE_NMI;

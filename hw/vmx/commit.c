@@ -10,7 +10,6 @@
 #include "hw/vmx/translate.h"
 #include "hw/vmx/vmx.h"
 
-#define DEBUGCTL_BTF		(1ull << 1)
 #define RFLAGS_TF		(1ull << 8)
 #define RFLAGS_IF		(1ull << 9)
 #define CR0_CD_NW		0x60000000ull

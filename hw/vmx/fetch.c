@@ -12,7 +12,6 @@
 #include "hw/vmx/translate.h"
 #include "hw/vmx/vmx.h"
 
-#define DEBUGCTL_BTF		(1ull << 1)
 
 static struct guest_seg fetch_seg(unsigned int n)
 {
@@ -68,6 +67,9 @@ void vmx_fetch_eager(struct guest_run *run)
 {
 	fetch_cr(run);
 	fetch_dr(run);
+	run->avail |= GRP_EAGER_VMX;
+	if (run->eager != EAGER_ALWAYS)
+		return;
 	fetch_debugctl(run);
 	fetch_activity(run);
 	run->avail |= GRP_EAGER;

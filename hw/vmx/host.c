@@ -137,8 +137,8 @@ static __always_inline u64 swap_gs_base(u64 guest)
 	return old;
 }
 
-/* The host-state area, where the CPU, the task or what it set up differs from the last entry. */
-static noinline void fill_changed(struct vmx_ctx *ctx, const struct vmx_cpu *vc, u64 cr4)
+/* What is the task's, or what it set up. */
+void vmx_host_fill(struct vmx_ctx *ctx, struct vmx_cpu *vc)
 {
 	int cpu = smp_processor_id();
 
@@ -146,12 +146,10 @@ static noinline void fill_changed(struct vmx_ctx *ctx, const struct vmx_cpu *vc,
 		fill_for_cpu();
 		ctx->host_cpu = cpu;
 	}
-	vmwrite(VMCS_HOST_CR3, vc->cr3);
-	vmwrite(VMCS_HOST_CR4, cr4);
-	vmwrite(VMCS_HOST_FS_BASE, vc->fs_base);
-	ctx->host_cr3 = vc->cr3;
-	ctx->host_cr4 = cr4;
-	ctx->host_fs_base = vc->fs_base;
+	vmwrite(VMCS_HOST_CR3, vc->area.cr3);
+	vmwrite(VMCS_HOST_CR4, vc->area.cr4);
+	vmwrite(VMCS_HOST_FS_BASE, vc->area.fs_base);
+	ctx->host_gen = vc->area.gen;
 }
 
 /* With interrupts off and the VMCS current, right before the entry. */
@@ -160,25 +158,17 @@ void vmx_host_enter(struct vmx_ctx *ctx, struct vmx_cpu *vc)
 	struct guest_run *run = ctx->run;
 	u64 cr4 = cr4_read_shadow();
 
-	if (unlikely(ctx->host_cpu != smp_processor_id() || ctx->host_cr3 != vc->cr3 ||
-		     ctx->host_cr4 != cr4 || ctx->host_fs_base != vc->fs_base))
-		fill_changed(ctx, vc, cr4);
+	if (unlikely(vc->area.cr3 != vc->cr3 || vc->area.cr4 != cr4 || vc->area.fs_base != vc->fs_base)) {
+		vc->area.cr3 = vc->cr3;
+		vc->area.cr4 = cr4;
+		vc->area.fs_base = vc->fs_base;
+		vc->area.gen++;
+	}
+	vmx_host_area(ctx, vc);
 	if (read_cr2() != run->cr2)
 		write_cr2(run->cr2);
 	vc->gs_base = swap_gs_base(run->msrs->kernel_gs_base);
 	run->msrs->avail = false;
-}
-
-/* What vmx_host_enter() gave the CPU of the guest's is still there; has somebody written to it? */
-void vmx_host_reenter(struct guest_run *run)
-{
-	struct guest_msrs *m = run->msrs;
-
-	if (read_cr2() != run->cr2)
-		write_cr2(run->cr2);
-	if (m->avail)
-		wrmsrl(MSR_KERNEL_GS_BASE, m->kernel_gs_base);
-	m->avail = false;
 }
 
 static noinline void restore_selectors(struct vmx_cpu *vc)

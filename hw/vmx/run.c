@@ -3,7 +3,9 @@
 #include <linux/percpu.h>
 #include <asm/processor.h>
 #include <asm/debugreg.h>
+#include <asm/msr.h>
 #include <asm/nospec-branch.h>
+#include <asm/special_insns.h>
 #include <asm/trapnr.h>
 
 #include "core/vcpu.h"
@@ -54,7 +56,7 @@ static void vmx_unload(struct guest_run *run)
 }
 
 /* The guest's breakpoints are in the CPU only while it runs with some enabled. */
-static void load_debugregs(struct guest_run *run)
+static __always_inline void load_debugregs(struct guest_run *run)
 {
 	const u64 *dr = vcpu_hw_dr(run->vcpu);
 
@@ -81,17 +83,26 @@ static void vmx_enter(struct guest_run *run)
 	vmx_cross(run, ctx);
 }
 
-/* More was written than hot registers. */
-static noinline void reenter_changed(struct guest_run *run)
+/*
+ * Another run than last time, or more was written than hot registers.  What vmx_host_enter() gave the CPU
+ * of the guest's is still there, and may have been written since.
+ */
+static noinline void reenter_changed(struct guest_run *run, struct vmx_ctx *ctx)
 {
 	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpu);
-	struct vmx_ctx *ctx = vmx_ctx(run);
+	struct guest_msrs *m = run->msrs;
 
 	vmx_make_current(vc, ctx);
 	vmx_commit(run, vc);
-	vmx_late_load(vc, run->msrs);
+	vmx_late_load(vc, m);
 	load_debugregs(run);
-	vmx_host_reenter(run);
+	vmx_host_area(ctx, vc);
+	if (read_cr2() != run->cr2)
+		write_cr2(run->cr2);
+	if (unlikely(m->avail)) {
+		wrmsrl(MSR_KERNEL_GS_BASE, m->kernel_gs_base);
+		m->avail = false;
+	}
 	vmx_cross(run, ctx);
 }
 
@@ -103,11 +114,19 @@ static void vmx_reenter(struct guest_run *run)
 {
 	struct vmx_ctx *ctx = vmx_ctx(run);
 
-	if (unlikely(!vmx_only_hot(run, ctx)))
-		return reenter_changed(run);
+	if (!vmx_only_hot(run, ctx))
+		return reenter_changed(run, ctx);
 	ctx->given.valid = false;
 	vmx_commit_hot(run, ctx, ctx->interruptibility & INTR_STATE_NMI);
 	vmx_cross(run, ctx);
+}
+
+/* Its VMCS is active on this CPU, and nothing has to be brought home from another one first. */
+static bool vmx_near(struct guest_run *run)
+{
+	const struct vmx_ctx *ctx = vmx_ctx(run);
+
+	return likely(ctx->cpu == smp_processor_id() && run->sys->hw == ctx);
 }
 
 static void vmx_leave(struct guest_run *run)
@@ -148,6 +167,7 @@ const struct hw_ops vmx_hw_ops = {
 	.unload = vmx_unload,
 	.enter = vmx_enter,
 	.reenter = vmx_reenter,
+	.near = vmx_near,
 	.leave = vmx_leave,
 	.fetch = vmx_fetch,
 	.refuses = vmx_run_refuses,

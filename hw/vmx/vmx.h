@@ -69,6 +69,7 @@ struct vmx_host_sel {
  * @host_late: the host's own values of the late MSRs
  * @cur_late: what they hold now
  * @debugctl: the host's own, when the vCPU was loaded; @cr3 alike
+ * @area: what a host-state area on this CPU is to have of the task's: CR3, CR4, FS base; @gen counts its changes
  * @sel: the host's, when the vCPU was loaded
  * @fs_base: the task's FS base, when the vCPU was loaded
  * @gs_base: the task's GS base, while the guest's is loaded
@@ -87,6 +88,9 @@ struct vmx_cpu {
 	u64 host_late[NR_LATE_MSR];
 	u64 cur_late[NR_LATE_MSR];
 	u64 debugctl, cr3;
+	struct {
+		u64 cr3, cr4, fs_base, gen;
+	} area;
 	struct vmx_host_sel sel;
 	u64 fs_base, gs_base;
 };
@@ -119,12 +123,15 @@ struct vmx_seg {
  * @sysenter_cs: SYSENTER_CS; @sysenter_esp: SYSENTER_ESP; @sysenter_eip: SYSENTER_EIP
  * @activity: activity state
  * @pending_dbg: pending debug exceptions
+ * @pat: PAT
+ * @debugctl: DEBUGCTL
  */
 struct vmx_noted {
 	struct vmx_seg seg[8];
 	u64 gdtr_limit, gdtr_base, idtr_limit, idtr_base;
 	u64 sysenter_cs, sysenter_esp, sysenter_eip;
 	u64 activity, pending_dbg;
+	u64 pat, debugctl;
 };
 
 /* Bits of vmx_ctx.more */
@@ -148,7 +155,7 @@ struct vmx_noted {
  * @more: VMX_MORE_*: what to read after an exit, by the controls as they are in the VMCS
  * @filled: the fields that never change are written
  * @host_cpu: CPU whose own bases are in the host-state area
- * @host_cr3: the host-state area as it was written last; @host_cr4, @host_fs_base alike
+ * @host_gen: vmx_cpu.area.gen of that CPU when the area was written last
  * @tag_cpu: CPU that @vpid was given by
  * @vpid_gen: generation in which it was
  * @pin: control words as they are in the VMCS, with the members below
@@ -175,7 +182,7 @@ struct vmx_ctx {
 	bool launched, filled;
 	u8 more;
 	int host_cpu;
-	u64 host_cr3, host_cr4, host_fs_base;
+	u64 host_gen;
 	int tag_cpu;
 	u64 vpid_gen;
 	u32 pin, proc, proc2, exit, entry;
@@ -234,7 +241,13 @@ void vmx_clear_all(struct vmx_cpu *vc);
 void vmx_fill_constants(struct vmx_ctx *ctx);
 void vmx_host_load(struct vmx_cpu *vc);
 void vmx_host_enter(struct vmx_ctx *ctx, struct vmx_cpu *vc);
-void vmx_host_reenter(struct guest_run *run);
+void vmx_host_fill(struct vmx_ctx *ctx, struct vmx_cpu *vc);
+/* vmx_host_area() - the host-state area, if the CPU, the task or what it set up differs from the last entry */
+static __always_inline void vmx_host_area(struct vmx_ctx *ctx, struct vmx_cpu *vc)
+{
+	if (unlikely(ctx->host_gen != vc->area.gen || ctx->host_cpu != smp_processor_id()))
+		vmx_host_fill(ctx, vc);
+}
 void vmx_host_leave(struct guest_run *run, struct vmx_cpu *vc);
 void vmx_late_load_slow(struct vmx_cpu *vc, struct guest_msrs *m);
 static inline void vmx_late_load(struct vmx_cpu *vc, struct guest_msrs *m)
@@ -255,9 +268,9 @@ void vmx_commit(struct guest_run *run, struct vmx_cpu *vc);
 /* vmx_only_hot() - since the exit, has nothing been written but RFLAGS and general registers, RIP included? */
 static __always_inline bool vmx_only_hot(const struct guest_run *run, const struct vmx_ctx *ctx)
 {
-	return likely(!(run->dirty | run->ctl_dirty | run->flush | run->new_tag | run->again | run->int_shadow |
-			run->inject.valid | run->sys->dirty | run->msrs->avail) &&
-		      this_cpu_read(vmx_cpu.current_ctx) == ctx);
+	return this_cpu_read(vmx_cpu.current_ctx) == ctx &&
+	       !(run->dirty | run->ctl_dirty | run->flush | run->new_tag | run->again | run->int_shadow |
+		 run->inject.valid | run->sys->dirty | run->msrs->avail);
 }
 
 /* vmx_commit_hot() - @state: interruptibility state */
@@ -309,6 +322,8 @@ int vmx_fields_read(struct guest_run *run, const u16 *enc, u64 *val, unsigned in
 int vmx_fields_write(struct guest_run *run, const u16 *enc, const u64 *val, unsigned int nr);
 void vmx_fields_allow(struct guest_run *run, u16 enc, bool allow);
 void vmx_fields_commit(struct guest_run *run);
+
+#define DEBUGCTL_BTF	(1ull << 1)
 
 #define PML_LAST	511u		/* index that the CPU begins with */
 

@@ -4,7 +4,7 @@
  * different tables; a VMCS that moves from CPU to CPU; INIT and SIPI, which one CPU sends to another
  * (SDM volume 3, "Other Causes of VM Exits", "Software Use of Virtual-Machine Control Structures").
  */
-#include "vmx/vmx.h"
+#include "vmx/again.h"
 
 #define GPA	0x180000000ull
 #define SPIN_US	3000
@@ -403,6 +403,38 @@ static void init_in_root(const void *arg)
 	CHECK_EQ(jobs[1].counter[0], vm_spin);
 }
 
+/* The same of an L2 that has been resumed a few times with nothing but RIP changed, the way that costs the least. */
+static void resume_fn(void *arg)
+{
+	struct job *j = arg;
+	u32 i;
+
+	again_init(&j->l2);
+	for (i = 0; i < WARM; i++)
+		j->bad += again(&j->l2, va_count) != R_VMCALL;
+	j->stage = 1;
+	while (j->stage != 2)
+		cpu_relax();
+	j->reason = again(&j->l2, va_count);
+	j->counter[0] = j->l2.r8;
+	vmcs_forget_all();
+}
+
+static void init_at_resume(const void *arg)
+{
+	memset(jobs, 0, sizeof(jobs));
+	smp_call(1, resume_fn, &jobs[1]);
+	while (jobs[1].stage != 1)
+		cpu_relax();
+	to_1(INIT);
+	CHECK(cpu_at(1)->work);
+	jobs[1].stage = 2;
+	smp_wait(1);
+	CHECK_EQ(jobs[1].bad, 0);
+	CHECK_EQ(jobs[1].reason, R_INIT);
+	CHECK_EQ(jobs[1].counter[0], WARM);
+}
+
 /* Wait-for-SIPI: nothing but a SIPI ends it; an interrupt stays for the host. */
 static void sipi_in_l2(const void *arg)
 {
@@ -436,6 +468,7 @@ static const struct l1_test tests[] = {
 	{ "init_in_l2", F_SMP2, init_in_l2, NULL },
 	{ "init_in_halted_l2", F_SMP2 | VF_HLT, halted_l2, NULL },
 	{ "init_in_root", F_SMP2, init_in_root, NULL },
+	{ "init_at_resume", F_SMP2, init_at_resume, NULL },
 	{ "sipi_in_l2", F_SMP2 | VF_SIPI, sipi_in_l2, NULL },
 };
 

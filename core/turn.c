@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From L1 to L2 and back with interrupts still off: a VM entry or exit that needs nothing but registers moved, and
+ * what L1 does in between to its control block.
+ *
+ * Whoever wants the guest out, be it by a request, a signal or the scheduler, interrupts this CPU, and that ends
+ * the next entry at once.  So nothing has to be looked at between the two guests, but for what the turn
+ * itself may let in.  An exit to L1 lets in nothing: L1 begins with interrupts disabled, and what
+ * else may wait is none, or the turn is not made.  An entry does, so the frontend sees to it that there is nothing.
+ *
+ * A turn waits for nothing, a lock included: whoever has mmu->lock may be waiting for this very CPU.
+ * vm->srcu is held and page faults are disabled, so L1's memory may be used where it is at hand.
+ */
+#include <asm/processor-flags.h>
+
+#include "core/events.h"
+#include "core/nested_ops.h"
+#include "core/trace.h"
+#include "core/turn.h"
+
+/* Nothing waits, nobody listens, and the exit is nothing but an instruction's. */
+static __always_inline bool is_plain(const struct nestor_vcpu *vcpu, const struct guest_run *run)
+{
+	const struct vcpu_events *e = &vcpu->ev;
+
+	return !((run->exit.vectoring.valid | run->irq_window | run->nmi_window | run->int_shadow |
+		  vcpu->immediate_exit | vcpu->singlestep_nmi | vcpu->debug_tf | vcpu->smm.pending |
+		  e->excp.pending | e->nmi_pending | e->nmi_iret | e->nmi_masked | e->excp.injected |
+		  e->nmi_injected | e->intr.injected) || (run->log_nr | vcpu->guest_debug) ||
+		 (run->rflags & (X86_EFLAGS_TF | X86_EFLAGS_RF)) || trace_nestor_exit_enabled());
+}
+
+/* Exits that no frontend has an answer for here, or L0 alone; the most frequent of them. */
+static __always_inline bool is_vain(const struct nestor_vcpu *vcpu, const struct guest_run *run)
+{
+	const u32 insns = BIT(INSN_VMRESUME) | BIT(INSN_VMREAD) | BIT(INSN_VMWRITE);
+	unsigned int reason = run->exit.reason;
+
+	if (run == &vcpu->l1)
+		return reason != EXIT_VMX_INSN || !(insns >> run->exit.index & 1);
+	return reason == EXIT_INTR || reason == EXIT_SECOND_LEVEL;
+}
+
+bool turn_now(struct nestor_vcpu *vcpu)
+{
+	struct guest_run *run = vcpu->run;
+	bool done;
+
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) || is_vain(vcpu, run) || !is_plain(vcpu, run) || !apic_is_whole(vcpu))
+		return false;
+	vcpu->atomic = true;
+	done = nested->turn(vcpu);
+	vcpu->atomic = false;
+	if (!done) {
+		if (run != &vcpu->l1)
+			vcpu->turn_vain = run->exit.reason;
+		return false;
+	}
+	if (vcpu->run != run) {
+		guard_l1(vcpu);
+		load_tpr(vcpu);
+	}
+	return true;
+}
