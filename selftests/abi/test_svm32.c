@@ -259,6 +259,34 @@ static void legacy(int dev)
 	drop_vm(&v);
 }
 
+/*
+ * The VMM has L1's memory mapped, and a device of its may write to a nested table of L1's; L1's next flush of that
+ * address space (here VMRUN with TLB_CONTROL) makes the processor forget what the table was.  Stock KVM looks only
+ * for what L1 itself has written, and L2 goes on with the old page.
+ */
+static void vmm_writes(int dev)
+{
+	const uint32_t table = NESTED + 0x1000, entry = table + (DATA >> 12) * 4;
+	struct vm v = make(dev);
+	int i;
+
+	for (i = 0; i < 64; i++)
+		put32(&v, table + i * 4, i << 12 | 0x67);
+	put32(&v, NESTED, table | 0x67);
+	make_vmcb(&v, read_data, sizeof(read_data));
+	nested_paging(&v, NESTED);
+	ok(ended(&v, 0, EXIT_VMMCALL) && rax_is(&v, 0x11111111), "a page of L2");
+	put32(&v, entry, OTHER_DATA | 0x67);
+	make_vmcb(&v, read_data, sizeof(read_data));
+	nested_paging(&v, NESTED);
+	ok(ended(&v, 0, EXIT_VMMCALL) && rax_is(&v, 0x22222222), "the VMM writes another one to L1's table");
+	put32(&v, entry, 0);
+	make_vmcb(&v, read_data, sizeof(read_data));
+	nested_paging(&v, NESTED);
+	ok(npf(&v, 0, 0), "and none");
+	drop_vm(&v);
+}
+
 /* Four PDPTEs at any multiple of 32, then entries of 8 bytes */
 static void pae(int dev)
 {
@@ -374,6 +402,7 @@ int main(int argc, char **argv)
 	}
 	plain(dev);
 	legacy(dev);
+	vmm_writes(dev);
 	pae(dev);
 	pdptes(dev);
 	registers(dev);
