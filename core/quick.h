@@ -60,7 +60,7 @@ static __always_inline bool is_plain(const struct guest_run *run)
 /* Done, but for RIP; false: nothing is. */
 static __always_inline bool answer(struct nestor_vcpu *vcpu, const struct guest_run *run)
 {
-	if (!is_quick(&run->exit) || unlikely(!is_plain(run)))
+	if (unlikely(!is_plain(run)))
 		return false;
 	switch (run->exit.reason) {
 	case EXIT_CPUID:
@@ -79,23 +79,6 @@ static __always_inline void note_exit(struct nestor_vcpu *vcpu, struct guest_run
 }
 
 /*
- * Is the exit done with here?  Of L1's instructions each has an answer, or none; the rest may be a matter between L1
- * and L2.  @calm: is_calm(), once it was asked.
- */
-static __always_inline bool done_here(struct nestor_vcpu *vcpu, struct guest_run *run, bool *calm)
-{
-	if (run != &vcpu->l1 || !is_quick(&run->exit))
-		return turn_world(vcpu);
-	if (!*calm && !is_calm(vcpu, run))
-		return false;
-	*calm = true;
-	if (!answer(vcpu, run))
-		return false;
-	run->rip = run->exit.next_rip;
-	return true;
-}
-
-/*
  * Enter the current run, and again after each exit that is done with right here; interrupts are off, VCPU_IN_GUEST is
  * published.  The exit that is left in the run is the caller's to handle; those that were done with are counted, that
  * one is not, and the run may be the other one by then.  @once: vm->srcu is not held, do nothing of the kind.
@@ -107,14 +90,25 @@ static __always_inline void enter_quick(struct nestor_vcpu *vcpu, bool once)
 
 	hw->enter(run);
 	note_exit(vcpu, run);
-	if (!IS_ENABLED(CONFIG_PREEMPT_RT) && !once) {
-		while (done_here(vcpu, run, &calm)) {
+	while (!IS_ENABLED(CONFIG_PREEMPT_RT) && !once) {
+		/* Of these instructions of L1's each has an answer or none; the rest may be a matter between L1 and L2. */
+		if (run == &vcpu->l1 && is_quick(&run->exit)) {
+			if (!calm && !is_calm(vcpu, run))
+				break;
+			calm = true;
+			if (!answer(vcpu, run))
+				break;
+			run->rip = run->exit.next_rip;
+		} else {
+			if (!turn_world(vcpu))
+				break;
 			run = vcpu->run;
-			vcpu->stats.world_switches++;
-			vcpu->stats.exits++;
-			hw->reenter(run);
-			note_exit(vcpu, run);
+			calm = false;
 		}
+		vcpu->stats.world_switches++;
+		vcpu->stats.exits++;
+		hw->reenter(run);
+		note_exit(vcpu, run);
 	}
 	hw->leave(run);
 }
