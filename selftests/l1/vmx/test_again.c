@@ -11,6 +11,9 @@
 
 VL2_ASM(va_count, "inc %r8; vmcall");
 VL2_ASM(va_cpuid, "cpuid; vmcall");
+VL2_ASM(va_addr, "invlpg (%rdi); vmcall");
+VL2_ASM(va_down, "push %rax; std; vmcall");
+VL2_ASM(va_up, "pop %rax; cld; vmcall");
 VL2_ASM(va_regs, "pushfq; popq (%rdi); mov %rsp, 8(%rdi)\n"
 	"mov %cr0, %rax; mov %rax, 16(%rdi); mov %cr3, %rax; mov %rax, 24(%rdi)\n"
 	"mov %cr4, %rax; mov %rax, 32(%rdi); mov %dr7, %rax; mov %rax, 40(%rdi)\n"
@@ -419,8 +422,44 @@ static void two(const void *arg)
 	wrmsr(MSR_SYSENTER_EIP, 0);
 }
 
+/* What L1 reads of an exit is that exit's, whatever differs from the one before and however little that is. */
+static void told(const void *arg)
+{
+	const u32 warm = (u32)(long)arg;
+	static const struct {
+		const void *code;
+		u32 reason, at, len;
+		u64 qual;
+	} exits[] = {
+		{ va_count, R_VMCALL, 3, 3, 0 }, { va_cpuid, R_CPUID, 0, 2, 0 }, { va_addr, R_INVLPG, 0, 3, 0x5000 },
+		{ va_addr, R_INVLPG, 0, 3, 0x6000 }, { va_count, R_VMCALL, 3, 3, 0 }, { va_down, R_VMCALL, 2, 3, 0 },
+		{ va_up, R_VMCALL, 2, 3, 0 }, { va_cpuid, R_CPUID, 0, 2, 0 }, { va_count, R_VMCALL, 3, 3, 0 },
+	};
+	static struct vl2 l2;
+	u64 rsp, flags;
+	u32 i;
+
+	again_init(&l2);
+	ctl_set(CTRL_PROC, PROC_INVLPG);
+	rsp = vr(GUEST_RSP);
+	flags = vr(GUEST_RFLAGS);
+	warm_up(&l2, va_count, warm);
+	for (i = 0; i < ARRAY_SIZE(exits); i++) {
+		bool down = exits[i].code == va_down;
+
+		l2.rdi = exits[i].qual;
+		CHECK_EQ(again(&l2, exits[i].code), exits[i].reason);
+		CHECK_EQ(vr(GUEST_RIP), (u64)exits[i].code + exits[i].at);
+		CHECK_EQ(vr(EXIT_LEN), exits[i].len);
+		CHECK_EQ(vr(EXIT_QUAL), exits[i].qual);
+		CHECK_EQ(vr(GUEST_RSP), rsp - (down ? 8 : 0));
+		CHECK_EQ(vr(GUEST_RFLAGS) & BIT(10), (flags & BIT(10)) | (down ? BIT(10) : 0));
+	}
+}
+
 static const struct l1_test tests[] = {
 	SHORT_AND_LONG(registers),
+	SHORT_AND_LONG(told),
 	{ "own_registers", 0, own_registers, NULL },
 	{ "not_saved", VF_PAT, not_saved, NULL },
 	{ "not_loaded", VF_PAT, not_loaded, NULL },
