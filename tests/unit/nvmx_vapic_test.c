@@ -85,6 +85,24 @@ static void tpr(void)
 	       "ICR is not virtual");
 }
 
+/* Which EOIs end with no VM exit after them */
+static void eoi_plain(void)
+{
+	unsigned int i, wrong = 0;
+
+	reset(CPU2_X2APIC | CPU2_VID);
+	v.eoi_exit_bitmap0 = 1ull << 0x31;
+	v.eoi_exit_bitmap3 = 1ull << 63;
+	for (i = 0; i < 256; i++)
+		wrong += vapic_eoi_plain(&v, i << 8 | 0x45) != (i != 0x31 && i != 0xff);
+	tap_ok(!wrong, "EOI with no exit, by the bitmap");
+	reset(CPU2_VID);
+	wrong = vapic_eoi_plain(&v, 0x9245);
+	reset(CPU2_X2APIC);
+	wrong += vapic_eoi_plain(&v, 0x9245);
+	tap_ok(!wrong, "and none without x2APIC mode or without virtual-interrupt delivery");
+}
+
 static void eoi(void)
 {
 	unsigned int i, wrong = 0;
@@ -241,6 +259,7 @@ int main(void)
 	reads();
 	tpr();
 	eoi();
+	eoi_plain();
 	self_ipi();
 	post();
 	icr();
