@@ -5,14 +5,12 @@
  * wait for it, what the VMM does to the memory below it is seen, and all of it is counted, logged and traced.
  */
 #define _GNU_SOURCE
-#include <linux/perf_event.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/mount.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 
 #include "abi.h"
+#include "tracepoint.h"
 
 #define PML4		0x5000
 #define PDPT		0x6000
@@ -145,22 +143,6 @@ static long long exits(void)
 	return n;
 }
 
-/* Counts nestor_exit of this thread; -1: cannot. */
-static int exit_counter(void)
-{
-	static const char path[] = "/sys/kernel/tracing/events/nestor/nestor_exit/id";
-	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr) };
-	FILE *f;
-
-	if (access(path, R_OK))
-		mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL);
-	f = fopen(path, "r");
-	if (!f || fscanf(f, "%llu", &attr.config) != 1)
-		return -1;
-	fclose(f);
-	return syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
-}
-
 static void counted(void)
 {
 	long long before = exits(), first = rounds(), n;
@@ -177,7 +159,7 @@ static void counted(void)
 
 static void traced(void)
 {
-	int fd = exit_counter();
+	int fd = tracepoint_counter("nestor/nestor_exit");
 	long long before = exits(), seen;
 
 	if (fd < 0 || before < 0) {

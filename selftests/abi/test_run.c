@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* KVM_RUN: exits to the VMM, leaving by signal and by flag, memory that comes and goes. */
 #include <linux/keyctl.h>
-#include <linux/perf_event.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "abi.h"
+#include "tracepoint.h"
 
 /* out 0x10, al = 'A'; in al, 0x11; mov [0x2000], al; hlt */
 static const uint8_t port_code[] = { 0xb0, 'A', 0xe6, 0x10, 0xe4, 0x11, 0xa2, 0x00, 0x20, 0xf4 };
@@ -131,22 +130,6 @@ static void signal_mask(int dev)
 	drop_vm(&v);
 }
 
-/* Counts the ioctls of this thread, one that the kernel begins again behind its back as two; -1: cannot. */
-static int ioctl_counter(void)
-{
-	static const char path[] = "/sys/kernel/tracing/events/syscalls/sys_enter_ioctl/id";
-	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr) };
-	FILE *f;
-
-	if (access(path, R_OK))
-		mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL);
-	f = fopen(path, "r");
-	if (!f || fscanf(f, "%llu", &attr.config) != 1)
-		return -1;
-	fclose(f);
-	return syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
-}
-
 /* Gives its parent its own session keyring, which is task work of the parent's; then a signal. */
 static void __attribute__((noreturn)) make_task_work(void)
 {
@@ -164,7 +147,7 @@ static void __attribute__((noreturn)) make_task_work(void)
 static void task_work(int dev)
 {
 	struct vm v = make_vm(dev, true);
-	int counter = ioctl_counter(), status;
+	int counter = tracepoint_counter("syscalls/sys_enter_ioctl"), status;
 	long before, after;
 	uint64_t calls = 0;
 	pid_t child;

@@ -387,19 +387,26 @@ static void root_fn(void *arg)
 	vmcs_forget_all();
 }
 
-static void init_in_root(const void *arg)
+/* CPU 1 runs @fn, which waits in VMX root operation at stage 1; INIT comes there, and with @sipi a SIPI that is lost. */
+static void init_comes_in_root(void (*fn)(void *), bool sipi)
 {
 	memset(jobs, 0, sizeof(jobs));
-	smp_call(1, root_fn, &jobs[1]);
+	smp_call(1, fn, &jobs[1]);
 	while (jobs[1].stage != 1)
 		cpu_relax();
 	to_1(INIT);
-	/* A SIPI there is lost, and does not end the wait of the next L2. */
-	to_1(SIPI(0x77));
+	if (sipi)
+		to_1(SIPI(0x77));
 	CHECK(cpu_at(1)->work);
 	jobs[1].stage = 2;
 	smp_wait(1);
 	CHECK_EQ(jobs[1].reason, R_INIT);
+}
+
+static void init_in_root(const void *arg)
+{
+	/* Nor does the SIPI end the wait of the next L2. */
+	init_comes_in_root(root_fn, true);
 	CHECK_EQ(jobs[1].counter[0], vm_spin);
 }
 
@@ -422,16 +429,8 @@ static void resume_fn(void *arg)
 
 static void init_at_resume(const void *arg)
 {
-	memset(jobs, 0, sizeof(jobs));
-	smp_call(1, resume_fn, &jobs[1]);
-	while (jobs[1].stage != 1)
-		cpu_relax();
-	to_1(INIT);
-	CHECK(cpu_at(1)->work);
-	jobs[1].stage = 2;
-	smp_wait(1);
+	init_comes_in_root(resume_fn, false);
 	CHECK_EQ(jobs[1].bad, 0);
-	CHECK_EQ(jobs[1].reason, R_INIT);
 	CHECK_EQ(jobs[1].counter[0], WARM);
 }
 
