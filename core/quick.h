@@ -15,15 +15,12 @@
 #ifndef NESTOR_CORE_QUICK_H
 #define NESTOR_CORE_QUICK_H
 
-#include <asm/processor-flags.h>
-
-#include "core/events.h"
+#include "core/calm.h"
 #include "core/exits.h"
 #include "core/hw_ops.h"
 #include "core/insn.h"
 #include "core/lapic.h"
 #include "core/nested_ops.h"
-#include "core/trace.h"
 #include "core/turn.h"
 
 /* Is it of a kind that is answered here at all? */
@@ -35,26 +32,13 @@ static __always_inline bool is_quick(const struct guest_exit *x)
 
 static_assert(EXIT_CLGI - EXIT_VMLOAD == 3);
 
-/* Nothing waits and nobody listens.  It is so until somebody other than an answer changes it. */
-static __always_inline bool is_calm(const struct nestor_vcpu *vcpu, const struct guest_run *run)
-{
-	const struct vcpu_events *e = &vcpu->ev;
-
-	return !(any_injected(vcpu) || vcpu->guest_debug ||
-		 (run->irq_window | run->nmi_window | vcpu->immediate_exit | vcpu->singlestep_nmi |
-		  vcpu->debug_tf | vcpu->smm.pending | e->excp.pending | e->nmi_pending | e->nmi_iret |
-		  e->nmi_masked));
-}
-
-/* The exit is nothing but the instruction's, and what is behind that is known without asking for the mode. */
+/* What is behind the exit's instruction is known without asking for the mode. */
 static __always_inline bool is_plain(const struct guest_run *run)
 {
 	u64 next = run->exit.next_rip;
 
 	/* Across 4G the mode decides. */
-	return !(next - run->rip - 1 >= MAX_INSN_LEN || (next ^ run->rip) >> 32 ||
-		 (run->exit.vectoring.valid | run->int_shadow | run->log_nr) ||
-		 (run->rflags & (X86_EFLAGS_TF | X86_EFLAGS_RF)) || trace_nestor_exit_enabled());
+	return !(next - run->rip - 1 >= MAX_INSN_LEN || (next ^ run->rip) >> 32) && is_bare(run);
 }
 
 /* Done, but for RIP; false: nothing is. */

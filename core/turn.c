@@ -11,24 +11,9 @@
  * A turn waits for nothing, a lock included: whoever has mmu->lock may be waiting for this very CPU.
  * vm->srcu is held and page faults are disabled, so L1's memory may be used where it is at hand.
  */
-#include <asm/processor-flags.h>
-
-#include "core/events.h"
+#include "core/calm.h"
 #include "core/nested_ops.h"
-#include "core/trace.h"
 #include "core/turn.h"
-
-/* Nothing waits, nobody listens, and the exit is nothing but an instruction's. */
-static __always_inline bool is_plain(const struct nestor_vcpu *vcpu, const struct guest_run *run)
-{
-	const struct vcpu_events *e = &vcpu->ev;
-
-	return !((run->exit.vectoring.valid | run->irq_window | run->nmi_window | run->int_shadow |
-		  vcpu->immediate_exit | vcpu->singlestep_nmi | vcpu->debug_tf | vcpu->smm.pending |
-		  e->excp.pending | e->nmi_pending | e->nmi_iret | e->nmi_masked | e->excp.injected |
-		  e->nmi_injected | e->intr.injected) || (run->log_nr | vcpu->guest_debug) ||
-		 (run->rflags & (X86_EFLAGS_TF | X86_EFLAGS_RF)) || trace_nestor_exit_enabled());
-}
 
 /* Exits that no frontend has an answer for here, or L0 alone; the most frequent of them. */
 static __always_inline bool is_vain(const struct nestor_vcpu *vcpu, const struct guest_run *run)
@@ -46,7 +31,7 @@ bool turn_now(struct nestor_vcpu *vcpu)
 	struct guest_run *run = vcpu->run;
 	bool done;
 
-	if (IS_ENABLED(CONFIG_PREEMPT_RT) || is_vain(vcpu, run) || !is_plain(vcpu, run) || !apic_is_whole(vcpu))
+	if (is_vain(vcpu, run) || !is_calm(vcpu, run) || !is_bare(run) || !apic_is_whole(vcpu))
 		return false;
 	vcpu->atomic = true;
 	done = nested->turn(vcpu);

@@ -118,17 +118,13 @@ static enum nested_result do_vmrun(struct nestor_vcpu *vcpu)
 /* The same of one that is nothing but three bytes of 64-bit code. */
 static enum nested_result plain_vmrun(struct nestor_vcpu *vcpu)
 {
-	struct nsvm *n = nsvm_of(vcpu);
-	u64 gpa = vcpu->l1.gpr[REG_RAX];
-	struct gmem_window *w = nsvm_window(n, gpa);
+	struct gmem_window *w;
 
 	if (unlikely(vcpu->smm.active))
 		return NESTED_UD;
-	if (unlikely(gpa & ((VMCB12_SIZE - 1) | vcpu->cpuid.rsvd_gpa_bits)))
+	if (unlikely(!nsvm_plain_operand(vcpu, &w) || !nsvm_of(vcpu)->hsave_pa))
 		return NESTED_GP;
-	if (unlikely(!gmem_window_kept(vcpu, l1_gpa(gpa), true, w) || !n->hsave_pa))
-		return NESTED_GP;
-	return nsvm_vmrun(vcpu, w, gpa, vcpu->l1.exit.next_rip);
+	return nsvm_vmrun(vcpu, w, vcpu->l1.gpr[REG_RAX], vcpu->l1.exit.next_rip);
 }
 
 /* What VMLOAD and VMSAVE move, as it lies in the save area. */

@@ -197,6 +197,17 @@ static __always_inline bool nsvm_plain(const struct nestor_vcpu *vcpu)
 		      run->exit.next_rip - run->rip == PLAIN_LEN);
 }
 
+/** nsvm_plain_operand() - of one that nsvm_plain() is true of: the page that rAX names, in its window *@w; false: none */
+static __always_inline bool nsvm_plain_operand(struct nestor_vcpu *vcpu, struct gmem_window **w)
+{
+	u64 gpa = vcpu->l1.gpr[REG_RAX];
+
+	if (unlikely(gpa & ((VMCB12_SIZE - 1) | vcpu->cpuid.rsvd_gpa_bits)))
+		return false;
+	*w = nsvm_window(nsvm_of(vcpu), gpa);
+	return likely(gmem_window_kept(vcpu, l1_gpa(gpa), true, *w));
+}
+
 /* quick.c */
 bool nsvm_quick(struct nestor_vcpu *vcpu);
 

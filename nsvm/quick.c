@@ -11,17 +11,6 @@
 #include "mmu/mmu.h"
 #include "nsvm/nsvm.h"
 
-/* The page that rAX names, all of it without a prefix, in its window *@w; false: not this way. */
-static __always_inline bool operand(struct nestor_vcpu *vcpu, struct gmem_window **w)
-{
-	u64 gpa = vcpu->l1.gpr[REG_RAX];
-
-	if (unlikely(gpa & ((VMCB12_SIZE - 1) | vcpu->cpuid.rsvd_gpa_bits)))
-		return false;
-	*w = nsvm_window(nsvm_of(vcpu), gpa);
-	return likely(gmem_window_kept(vcpu, l1_gpa(gpa), true, *w));
-}
-
 /* Word @n of the field that is at @at in L1's page, to the same place of @to. */
 #define LOAD(at, f, n, to, how, fail)							\
 do {											\
@@ -46,7 +35,7 @@ static bool quick_vmload(struct nestor_vcpu *vcpu)
 	const void __user *at;
 	struct gmem_window *w;
 
-	if (unlikely(!to) || !operand(vcpu, &w))
+	if (unlikely(!to) || !nsvm_plain_operand(vcpu, &w))
 		return false;
 	at = w->at;
 	if (unlikely(!gmem_window_open(at, false)))
@@ -76,7 +65,7 @@ static bool quick_vmsave(struct nestor_vcpu *vcpu)
 	struct gmem_window *w;
 	void __user *at;
 
-	if (unlikely(!from) || !operand(vcpu, &w))
+	if (unlikely(!from) || !nsvm_plain_operand(vcpu, &w))
 		return false;
 	at = w->at;
 	if (unlikely(!gmem_window_open(at, true)))

@@ -62,11 +62,12 @@ static const struct {
 #undef X
 };
 
-/* Slot + 1 by field, of those that L1 may write. */
+/* Slot + 1 by field. */
 static const u8 slot_of[NR_VMCS12_FIELDS] = {
 #define X(name) [VMCS12_##name] = SLOT_##name + 1,
 	HOT_WRITE(X)
 	HOT_STATE(X)
+	HOT_READ(X)
 #undef X
 };
 
@@ -208,19 +209,25 @@ bool nvmx_shadow_pull(struct nestor_vcpu *vcpu)
 	return true;
 }
 
+/* The slot of field @i, where it is one that L1 writes without an exit, now or at times; or NR_SLOTS */
+static unsigned int written_slot(const struct nvmx_shadowed *s, enum vmcs12_index i)
+{
+	unsigned int slot = slot_of[i] - 1u;
+
+	return s->on && slot < NR_SLOTS && (s->have & WRITABLE & BIT_ULL(slot)) ? slot : NR_SLOTS;
+}
+
 bool nvmx_shadow_has(struct nestor_vcpu *vcpu, enum vmcs12_index i)
 {
-	const struct nvmx_shadowed *s = &nvmx_of(vcpu)->shadowed;
-
-	return s->on && slot_of[i] && (s->have & BIT_ULL(slot_of[i] - 1));
+	return written_slot(&nvmx_of(vcpu)->shadowed, i) < NR_SLOTS;
 }
 
 bool nvmx_shadow_wrote(struct nestor_vcpu *vcpu, enum vmcs12_index i, u64 val)
 {
 	struct nvmx_shadowed *s = &nvmx_of(vcpu)->shadowed;
-	unsigned int slot = slot_of[i] - 1;
+	unsigned int slot = written_slot(s, i);
 
-	if (!s->on || !slot_of[i] || !(s->have & BIT_ULL(slot)))
+	if (slot == NR_SLOTS)
 		return true;
 	/* What the field is too narrow for is lost there, and the next pull sees it. */
 	if (hw->fields_write(&vcpu->l1, &slots[slot].enc, &val, 1))
@@ -249,15 +256,6 @@ void nvmx_shadow_off(struct nestor_vcpu *vcpu)
 	turn(vcpu, false);
 }
 
-/* Slot + 1 by field, of all. */
-static const u8 any_slot_of[NR_VMCS12_FIELDS] = {
-#define X(name) [VMCS12_##name] = SLOT_##name + 1,
-	HOT_WRITE(X)
-	HOT_STATE(X)
-	HOT_READ(X)
-#undef X
-};
-
 void nvmx_shadow_tell(struct nestor_vcpu *vcpu, const u8 *index, unsigned int nr)
 {
 	struct nvmx *n = nvmx_of(vcpu);
@@ -267,7 +265,7 @@ void nvmx_shadow_tell(struct nestor_vcpu *vcpu, const u8 *index, unsigned int nr
 	if (!s->on)
 		return;
 	for (i = 0; i < nr; i++) {
-		slot = any_slot_of[index[i]] - 1u;
+		slot = slot_of[index[i]] - 1u;
 		if (unlikely(slot >= NR_SLOTS || !(s->have & BIT_ULL(slot))))
 			continue;
 		s->val[slot] = n->vmcs12->f[index[i]];

@@ -12,7 +12,6 @@
 #include "hw/vmx/translate.h"
 #include "hw/vmx/vmx.h"
 
-
 static struct guest_seg fetch_seg(unsigned int n)
 {
 	u32 ar = vmread(VMCS_GUEST_ES_AR + 2 * n);
