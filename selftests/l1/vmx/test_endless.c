@@ -2,7 +2,7 @@
 /*
  * What never ends by itself, for a VMM that is killed in the middle; only run by name.
  */
-#include "vmx/vmx.h"
+#include "vmx/again.h"
 
 VL2_ASM(en_count, "1: lock incq (%rdi); cpuid; jmp 1b");
 VL2_ASM(en_halt, "1: sti; hlt; jmp 1b");
@@ -71,6 +71,25 @@ static void halt_for_ever(void *arg)
 	}
 }
 
+static void make_turning(void *arg)
+{
+	again_init(&l2s[this_cpu()->id]);
+}
+
+/* Nearly all of the time goes to and fro between L1 and L2, which L0 does with interrupts off. */
+static void turn_for_ever(void *arg)
+{
+	struct vl2 *l2 = &l2s[this_cpu()->id];
+	u32 i;
+
+	for (;;) {
+		for (i = 0; i < 500; i++)
+			if (again(l2, va_count) != R_VMCALL)
+				panic("CPU %u: exit %x", this_cpu()->id, l2->reason);
+		watchdog_arm();
+	}
+}
+
 struct endless {
 	void (*make)(void *arg);
 	void (*run)(void *arg);
@@ -93,10 +112,12 @@ static void on_all_cpus(const void *arg)
 }
 
 static const struct endless off_on_case = { make_counting, off_on_for_ever };
+static const struct endless turn_case = { make_turning, turn_for_ever };
 static const struct endless timer_case = { make_halting, halt_for_ever };
 
 static const struct l1_test tests[] = {
 	{ "off_on", 0, on_all_cpus, &off_on_case },
+	{ "turn", 0, on_all_cpus, &turn_case },
 	{ "timer", VF_TIMER | VF_HLT, on_all_cpus, &timer_case },
 };
 
