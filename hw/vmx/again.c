@@ -3,7 +3,7 @@
  * Registers that a run gets again and again (run_again): kept in the form of the VMCS, so that
  * giving them is a row of VMWRITEs.
  */
-#include "hw/vmx/insn.h"
+#include "hw/vmx/again.h"
 #include "hw/vmx/translate.h"
 #include "hw/vmx/vmx.h"
 
@@ -41,33 +41,5 @@ void vmx_note(struct guest_run *run)
 
 void vmx_write_again(struct guest_run *run)
 {
-	struct vmx_ctx *ctx = vmx_ctx(run);
-	const struct vmx_noted *n = &ctx->noted;
-	unsigned int i;
-
-	_Pragma("GCC unroll 8")
-	for (i = 0; i < ARRAY_SIZE(n->seg); i++) {
-		vmwrite_known(VMCS_GUEST_ES_SEL + 2 * i, &n->seg[i].sel);
-		vmwrite_known(VMCS_GUEST_ES_LIMIT + 2 * i, &n->seg[i].limit);
-		vmwrite_known(VMCS_GUEST_ES_AR + 2 * i, &n->seg[i].ar);
-		vmwrite_known(VMCS_GUEST_ES_BASE + 2 * i, &n->seg[i].base);
-	}
-	vmwrite_known(VMCS_GUEST_GDTR_LIMIT, &n->gdtr_limit);
-	vmwrite_known(VMCS_GUEST_GDTR_BASE, &n->gdtr_base);
-	vmwrite_known(VMCS_GUEST_IDTR_LIMIT, &n->idtr_limit);
-	vmwrite_known(VMCS_GUEST_IDTR_BASE, &n->idtr_base);
-	vmwrite_known(VMCS_GUEST_SYSENTER_CS, &n->sysenter_cs);
-	vmwrite_known(VMCS_GUEST_SYSENTER_ESP, &n->sysenter_esp);
-	vmwrite_known(VMCS_GUEST_SYSENTER_EIP, &n->sysenter_eip);
-	vmwrite_known(VMCS_GUEST_ACTIVITY, &n->activity);
-	vmwrite_known(VMCS_GUEST_PENDING_DBG, &n->pending_dbg);
-	vmwrite_known(VMCS_GUEST_PAT, &n->pat);
-	vmwrite_known(VMCS_GUEST_DEBUGCTL, &n->debugctl);
-	ctx->ss_ar = n->seg[SEG_SS].ar;
-	if (unlikely(ctx->interruptibility & INTR_STATE_NMI)) {
-		ctx->interruptibility &= ~INTR_STATE_NMI;
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, ctx->interruptibility);
-	}
-	run->sys->hw = ctx;
-	run->again = false;
+	write_again(run, vmx_ctx(run));
 }

@@ -39,17 +39,6 @@ static void commit_segs(struct guest_run *run)
 	commit_seg(SEG_SS, &run->seg[SEG_SS], ctx->ss_ar);
 }
 
-static __always_inline void commit_cpl(struct guest_run *run)
-{
-	struct vmx_ctx *ctx = vmx_ctx(run);
-	u32 ar = (ctx->ss_ar & ~(u32)SEG_ATTR_DPL) | run->cpl << 5;
-
-	if (likely(ar == ctx->ss_ar))
-		return;
-	vmwrite(VMCS_GUEST_SS_AR, ar);
-	ctx->ss_ar = ar;
-}
-
 static noinline void commit_sys(struct guest_run *run)
 {
 	struct guest_sys *s = run->sys;
@@ -244,6 +233,7 @@ static noinline void change_tag(struct guest_run *run, struct vmx_cpu *vc, u64 e
 	if (fresh && vmx_caps.vpid) {
 		if (vc->next_vpid >= hw_caps.nr_tags) {
 			vc->vpid_gen++;
+			vmx_cpu_news(vc);
 			vc->next_vpid = 1;
 			invvpid(INVVPID_ALL, 0);
 		}
@@ -357,7 +347,7 @@ void vmx_commit(struct guest_run *run, struct vmx_cpu *vc)
 		commit_sys(run);
 		run->sys->hw = ctx;
 	}
-	commit_cpl(run);
+	vmx_commit_cpl(run, ctx);
 	if (run->ctl_dirty) {
 		commit_ctl(run, run->ctl_dirty);
 		run->ctl_news |= run->ctl_dirty;

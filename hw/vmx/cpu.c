@@ -94,6 +94,7 @@ int vmx_cpu_on(void)
 	if (vmx_caps.ept_vpid & EPT_CAP_INVEPT_ALL)
 		invept(INVEPT_ALL, 0);
 	vc->vpid_gen++;
+	vc->here = (vc->here & ~(VMX_HERE_STEP - 1)) + VMX_HERE_STEP + smp_processor_id();
 	vc->next_vpid = hw_caps.nr_tags;
 	vc->last = NULL;
 	vc->current_ctx = NULL;

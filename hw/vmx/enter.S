@@ -4,8 +4,9 @@
  * same way.  VM entry and exit move RSP, RIP, RFLAGS, segments and control registers; the
  * other general-purpose registers are moved here (SDM vol. 3, "VM Entries", "VM Exits").
  *
- * bool vmx_world_switch(u64 *gpr, struct vmx_ctx *ctx, bool launched)
- * Return: true if the instruction failed and the guest was not entered.
+ * RDI: u64 *gpr; RSI: struct vmx_ctx *ctx; DL: bool launched
+ * Return, in AL: 1 if the instruction failed and the guest was not entered.
+ * Keeps RSP and RBP and no other register: world_switch() in cross.h is the only way to call it.
  */
 #include <linux/linkage.h>
 #include <asm/asm.h>
@@ -23,11 +24,6 @@
 
 SYM_FUNC_START(vmx_world_switch)
 	push	%rbp
-	push	%r15
-	push	%r14
-	push	%r13
-	push	%r12
-	push	%rbx
 	push	%rdi
 
 	/* The same thread at the same depth: it rarely moves. */
@@ -129,11 +125,6 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	CLEAR_BRANCH_HISTORY_VMEXIT
 	mov	%ebx, %eax
 
-	pop	%rbx
-	pop	%r12
-	pop	%r13
-	pop	%r14
-	pop	%r15
 	pop	%rbp
 	RET
 SYM_FUNC_END(vmx_world_switch)

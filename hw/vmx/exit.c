@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The way back: what the exit left in the VMCS, to the neutral struct guest_exit and the hot
- * registers; the other groups when somebody asks.  With interrupts off and the VMCS current.
+ * The way back (cross.h), the parts that not every exit has: what the exit left in the VMCS, to the neutral struct
+ * guest_exit.  With interrupts off and the VMCS current.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/printk.h>
-#include <asm/special_insns.h>
 
+#include "hw/vmx/cross.h"
 #include "hw/vmx/insn.h"
-#include "hw/vmx/l1d.h"
 #include "hw/vmx/translate.h"
 #include "hw/vmx/vmx.h"
 
 #define VECTOR_DF		8
 #define QUAL_NMI_UNBLOCK	(1ull << 12)
 
-static noinline void read_raw(struct guest_run *run, const struct vmx_exit_row *row, u32 reason)
+void vmx_read_raw(struct guest_run *run, const struct vmx_exit_row *row, u32 reason)
 {
 	struct vmx_raw *raw = &vmx_ctx(run)->raw;
 	u8 flags = row->flags;
@@ -38,19 +37,7 @@ static noinline void read_raw(struct guest_run *run, const struct vmx_exit_row *
 	vmx_translate_row(raw, row, &run->exit);
 }
 
-/* An exit that has its reason and perhaps a length, and no more. */
-static __always_inline void read_plain(struct guest_run *run, const struct vmx_exit_row *row,
-				       u32 reason, u64 rip)
-{
-	struct vmx_raw raw = {
-		.reason = reason, .rip = rip,
-		.len = row->flags & XR_LEN ? vmread_known(VMCS_EXIT_INSN_LEN) : 0,
-	};
-
-	vmx_translate_plain(&raw, row, &run->exit);
-}
-
-static noinline void read_event(struct guest_run *run, u32 info)
+void vmx_read_event(struct guest_run *run, u32 info)
 {
 	struct guest_event *ev = &run->exit.vectoring;
 	u32 error = info & INTR_ERROR_VALID ? vmread(VMCS_IDT_VECTORING_ERROR) : 0;
@@ -59,15 +46,6 @@ static noinline void read_event(struct guest_run *run, u32 info)
 	/* RIP is at the instruction that raised it; delivered again it returns behind that. */
 	if (ev->type >= EVENT_SOFT_INT)
 		run->next_rip = run->rip + vmread(VMCS_EXIT_INSN_LEN);
-}
-
-static __always_inline void read_vectoring(struct guest_run *run)
-{
-	u32 info = vmread_known(VMCS_IDT_VECTORING_INFO);
-
-	run->exit.vectoring.valid = false;
-	if (unlikely(info & INTR_VALID))
-		read_event(run, info);
 }
 
 /* IRET unblocked NMIs and then faulted: it will run again, and they are blocked until then. */
@@ -83,37 +61,12 @@ static bool iret_undone(const struct vmx_raw *raw, const struct vmx_exit_row *ro
  * With virtual NMIs blocking begins with the NMI that an entry injects, or was there before.  A CPU that
  * tells of it without either, Bochs's, keeps what another guest has left behind.
  */
-static noinline void drop_nmi_blocking(struct vmx_ctx *ctx)
+void vmx_drop_nmi_blocking(struct vmx_ctx *ctx)
 {
 	if (ctx->given.valid && ctx->given.type == EVENT_NMI)
 		return;
 	ctx->interruptibility &= ~INTR_STATE_NMI;
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, ctx->interruptibility);
-}
-
-static __always_inline u64 read_hot(struct guest_run *run, struct vmx_ctx *ctx)
-{
-	u64 rip = vmread_known(VMCS_GUEST_RIP), rsp = vmread_known(VMCS_GUEST_RSP);
-	u64 rflags = vmread_known(VMCS_GUEST_RFLAGS);
-	u32 ar = vmread_known(VMCS_GUEST_SS_AR), entered = ctx->interruptibility;
-	u32 state = vmread_known(VMCS_GUEST_INTERRUPTIBILITY);
-
-	ctx->rip = rip;
-	ctx->rsp = rsp;
-	ctx->rflags = rflags;
-	ctx->ss_ar = ar;
-	ctx->interruptibility = state;
-	if (unlikely(state & ~entered & INTR_STATE_NMI))
-		drop_nmi_blocking(ctx);
-	run->rip = rip;
-	run->gpr[REG_RSP] = rsp;
-	run->rflags = rflags;
-	run->cpl = (ar & SEG_ATTR_DPL) >> 5;
-	run->int_shadow = state & (INTR_STATE_STI | INTR_STATE_MOV_SS);
-	run->mov_ss = state & INTR_STATE_MOV_SS;
-	run->avail = GRP_CR2;
-	run->sys->avail = false;
-	return rip;
 }
 
 /* The CPU fills the page from its end; the index is that of the next entry, below 0 when it is full. */
@@ -131,7 +84,7 @@ static void read_log(struct guest_run *run)
 }
 
 /* Whether there is any of it was seen when the controls were written. */
-static noinline void read_more(struct guest_run *run, struct vmx_ctx *ctx)
+void vmx_read_more(struct guest_run *run, struct vmx_ctx *ctx)
 {
 	u8 more = ctx->more;
 
@@ -148,7 +101,7 @@ static noinline void read_more(struct guest_run *run, struct vmx_ctx *ctx)
 }
 
 /* What exits for events tell besides. */
-static noinline void read_unblocking(struct guest_run *run, const struct vmx_exit_row *row)
+void vmx_read_unblocking(struct guest_run *run, const struct vmx_exit_row *row)
 {
 	struct vmx_ctx *ctx = vmx_ctx(run);
 
@@ -162,14 +115,14 @@ static noinline void read_unblocking(struct guest_run *run, const struct vmx_exi
 }
 
 /* Nothing of the guest ran, nothing was delivered, the launch state is as it was. */
-static noinline void entry_failed(struct guest_run *run)
+void vmx_entry_failed(struct guest_run *run)
 {
 	run->exit.vectoring = vmx_ctx(run)->given;
 	/* The event is still there: an exit has the CPU take it away, a failure not. */
 	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
 }
 
-static void read_refusal(struct guest_run *run)
+void vmx_read_refusal(struct guest_run *run)
 {
 	struct guest_exit *x = &run->exit;
 	u32 error = vmread(VMCS_INSN_ERROR);
@@ -181,33 +134,5 @@ static void read_refusal(struct guest_run *run)
 
 void vmx_cross(struct guest_run *run, struct vmx_ctx *ctx)
 {
-	const struct vmx_exit_row *row;
-	u32 reason;
-	bool failed;
-	u64 rip;
-
-	vmx_l1d_flush();
-	failed = vmx_world_switch(run->gpr, ctx, ctx->launched);
-	run->cr2 = read_cr2();
-	if (unlikely(failed))
-		return read_refusal(run);
-	rip = read_hot(run, ctx);
-	reason = vmread_known(VMCS_EXIT_REASON);
-	row = vmx_exit_row(reason);
-	if (row->flags & ~XR_LEN)
-		read_raw(run, row, reason);
-	else
-		read_plain(run, row, reason, rip);
-	read_vectoring(run);
-	run->exit.nmi_unblocked = false;
-	if (unlikely(row->flags & (XR_UNBLOCK | XR_INTR)))
-		read_unblocking(run, row);
-	if (unlikely(reason & VMX_REASON_ENTRY_FAILED))
-		entry_failed(run);
-	else
-		ctx->launched = true;
-	if (unlikely(ctx->more))
-		read_more(run, ctx);
-	if (run->eager == EAGER_ALWAYS || (row->reason == EXIT_VMX_INSN && run->eager))
-		vmx_fetch_eager(run);
+	cross(run, ctx);
 }

@@ -163,10 +163,11 @@ void vmx_host_enter(struct vmx_ctx *ctx, struct vmx_cpu *vc)
 		vc->area.cr4 = cr4;
 		vc->area.fs_base = vc->fs_base;
 		vc->area.gen++;
+		vmx_cpu_news(vc);
 	}
 	vmx_host_area(ctx, vc);
-	if (read_cr2() != run->cr2)
-		write_cr2(run->cr2);
+	if (native_read_cr2() != run->cr2)
+		native_write_cr2(run->cr2);
 	vc->gs_base = swap_gs_base(run->msrs->kernel_gs_base);
 	run->msrs->avail = false;
 }

@@ -55,13 +55,10 @@ static void vmx_unload(struct guest_run *run)
 #endif
 }
 
-/* The guest's breakpoints are in the CPU only while it runs with some enabled. */
-static __always_inline void load_debugregs(struct guest_run *run)
+void vmx_load_debugregs_slow(struct guest_run *run)
 {
 	const u64 *dr = vcpu_hw_dr(run->vcpu);
 
-	if (likely(!(vmx_ctx(run)->dr7 & 0xff)))
-		return;
 	set_debugreg(dr[0], 0);
 	set_debugreg(dr[1], 1);
 	set_debugreg(dr[2], 2);
@@ -78,46 +75,9 @@ static void vmx_enter(struct guest_run *run)
 	vmx_make_current(vc, ctx);
 	vmx_commit(run, vc);
 	vmx_late_load(vc, run->msrs);
-	load_debugregs(run);
+	vmx_load_debugregs(run);
 	vmx_host_enter(ctx, vc);
-	vmx_cross(run, ctx);
-}
-
-/*
- * Another run than last time, or more was written than hot registers.  What vmx_host_enter() gave the CPU
- * of the guest's is still there, and may have been written since.
- */
-static noinline void reenter_changed(struct guest_run *run, struct vmx_ctx *ctx)
-{
-	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpu);
-	struct guest_msrs *m = run->msrs;
-
-	vmx_make_current(vc, ctx);
-	vmx_commit(run, vc);
-	vmx_late_load(vc, m);
-	load_debugregs(run);
-	vmx_host_area(ctx, vc);
-	if (read_cr2() != run->cr2)
-		write_cr2(run->cr2);
-	if (unlikely(m->avail)) {
-		wrmsrl(MSR_KERNEL_GS_BASE, m->kernel_gs_base);
-		m->avail = false;
-	}
-	vmx_cross(run, ctx);
-}
-
-/*
- * Interrupts were off since the last exit: VMX operation is on, the tag is this CPU's, and the host has
- * none of its own loaded that the guest's was taken out for.
- */
-static void vmx_reenter(struct guest_run *run)
-{
-	struct vmx_ctx *ctx = vmx_ctx(run);
-
-	if (!vmx_only_hot(run, ctx))
-		return reenter_changed(run, ctx);
-	ctx->given.valid = false;
-	vmx_commit_hot(run, ctx, ctx->interruptibility & INTR_STATE_NMI);
+	ctx->here = vc->here;
 	vmx_cross(run, ctx);
 }
 

@@ -28,6 +28,7 @@ static void ctx_clear(struct vmx_cpu *vc, struct vmx_ctx *ctx)
 		vc->current_ctx = NULL;
 	list_del(&ctx->link);
 	ctx->launched = false;
+	ctx->here = 0;
 	/* The region is whole in memory before anyone sees that it is free. */
 	smp_store_release(&ctx->cpu, -1);
 }

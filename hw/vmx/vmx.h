@@ -58,6 +58,7 @@ struct vmx_host_sel {
  *	with interrupts off or by the thread that holds preemption off in load..unload
  * @vmxon: VMXON region
  * @on: VMX operation is ours
+ * @here: what vmx_ctx.here has where all is as it was; never 0, and no other CPU has had it
  * @current_ctx: whose VMCS is current, NULL for none
  * @active: contexts whose VMCS is active here (vmx_ctx.link); interrupts off
  * @vpid_gen: generation; a larger one invalidates all VPIDs given before
@@ -77,6 +78,7 @@ struct vmx_host_sel {
 struct vmx_cpu {
 	void *vmxon;
 	bool on;
+	u64 here;
 	struct vmx_ctx *current_ctx;
 	struct list_head active;
 	u64 vpid_gen;
@@ -96,6 +98,15 @@ struct vmx_cpu {
 };
 
 DECLARE_PER_CPU(struct vmx_cpu, vmx_cpu);
+
+/* Of vmx_cpu.here; below it is the number of the CPU. */
+#define VMX_HERE_STEP	(1ull << 32)
+
+/* vmx_cpu_news() - tags or a host-state area of this CPU's are no longer what they were; interrupts off */
+static inline void vmx_cpu_news(struct vmx_cpu *vc)
+{
+	vc->here += VMX_HERE_STEP;
+}
 
 /**
  * struct vmx_fields - shadow VMCS of a run (hw_ops.fields_alloc)
@@ -149,6 +160,8 @@ struct vmx_noted {
  * @msr_bitmap: MSR bitmap
  * @vapic: virtual-APIC page for TPR shadow when the run brings none, NULL without TPR shadow
  * @log: page-modification log, NULL without hw_caps.pml
+ * @here: vmx_cpu.here of the CPU that entered it last: the VMCS is active there, with that CPU's @tag_cpu, @vpid_gen,
+ *	@host_cpu and @host_gen; or another value
  * @cpu: CPU on which the VMCS is active, -1 for none; written on that CPU
  * @link: in that CPU's vmx_cpu.active
  * @launched: VMRESUME is due, not VMLAUNCH
@@ -171,6 +184,7 @@ struct vmx_noted {
  */
 struct vmx_ctx {
 	u64 host_rsp;
+	u64 here;
 	struct guest_run *run;
 	void *vmcs;
 	u64 pa;
@@ -265,12 +279,11 @@ void vmx_msr_bitmap(struct guest_run *run);
 /* commit.c */
 void vmx_commit(struct guest_run *run, struct vmx_cpu *vc);
 
-/* vmx_only_hot() - since the exit, has nothing been written but RFLAGS and general registers, RIP included? */
-static __always_inline bool vmx_only_hot(const struct guest_run *run, const struct vmx_ctx *ctx)
+/* vmx_unchanged() - since the exit, has nothing been written but RFLAGS and general registers, RIP included, or again? */
+static __always_inline bool vmx_unchanged(const struct guest_run *run)
 {
-	return this_cpu_read(vmx_cpu.current_ctx) == ctx &&
-	       !(run->dirty | run->ctl_dirty | run->flush | run->new_tag | run->again | run->int_shadow |
-		 run->inject.valid | run->sys->dirty | run->msrs->avail);
+	return !(run->dirty | run->ctl_dirty | (run->flush || run->new_tag) | run->int_shadow | run->inject.valid |
+		 run->sys->dirty | (run->msrs->avail || run->msrs->dirty));
 }
 
 /* vmx_commit_hot() - @state: interruptibility state */
@@ -294,6 +307,17 @@ static __always_inline void vmx_commit_hot(struct guest_run *run, struct vmx_ctx
 	}
 }
 
+/* vmx_commit_cpl() - VT-x has it in the DPL of SS */
+static __always_inline void vmx_commit_cpl(struct guest_run *run, struct vmx_ctx *ctx)
+{
+	u32 ar = (ctx->ss_ar & ~(u32)SEG_ATTR_DPL) | run->cpl << 5;
+
+	if (likely(ar == ctx->ss_ar))
+		return;
+	vmwrite(VMCS_GUEST_SS_AR, ar);
+	ctx->ss_ar = ar;
+}
+
 /* again.c */
 void vmx_note(struct guest_run *run);
 /* vmx_write_again() - what run_again() asked for, with the VMCS current and interrupts off */
@@ -303,9 +327,6 @@ void vmx_write_again(struct guest_run *run);
 void vmx_fetch(struct guest_run *run, u32 groups);
 /* vmx_fetch_here() - the same with the VMCS current and interrupts off */
 void vmx_fetch_here(struct guest_run *run, u32 groups);
-
-/* vmx_fetch_eager() - GRP_EAGER, right after the exit */
-void vmx_fetch_eager(struct guest_run *run);
 
 /* run_need() for the backend itself */
 static inline void vmx_need(struct guest_run *run, u32 groups)
@@ -331,8 +352,19 @@ void vmx_fields_commit(struct guest_run *run);
 /* vmx_cross() - the world switch and what the exit left; all is committed, @ctx is current */
 void vmx_cross(struct guest_run *run, struct vmx_ctx *ctx);
 
+/* run.c */
+/* vmx_load_debugregs() - the guest's breakpoints are in the CPU only while it runs with some enabled */
+void vmx_load_debugregs_slow(struct guest_run *run);
+static __always_inline void vmx_load_debugregs(struct guest_run *run)
+{
+	if (unlikely(vmx_ctx(run)->dr7 & 0xff))
+		vmx_load_debugregs_slow(run);
+}
+
+/* reenter.c */
+void vmx_reenter(struct guest_run *run);
+
 /* enter.S */
-bool vmx_world_switch(u64 *gpr, struct vmx_ctx *ctx, bool launched);
 void vmx_exit_point(void);
 
 #endif
