@@ -4,6 +4,7 @@
 Each host has two channels out: its kernel's console, which is the log file,
 and a raw one that carries the command's output followed by a trailer with a
 word nobody can guess and the status.  No trailer means that the host died.
+QEMU's machine is stopped then, and is asked what it died of (control.py, death.py).
 """
 
 import ctypes
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 
-from . import images, store
+from . import control, death, images, store
 from .ui import LabError
 
 TIMED_OUT = 124
@@ -110,7 +111,7 @@ def qemu_command(machine, log, out):
     argv = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-M", "q35",
             "-cpu", machine.cpu_model or "max", "-accel", "tcg",
             "-m", str(machine.memory), "-smp", str(machine.cpus),
-            "-vga", "none", "-display", "none", "-no-reboot",
+            "-vga", "none", "-display", "none",
             "-kernel", machine.kernel.image, "-initrd", machine.initrd,
             "-append", machine.arguments,
             "-serial", f"file:{log}",
@@ -207,6 +208,8 @@ class Outcome:
         self.status = None
         self.complaint = None
         self.reason = None
+        # What the CPUs looked like at a triple fault: lines.
+        self.state = []
         self.instructions = None
 
 
@@ -234,8 +237,32 @@ def _log_has_panic(log):
     return _log_has(log, PANIC)
 
 
-def _watch(process, reader, trailer, log, deadline, sink, outcome, goes_on):
-    """Copy output until the trailer, a death or the deadline.  GOES_ON: also after a reboot.
+def _over(process, monitor):
+    """Whether the machine has ended, with its emulator or before it."""
+    if monitor:
+        monitor.poll()
+    return process.poll() is not None or (monitor and monitor.ended is not None)
+
+
+def _death(process, monitor, log, outcome):
+    """Why the machine is over, and in OUTCOME what can be seen of it."""
+    # First: what comes behind a panic is the reboot, in whatever way.
+    if _log_has_panic(log):
+        return "the host's kernel panicked"
+    if monitor and monitor.triple_fault():
+        found = death.cpus(monitor.ask)
+        outcome.state = list(death.show(found))
+        return death.reason(found)
+    if process.poll() is None:
+        return ("the host rebooted" if monitor.ended == "guest-reset" else
+                f"the host ended ({monitor.ended})")
+    if process.returncode < 0:
+        return f"the emulator was killed by signal {-process.returncode}"
+    return f"the emulator ended with status {process.returncode}"
+
+
+def _watch(process, monitor, reader, trailer, log, deadline, sink, outcome):
+    """Copy output until the trailer, a death or the deadline.  MONITOR: QEMU's; None is Bochs.
 
     The channel is a plain file and is polled: a pipe fills up when its reader
     is slow, and a virtio console then drops what does not fit.
@@ -247,23 +274,21 @@ def _watch(process, reader, trailer, log, deadline, sink, outcome, goes_on):
             outcome.status, outcome.reason = TIMED_OUT, "time is up"
             return
         # Ask this before reading, or the last words of the dying are missed.
-        alive = process.poll() is None
+        alive = not _over(process, monitor)
         data = os.read(reader, 1 << 20)
         if data:
             sink(trailer.feed(data))
             continue
         if not alive:
-            outcome.status = HOST_DIED
-            outcome.reason = ("the host's kernel panicked" if _log_has_panic(log) else
-                              f"the emulator ended with status {process.returncode}")
+            outcome.status, outcome.reason = HOST_DIED, _death(process, monitor, log, outcome)
             return
         if now >= check:
             check = now + 2
             if _log_has_panic(log):
                 outcome.status, outcome.reason = HOST_DIED, "the host's kernel panicked"
                 return
-            # It would start the CD again, and the command with it.
-            if goes_on and _log_has(log, REBOOT):
+            # Bochs would start the CD again, and the command with it.
+            if not monitor and _log_has(log, REBOOT):
                 outcome.status, outcome.reason = HOST_DIED, "the host rebooted"
                 return
         time.sleep(0.05)
@@ -281,16 +306,23 @@ def run(machine, work, log, word, timeout, sink, debug=None):
     reader = os.open(out, os.O_RDONLY)
     if is_bochs(machine.host):
         argv = bochs_command(machine, work, log, out)
+        monitor = None
     else:
+        monitor = control.Control(work)
         argv = qemu_command(machine, log, out)
+        # In front: whoever adds a log file of his own (bench/profile) has that one.
+        argv[1:1] = monitor.options()
     outcome = Outcome()
     with open(os.path.join(work, "emulator"), "wb") as noise:
         try:
             process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=noise, stderr=noise,
-                                       cwd=work, preexec_fn=_die_with_parent)
+                                       cwd=work, preexec_fn=_die_with_parent,
+                                       pass_fds=monitor.descriptors() if monitor else ())
         except FileNotFoundError as err:
             raise LabError(f"{argv[0]} is not installed", "run: lab/deps") from err
     try:
+        if monitor:
+            monitor.started()
         # Debian's Bochs is the one with the debugger: tell it to continue.
         process.stdin.write(b"c\n")
         process.stdin.flush()
@@ -298,29 +330,45 @@ def run(machine, work, log, word, timeout, sink, debug=None):
             debug(process)
         else:
             process.stdin.close()
-        _watch(process, reader, Trailer(word), log, time.monotonic() + timeout, sink, outcome,
-               is_bochs(machine.host))
+        _watch(process, monitor, reader, Trailer(word), log, time.monotonic() + timeout, sink, outcome)
         if outcome.reason is None:
-            _let_power_off(process, log, outcome)
+            _let_power_off(process, monitor, log, outcome)
     except BrokenPipeError:
         outcome.status, outcome.reason = HOST_DIED, "the emulator did not start"
     finally:
         process.kill()
         process.wait()
         os.close(reader)
+        if monitor:
+            monitor.close()
     outcome.noise = _noise(work)
     outcome.instructions = _instructions(work)
     return outcome
 
 
-def _let_power_off(process, log, outcome):
-    """The command has ended; so must the host, and in good order."""
+def _wait(process, seconds):
     try:
-        process.wait(timeout=60)
+        process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
-        outcome.reason = "the host did not power off"
-    if _log_has_panic(log):
-        outcome.reason = "the host's kernel panicked while it powered off"
+        pass
+
+
+def _let_power_off(process, monitor, log, outcome):
+    """The command has ended; so must the host, and in good order."""
+    deadline = time.monotonic() + 60
+    while not _over(process, monitor):
+        if time.monotonic() >= deadline:
+            outcome.reason = "the host did not power off"
+            break
+        time.sleep(0.05)
+    else:
+        if _log_has_panic(log) or (monitor and monitor.triple_fault()):
+            outcome.reason = _death(process, monitor, log, outcome) + " while it powered off"
+        elif process.poll() is None:
+            monitor.quit()
+            _wait(process, 5)
+        elif monitor and process.returncode < 0:
+            outcome.reason = _death(process, monitor, log, outcome)
     if outcome.reason:
         outcome.status = HOST_DIED
 
