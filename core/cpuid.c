@@ -103,7 +103,7 @@ void cpuid_dynamic(struct nestor_vcpu *vcpu, struct kvm_cpuid_entry2 *e)
 
 bool cpuid_answer(struct nestor_vcpu *vcpu)
 {
-	u64 *gpr = vcpu->run->gpr;
+	u64 *gpr = vcpu->gpr;
 	u32 fn = gpr[REG_RAX];
 	const struct kvm_cpuid_entry2 *e;
 

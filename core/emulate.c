@@ -246,7 +246,7 @@ static enum x86_result emu_set_dtable(struct x86_emul *x, bool idt, const struct
 
 static void store_regs(struct guest_run *run, const struct x86_regs *regs)
 {
-	memcpy(run->gpr, regs->gpr, sizeof(run->gpr));
+	memcpy(run->gpr, regs->gpr, sizeof(regs->gpr));
 	run->rip = regs->rip;
 	run->rflags = regs->rflags;
 }

@@ -146,7 +146,8 @@ struct guest_vapic {
 
 /**
  * struct guest_run - what a CPU needs to run a guest
- * @gpr: general-purpose registers, RSP and RAX included; hot
+ * @gpr: general-purpose registers, RSP and RAX included; hot.  NR_GUEST_REGS of them, those of the processor:
+ *	L1 and L2 share one array (nestor_vcpu.gpr), and a frontend switches what an entry and an exit switch
  * @rip: hot
  * @rflags: hot
  * @cpl: hot
@@ -239,7 +240,7 @@ struct guest_vapic {
  * Lives as long as its vCPU; touched only by the thread that holds vcpu->lock.
  */
 struct guest_run {
-	u64 gpr[NR_GUEST_REGS];
+	u64 *gpr;
 	u64 rip, rflags;
 	u8 cpl;
 	bool int_shadow, mov_ss, code64;
@@ -428,8 +429,8 @@ static inline void run_set_seg(struct guest_run *run, enum guest_sreg n,
 }
 
 /**
- * run_copy() - all register groups and hot registers of @src to @dst, which drops its TLB entries
- * A guest_sys or guest_msrs that the two share stays what it is.
+ * run_copy() - all register groups and hot registers of @src to @dst, the same processor's, which drops its TLB entries
+ * What the two share stays what it is: the general registers, and maybe a guest_sys or guest_msrs.
  */
 void run_copy(struct guest_run *dst, struct guest_run *src);
 

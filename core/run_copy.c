@@ -20,7 +20,6 @@ static void copy_shared(struct guest_run *dst, struct guest_run *src)
 void run_copy(struct guest_run *dst, struct guest_run *src)
 {
 	run_need(src, GRP_ALL);
-	COPY(gpr);
 	COPY(rip);
 	COPY(rflags);
 	COPY(cpl);

@@ -89,8 +89,8 @@ static void reset_registers(struct nestor_vcpu *vcpu, bool init)
 		run_need(run, GRP_ALL);
 		cr0_kept = run->cr0 & 0x60000000;
 	}
-	memset(run->gpr, 0, sizeof(run->gpr));
-	run->gpr[REG_RDX] = sig ? sig->eax : 0x600;
+	memset(vcpu->gpr, 0, sizeof(vcpu->gpr));
+	vcpu->gpr[REG_RDX] = sig ? sig->eax : 0x600;
 	run->rip = 0xfff0;
 	run->rflags = X86_EFLAGS_FIXED;
 	run->cpl = 0;
@@ -174,6 +174,7 @@ struct nestor_vcpu *vcpu_create(struct nestor_vm *vm, u32 id)
 	stats_add_live(&vcpu->stats);
 	vcpu->run = &vcpu->l1;
 	vcpu->l1.vcpu = vcpu;
+	vcpu->l1.gpr = vcpu->gpr;
 	vcpu->l1.sys = &vcpu->l1.sys_own;
 	vcpu->l1.msrs = &vcpu->l1.msrs_own;
 	vcpu->mem = vm->mmu;

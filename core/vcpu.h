@@ -182,6 +182,7 @@ struct vcpu_stats {
 
 /**
  * struct nestor_vcpu - one virtual processor of L1
+ * @gpr: general-purpose registers of whoever is current, L1 or L2: both runs point here
  * @vm: its VM; a reference is held by the vCPU fd
  * @id: vCPU id chosen by the VMM (initial APIC id)
  * @index: place in vm->vcpus
@@ -219,6 +220,7 @@ struct vcpu_stats {
  * @was_set: the VMM wrote registers or events, and vcpu_check_set() has not passed since
  */
 struct nestor_vcpu {
+	u64 gpr[NR_GUEST_REGS];
 	struct nestor_vm *vm;
 	u32 id;
 	int index;

@@ -122,15 +122,14 @@ static void commit_registers(struct guest_run *dst, const struct guest_run *src)
 }
 
 /* VMRUN leaves all general-purpose registers but RAX and RSP to the guest as they are. */
-static void commit_gprs(struct guest_run *l2, const struct guest_run *l1, u64 rax, u64 rsp)
+static void switch_gprs(struct nestor_vcpu *vcpu)
 {
-	unsigned int i;
+	struct nsvm *n = nsvm_of(vcpu);
 
-	_Pragma("GCC unroll 16")
-	for (i = 0; i < NR_GUEST_REGS; i++)
-		l2->gpr[i] = l1->gpr[i];
-	l2->gpr[REG_RAX] = rax;
-	l2->gpr[REG_RSP] = rsp;
+	n->l1_rax = vcpu->gpr[REG_RAX];
+	n->l1_rsp = vcpu->gpr[REG_RSP];
+	vcpu->gpr[REG_RAX] = n->snap.save.rax;
+	vcpu->gpr[REG_RSP] = n->snap.save.rsp;
 }
 
 /*
@@ -169,7 +168,6 @@ static void commit(struct nestor_vcpu *vcpu, struct guest_run *merged)
 	l2->msrs = vcpu->l1.msrs;
 	commit_controls(l2, merged);
 	commit_registers(l2, merged);
-	commit_gprs(l2, &vcpu->l1, merged->gpr[REG_RAX], merged->gpr[REG_RSP]);
 	commit_event(vcpu, merged);
 }
 
@@ -322,7 +320,7 @@ static void commit_short(struct nestor_vcpu *vcpu)
 	l2->rip = s->rip;
 	l2->rflags = (s->rflags & X_RFLAGS_VALID) | X_RFLAGS_FIXED;
 	l2->int_shadow = n->snap.ctl.int_state & INT_SHADOW;
-	commit_gprs(l2, &vcpu->l1, s->rax, s->rsp);
+	switch_gprs(vcpu);
 	l2->next_rip = n->snap.ctl.nrip;
 	l2->inject.valid = false;
 	l2_soft_none(vcpu);
@@ -399,6 +397,7 @@ static enum nested_result enter_long(struct nestor_vcpu *vcpu, const struct gmem
 	l0_policy(vcpu, &l0);
 	nsvm_merge(&n->snap, &l0, &n->merged);
 	commit(vcpu, &n->merged);
+	switch_gprs(vcpu);
 	note_policy(vcpu, &l0);
 	return NESTED_OK;
 }
@@ -471,6 +470,7 @@ void nsvm_leave(struct nestor_vcpu *vcpu)
 		return;
 	clear_injected(vcpu);
 	nsvm_of(vcpu)->last.good = false;
+	nsvm_switch_back(vcpu);
 	vcpu->run = &vcpu->l1;
 	nsvm_show_gif(vcpu);
 	vcpu_request(vcpu, REQ_EVENT);

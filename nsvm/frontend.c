@@ -27,6 +27,7 @@ static int nsvm_vcpu_init(struct nestor_vcpu *vcpu)
 		return -ENOMEM;
 	n->head.ops = &nsvm_ops;
 	n->l2.vcpu = vcpu;
+	n->l2.gpr = vcpu->gpr;
 	n->l2.sys = vcpu->l1.sys;
 	n->l2.msrs = vcpu->l1.msrs;
 	n->l2.root = mmu_root(vcpu->vm);

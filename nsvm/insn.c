@@ -124,7 +124,7 @@ static enum nested_result plain_vmrun(struct nestor_vcpu *vcpu)
 		return NESTED_UD;
 	if (unlikely(!nsvm_plain_operand(vcpu, &w) || !nsvm_of(vcpu)->hsave_pa))
 		return NESTED_GP;
-	return nsvm_vmrun(vcpu, w, vcpu->l1.gpr[REG_RAX], vcpu->l1.exit.next_rip);
+	return nsvm_vmrun(vcpu, w, vcpu->gpr[REG_RAX], vcpu->l1.exit.next_rip);
 }
 
 /* What VMLOAD and VMSAVE move, as it lies in the save area. */

@@ -138,8 +138,6 @@ static void merge_registers(const struct vmcb12_snapshot *s, const struct l0_pol
 	const struct vmcb12_save *v = &s->save;
 
 	out->rip = v->rip;
-	out->gpr[REG_RAX] = v->rax;
-	out->gpr[REG_RSP] = v->rsp;
 	out->rflags = (v->rflags & X_RFLAGS_VALID) | X_RFLAGS_FIXED;
 	out->int_shadow = s->ctl.int_state & INT_SHADOW;
 	out->cr0 = v->cr0 | X_CR0_ET;

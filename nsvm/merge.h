@@ -39,7 +39,7 @@ struct l0_policy {
 	bool hw_lbrv, hw_vgif;
 };
 
-/** nsvm_merge() - fill the controls and registers of @out; root, tags and hardware are commit's */
+/** nsvm_merge() - fill the controls and registers of @out; RAX, RSP, root, tags and hardware are commit's */
 void nsvm_merge(const struct vmcb12_snapshot *snap, const struct l0_policy *l0,
 		struct guest_run *out);
 

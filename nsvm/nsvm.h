@@ -23,7 +23,7 @@
 
 /* What #VMEXIT would load from the host save area, while the SMI handler has L1's run. */
 struct parked_l1 {
-	u64 rax, rsp, rip, rflags;
+	u64 rip, rflags;
 	struct guest_seg seg[4];
 	struct guest_dtable gdtr, idtr;
 	u64 cr0, cr3, cr4, efer;
@@ -35,6 +35,8 @@ struct parked_l1 {
  * @l2: L2's run; shares L1's guest_sys and guest_msrs.  Its hardware context is made for the first VMRUN
  * @snap: the vmcb12 that L2 was entered with
  * @merged: where merge builds; only the fields that it fills mean anything
+ * @l1_rax: L1's RAX while L2 is current, or waits for RSM: of the registers that the two share VMRUN and #VMEXIT
+ *	switch these.  @l1_rsp: RSP
  * @fmt: format of L1's nested page table, from L1's mode at VMRUN
  * @shadow_at: root of that table
  * @np: L2 has nested paging
@@ -68,6 +70,7 @@ struct nsvm {
 	struct guest_run l2;
 	struct vmcb12_snapshot snap;
 	struct guest_run merged;
+	u64 l1_rax, l1_rsp;
 	struct pt_format fmt;
 	u64 shadow_at;
 	bool np;
@@ -172,8 +175,8 @@ void nsvm_leave(struct nestor_vcpu *vcpu);
 /** nsvm_check_env() - what the checks depend on beside the snapshot, for L1 as it is now */
 void nsvm_check_env(struct nestor_vcpu *vcpu, struct check_env *env);
 /**
- * nsvm_resume_l2() - make L2 current with the registers of the snapshot and L1's general ones
- * The snapshot was checked; L1 goes on as @vcpu->l1 says after the exit.
+ * nsvm_resume_l2() - make L2 current with the registers of the snapshot; the general ones stay what they are
+ * The snapshot was checked; L1 goes on as @vcpu->l1, nsvm.l1_rax and nsvm.l1_rsp say after the exit.
  */
 void nsvm_resume_l2(struct nestor_vcpu *vcpu);
 
@@ -200,7 +203,7 @@ static __always_inline bool nsvm_plain(const struct nestor_vcpu *vcpu)
 /** nsvm_plain_operand() - of one that nsvm_plain() is true of: the page that rAX names, in its window *@w; false: none */
 static __always_inline bool nsvm_plain_operand(struct nestor_vcpu *vcpu, struct gmem_window **w)
 {
-	u64 gpa = vcpu->l1.gpr[REG_RAX];
+	u64 gpa = vcpu->gpr[REG_RAX];
 
 	if (unlikely(gpa & ((VMCB12_SIZE - 1) | vcpu->cpuid.rsvd_gpa_bits)))
 		return false;
@@ -222,6 +225,13 @@ static __always_inline u64 vmls_attrib(u64 word)
 {
 	static_assert(offsetof(struct vmcb12_seg, attrib) == 2);
 	return word & ~0xf0000000ull;
+}
+
+/* nsvm_switch_back() - L1 gets its RAX and RSP back, which VMRUN took */
+static inline void nsvm_switch_back(struct nestor_vcpu *vcpu)
+{
+	vcpu->gpr[REG_RAX] = nsvm_of(vcpu)->l1_rax;
+	vcpu->gpr[REG_RSP] = nsvm_of(vcpu)->l1_rsp;
 }
 
 /* reflect.c */

@@ -136,15 +136,9 @@ static void share_back(struct nestor_vcpu *vcpu)
 {
 	struct nsvm *n = nsvm_of(vcpu);
 	struct guest_run *l1 = &vcpu->l1, *l2 = &n->l2;
-	u64 rax = l1->gpr[REG_RAX], rsp = l1->gpr[REG_RSP];
-	unsigned int i;
 
 	run_need(l1, GRP_CR2 | GRP_DR | (n->np ? 0 : GRP_PAT) | lbr_group(l1) | lbr_group(l2));
-	_Pragma("GCC unroll 16")
-	for (i = 0; i < NR_GUEST_REGS; i++)
-		l1->gpr[i] = l2->gpr[i];
-	l1->gpr[REG_RAX] = rax;
-	l1->gpr[REG_RSP] = rsp;
+	nsvm_switch_back(vcpu);
 	run_share(l1, l2);
 	if (!n->np && l1->pat != l2->pat) {
 		l1->pat = l2->pat;

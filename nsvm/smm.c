@@ -15,8 +15,6 @@ static void park(struct nestor_vcpu *vcpu)
 
 	run_need(l1, GRP_SEG | GRP_DTABLE | GRP_CR | GRP_CR2 | GRP_DR);
 	run_need(l2, GRP_DTABLE | GRP_CR2 | GRP_DR);
-	p->rax = l1->gpr[REG_RAX];
-	p->rsp = l1->gpr[REG_RSP];
 	p->rip = l1->rip;
 	p->rflags = l1->rflags;
 	memcpy(p->seg, l1->seg, sizeof(p->seg));
@@ -26,8 +24,7 @@ static void park(struct nestor_vcpu *vcpu)
 	p->cr3 = l1->cr3;
 	p->cr4 = l1->cr4;
 	p->efer = l1->efer;
-	/* The processor's, not L1's: the handler finds what L2 left. */
-	memcpy(l1->gpr, l2->gpr, sizeof(l1->gpr));
+	/* The processor's, not L1's: the handler finds what L2 left, in the general registers, too. */
 	l1->gdtr = l2->gdtr;
 	l1->idtr = l2->idtr;
 	l1->cr2 = l2->cr2;
@@ -46,8 +43,6 @@ static void unpark(struct nestor_vcpu *vcpu)
 	run_need(l2, GRP_CR2);
 	l2->cr2 = l1->cr2;
 	run_dirty(l2, GRP_CR2);
-	l1->gpr[REG_RAX] = p->rax;
-	l1->gpr[REG_RSP] = p->rsp;
 	l1->rip = p->rip;
 	l1->rflags = p->rflags;
 	l1->cpl = 0;

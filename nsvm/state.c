@@ -96,8 +96,6 @@ static void put_parked(const struct parked_l1 *p, struct guest_run *l2, struct v
 	s->cr4 = p->cr4;
 	s->rflags = p->rflags;
 	s->rip = p->rip;
-	s->rsp = p->rsp;
-	s->rax = p->rax;
 }
 
 static void take_parked(const struct vmcb12_save *s, struct parked_l1 *p)
@@ -109,7 +107,7 @@ static void take_parked(const struct vmcb12_save *s, struct parked_l1 *p)
 		.idtr = { .limit = s->idtr.limit & 0xffff, .base = s->idtr.base },
 		.cr0 = s->cr0 | X_CR0_ET, .cr3 = s->cr3, .cr4 = s->cr4,
 		.efer = l1_efer(s), .rflags = l1_rflags(s),
-		.rip = s->rip, .rsp = s->rsp, .rax = s->rax,
+		.rip = s->rip,
 	};
 }
 
@@ -136,6 +134,8 @@ static void get_l2(struct nestor_vcpu *vcpu, struct kvm_nested_state *s)
 		put_parked(&n->smm_l1, &n->l2, save);
 	else
 		put_registers(&vcpu->l1, save);
+	save->rsp = n->l1_rsp;
+	save->rax = n->l1_rax;
 }
 
 int nsvm_get_state(struct nestor_vcpu *vcpu, struct kvm_nested_state *s)
@@ -182,8 +182,6 @@ static void load_l1(struct nestor_vcpu *vcpu, const struct vmcb12_save *s)
 	l1->efer = l1_efer(s);
 	l1->rip = s->rip;
 	l1->rflags = l1_rflags(s);
-	l1->gpr[REG_RAX] = s->rax;
-	l1->gpr[REG_RSP] = s->rsp;
 	l1->cpl = 0;
 	l1->int_shadow = false;
 	/* Registers that L2 has of its own; else they are one register of the processor. */
@@ -290,6 +288,8 @@ static void restore_l2(struct nestor_vcpu *vcpu, const struct restore *r)
 	n->smm_l2 = vcpu->smm.active;
 	nsvm_resume_l2(vcpu);
 	n->snap.ctl.event_inj &= ~EVENTINJ_V;
+	n->l1_rax = r->l1.rax;
+	n->l1_rsp = r->l1.rsp;
 	if (n->smm_l2)
 		take_parked(&r->l1, &n->smm_l1);
 	else

@@ -196,14 +196,12 @@ static void merge_state(struct nestor_vcpu *vcpu)
 		commit_rare(l2, merged, groups);
 }
 
-/* Registers that no control loads: L2 goes on with L1's. */
+/* Of the registers that the two share RSP is loaded: L2 goes on with L1's others. */
 static void share(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *l1 = &vcpu->l1, *l2 = &nvmx_of(vcpu)->l2;
-	u64 rsp = l2->gpr[REG_RSP];
 
-	memcpy(l2->gpr, l1->gpr, sizeof(l2->gpr));
-	l2->gpr[REG_RSP] = rsp;
+	vcpu->gpr[REG_RSP] = nvmx_of(vcpu)->vmcs12->guest_rsp;
 	run_need(l1, GRP_CR2 | GRP_DR);
 	run_need(l2, GRP_CR2 | GRP_DR);
 	run_share(l2, l1);
@@ -386,6 +384,8 @@ void nvmx_leave(struct nestor_vcpu *vcpu)
 	clear_injected(vcpu);
 	nvmx_mtf_drop(vcpu);
 	nvmx_apic_leave(vcpu);
+	/* L1's own is lost; with L2's its code could do nothing. */
+	vcpu->gpr[REG_RSP] = nvmx_of(vcpu)->vmcs12->host_rsp;
 	vcpu->run = &vcpu->l1;
 	vcpu_request(vcpu, REQ_EVENT);
 }

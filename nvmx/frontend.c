@@ -14,6 +14,7 @@ static int nvmx_vcpu_init(struct nestor_vcpu *vcpu)
 		return -ENOMEM;
 	n->head.ops = &nvmx_ops;
 	n->l2.vcpu = vcpu;
+	n->l2.gpr = vcpu->gpr;
 	n->l2.sys = &n->l2.sys_own;
 	/* No entry or exit of VT-x switches these. */
 	n->l2.msrs = vcpu->l1.msrs;

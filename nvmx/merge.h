@@ -58,7 +58,7 @@ struct nvmx_shared {
 void nvmx_merge_controls(const struct vmcs12 *v, const struct nvmx_policy *l0,
 			 struct guest_run *out);
 
-/** nvmx_merge_hot() - RIP, RSP, RFLAGS, interrupt shadow of @out */
+/** nvmx_merge_hot() - RIP, RFLAGS, interrupt shadow of @out */
 void nvmx_merge_hot(const struct vmcs12 *v, struct guest_run *out);
 
 /** nvmx_merge_state() - the register groups @groups of @out; GRP_SEG also gives CPL */

@@ -38,6 +38,8 @@ static void show_l2(struct nestor_vcpu *vcpu, struct vmcs12 *v)
 
 	run_need(l2, groups | VMCS12_HOT);
 	nvmx_save_hot(v, l2);
+	/* An SMI handler's is another. */
+	v->guest_rsp = n->smm.l2 ? n->smm.l2_rsp : vcpu->gpr[REG_RSP];
 	nvmx_save_state(v, l2, groups);
 	v->guest_activity = n->activity;
 	/* The mode that L2 is in, so that the checks find the two alike. */
@@ -296,6 +298,7 @@ static void park_l2(struct nestor_vcpu *vcpu)
 		.rflags = l1->rflags, .cr0 = l1->cr0, .cr4 = l1->cr4, .efer = l1->efer,
 		.dr7 = l1->dr7, .sys = *l1->sys,
 	};
+	n->smm.l2_rsp = n->vmcs12->guest_rsp;
 	n->smm.l2 = true;
 }
 

@@ -81,10 +81,12 @@ struct nvmx_parked {
  * struct nvmx_smm - what RSM goes back to
  * @vmxon: VMX operation
  * @l2: L2
- * @l1: meaningful with @l2
+ * @l2_rsp: L2's RSP, for vmcs12; meaningful with @l2, like @l1.  RSM takes it from SMRAM
+ * @l1: L1's
  */
 struct nvmx_smm {
 	bool vmxon, l2;
+	u64 l2_rsp;
 	struct nvmx_parked l1;
 };
 

@@ -112,10 +112,9 @@ bool nvmx_quick_entry(struct nestor_vcpu *vcpu)
 		return false;
 	v->dirty = 0;
 	nvmx_merge_hot(v, l2);
+	vcpu->gpr[REG_RSP] = v->guest_rsp;
 	/* Registers that no control loads: L2 goes on with L1's. */
-	memcpy(l2->gpr, l1->gpr, sizeof(l2->gpr));
 	run_share(l2, l1);
-	l2->gpr[REG_RSP] = v->guest_rsp;
 	l2->inject.valid = false;
 	l2_soft_none(vcpu);
 	n->activity = ACTIVITY_ACTIVE;

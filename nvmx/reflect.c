@@ -208,6 +208,7 @@ static void save_guest(struct nestor_vcpu *vcpu)
 	/* All that is looked at until L1 runs, in one go. */
 	run_need(l2, now | VMCS12_HOT | GRP_CR2 | GRP_DR);
 	nvmx_save_hot(v, l2);
+	v->guest_rsp = vcpu->gpr[REG_RSP];
 	nvmx_save_state(v, l2, now);
 	n->lazy = lazy;
 	/* What the checks of RIP go by at the next entry: only 64-bit code is up there. */
@@ -224,7 +225,6 @@ static void share_back(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *l1 = &vcpu->l1, *l2 = &nvmx_of(vcpu)->l2;
 
-	memcpy(l1->gpr, l2->gpr, sizeof(l1->gpr));
 	run_need(l1, GRP_CR2 | GRP_DR);
 	run_share(l1, l2);
 }
@@ -293,7 +293,6 @@ bool nvmx_host_again(struct nestor_vcpu *vcpu)
 		return false;
 	run_again(l1);
 	l1->rip = v->host_rip;
-	l1->gpr[REG_RSP] = v->host_rsp;
 	l1->rflags = X_RFLAGS_FIXED;
 	l1->cpl = 0;
 	l1->int_shadow = false;
@@ -309,6 +308,7 @@ static void load_host(struct nestor_vcpu *vcpu)
 
 	if (!nvmx_host_again(vcpu))
 		load_host_afresh(vcpu);
+	vcpu->gpr[REG_RSP] = nvmx_of(vcpu)->vmcs12->host_rsp;
 	/* Without a VPID nothing cached survives a transition. */
 	if (!(nvmx_cpu2(nvmx_of(vcpu)->vmcs12) & CPU2_VPID))
 		l1->new_tag = true;

@@ -22,8 +22,8 @@ static void park(struct nestor_vcpu *vcpu)
 	p->efer = l1->efer;
 	p->dr7 = l1->dr7;
 	p->sys = *l1->sys;
-	/* The processor's, not L1's: the handler finds what L2 left. */
-	memcpy(l1->gpr, l2->gpr, sizeof(l1->gpr));
+	nvmx_of(vcpu)->smm.l2_rsp = vcpu->gpr[REG_RSP];
+	/* The processor's, not L1's: the handler finds what L2 left, in the general registers, too. */
 	l1->gdtr = l2->gdtr;
 	l1->idtr = l2->idtr;
 	l1->cr2 = l2->cr2;

@@ -4,7 +4,8 @@
  * run (SDM vol. 3, "Loading Guest State", "Saving Guest State", "Loading Host State").
  *
  * Registers without a field, or without the control that loads theirs, are the
- * processor's: L2 goes on with what L1 had in them and L1 with what L2 left.
+ * processor's: L2 goes on with what L1 had in them and L1 with what L2 left.  RSP has a field, and is the
+ * one general register that is switched; they are no run's own, so the callers do that.
  */
 #include "core/x86.h"
 #include "nvmx/merge.h"
@@ -106,7 +107,6 @@ static void load_sys(const struct vmcs12 *v, struct guest_sys *out)
 void nvmx_merge_hot(const struct vmcs12 *v, struct guest_run *out)
 {
 	out->rip = v->guest_rip;
-	out->gpr[REG_RSP] = v->guest_rsp;
 	out->rflags = v->guest_rflags;
 	out->int_shadow = v->guest_interruptibility &
 			  (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS);
@@ -162,7 +162,6 @@ void nvmx_save_hot(struct vmcs12 *v, const struct guest_run *l2)
 	if (l2->int_shadow)
 		blocked |= l2->mov_ss ? INTERRUPTIBILITY_MOV_SS : INTERRUPTIBILITY_STI;
 	v->guest_rip = l2->rip;
-	v->guest_rsp = l2->gpr[REG_RSP];
 	v->guest_rflags = l2->rflags;
 	v->guest_interruptibility = blocked;
 	v->guest_activity = ACTIVITY_ACTIVE;
@@ -299,7 +298,6 @@ void nvmx_host_hot(const struct vmcs12 *v, const struct nvmx_shared *l2, struct 
 	l1->dr7 = X_DR7_RESET;
 	l1->debugctl = 0;
 	l1->rip = v->host_rip;
-	l1->gpr[REG_RSP] = v->host_rsp;
 	l1->rflags = RFLAGS_FIXED;
 	l1->cpl = 0;
 	l1->int_shadow = false;

@@ -99,8 +99,7 @@ static bool step_out(struct nestor_vcpu *vcpu, const struct exit_row *row)
 	nr = step_fields(n, row, reason, n->shadowed.news);
 	trace_nestor_nested_exit(vcpu, l2->rip, reason, n->vmcs12->exit_qual, 0, 0);
 	l2->inject.valid = false;
-	memcpy(l1->gpr, l2->gpr, offsetof(struct guest_run, rip) - offsetof(struct guest_run, gpr));
-	l1->gpr[REG_RSP] = n->vmcs12->host_rsp;
+	vcpu->gpr[REG_RSP] = n->vmcs12->host_rsp;
 	run_share(l1, l2);
 	if (likely(vcpu->stats.exits - n->quick.exits == 1))
 		nvmx_shadow_tell(vcpu, n->shadowed.news, nr);

@@ -21,6 +21,8 @@
 #define SAVE_DR7	0x560
 #define SAVE_DR6	0x568
 #define SAVE_RFLAGS	0x570
+#define SAVE_RSP	0x5d8
+#define SAVE_RAX	0x5f8
 
 static struct vm v;
 static union {
@@ -130,6 +132,53 @@ static const struct {
 	{ VMCB_NP_CTL, 1, "SVM: nested paging below an L1 without paging" },
 };
 
+static uint64_t get64(unsigned int at)
+{
+	uint64_t val;
+
+	memcpy(&val, st.s.data.svm[0].vmcb12 + at, sizeof(val));
+	return val;
+}
+
+/* RAX and RSP are L1's in the image, and the processor's in its registers. */
+static void svm_registers(bool smm)
+{
+	struct kvm_regs r;
+
+	ioctl(v.vcpu, KVM_GET_REGS, &r);
+	r.rax = 0x11;
+	r.rsp = 0x22;
+	ioctl(v.vcpu, KVM_SET_REGS, &r);
+	good_svm();
+	put64(SAVE_RAX, 0x33);
+	put64(SAVE_RSP, 0x44);
+	works(set(), smm ? "SVM: L2 waits for RSM" : "SVM: L2 runs");
+	ioctl(v.vcpu, KVM_GET_REGS, &r);
+	ok(r.rax == 0x11 && r.rsp == 0x22, "SVM: the processor's RAX and RSP stay what they are");
+	r.rax = 0x55;
+	r.rsp = 0x66;
+	ioctl(v.vcpu, KVM_SET_REGS, &r);
+	works(get(), smm ? "SVM: and is read back in SMM" : "SVM: and is read back");
+	ok(get64(SAVE_RAX) == 0x33 && get64(SAVE_RSP) == 0x44, "SVM: L1's RAX and RSP are in the image");
+}
+
+/* The VMM says that L1 is in SMM: there is no L2 then, and L1 has its own registers. */
+static void svm_ended(struct kvm_vcpu_events *e)
+{
+	struct kvm_regs r;
+
+	if (stock) {
+		skip("SVM: L2 ended by the VMM", "KVM leaves L2's registers to L1");
+		return;
+	}
+	e->smi.smm = 1;
+	works(ioctl(v.vcpu, KVM_SET_VCPU_EVENTS, e), "SVM: into SMM while L2 runs");
+	ioctl(v.vcpu, KVM_GET_REGS, &r);
+	ok(r.rax == 0x33 && r.rsp == 0x44, "SVM: L1 has its RAX and RSP again");
+	e->smi.smm = 0;
+	works(ioctl(v.vcpu, KVM_SET_VCPU_EVENTS, e), "SVM: out of SMM again");
+}
+
 static void svm(void)
 {
 	struct kvm_vcpu_events e;
@@ -164,13 +213,14 @@ static void svm(void)
 		good_svm();
 		st.s.flags |= KVM_STATE_NESTED_RUN_PENDING;
 		refused("SVM: L2 waits for RSM, and its entry waits as well");
-		good_svm();
-		works(set(), "SVM: L2 waits for RSM");
-		works(get(), "SVM: and is read back in SMM");
+		svm_registers(true);
 		ok((st.s.flags & KVM_STATE_NESTED_GUEST_MODE) && st.s.hdr.svm.vmcb_pa == 0x3000,
 		   "SVM: as it was written in SMM");
 		e.smi.smm = 0;
 		works(ioctl(v.vcpu, KVM_SET_VCPU_EVENTS, &e), "SVM: out of SMM");
+		enable_svm(true);
+		svm_registers(false);
+		svm_ended(&e);
 	}
 	enable_svm(true);
 	/* And what is right: the registers that are current go to L2, L1's are in the image. */

@@ -315,6 +315,7 @@ struct l2 {
 	void *host;
 	u64 rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15;
 	u64 flags;
+	u64 host_rax;	/* behind #VMEXIT, with vmrun_kept_asm() */
 	void *stack;
 	u64 *npt;
 };
@@ -323,6 +324,7 @@ struct l2 {
 #define RUN_KEEP_GIF0	2	/* return without STGI */
 
 void vmrun_asm(struct l2 *l2);
+void vmrun_kept_asm(struct l2 *l2);
 
 /* A fresh 64-bit L2 about to call fn(arg) with identity nested paging. */
 void l2_init(struct l2 *l2, void (*fn)(void *arg), void *arg);

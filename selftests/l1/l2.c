@@ -99,9 +99,10 @@ void l2_run(struct l2 *l2)
 	u64 cr0 = read_cr0(), cr3 = read_cr3(), cr4 = read_cr4();
 	u64 efer = rdmsr(MSR_EFER);
 	struct desc_ptr idt0, idt1, gdt0, gdt1;
+	const struct l2 was = *l2;
 
 	__asm__ volatile("sidt %0; sgdt %1" : "=m"(idt0), "=m"(gdt0));
-	vmrun_asm(l2);
+	vmrun_kept_asm(l2);
 	__asm__ volatile("sidt %0; sgdt %1" : "=m"(idt1), "=m"(gdt1));
 	if (read_cr0() != cr0 || read_cr3() != cr3 || read_cr4() != cr4 ||
 	    rdmsr(MSR_EFER) != efer)
@@ -109,6 +110,11 @@ void l2_run(struct l2 *l2)
 		     read_cr3(), read_cr4(), rdmsr(MSR_EFER));
 	if (memcmp(&idt0, &idt1, sizeof(idt0)) || memcmp(&gdt0, &gdt1, sizeof(gdt0)))
 		FAIL("host IDTR or GDTR changed");
+	if (l2->host_rax != (u64)l2->vmcb)
+		FAIL("host RAX changed from %llx to %llx", (u64)l2->vmcb, l2->host_rax);
+	/* The others are the host's still, where there was no guest. */
+	if (l2->vmcb->c.exitcode == X_INVALID && memcmp(&was.rcx, &l2->rcx, 14 * sizeof(u64)))
+		FAIL("a VMRUN that failed changed registers");
 	if (l2->vmcb->c.tlb_control <= TLB_ALL)
 		l2->vmcb->c.tlb_control = TLB_NOTHING;
 }

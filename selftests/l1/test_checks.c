@@ -281,6 +281,43 @@ static const struct check x_ghcb = SWEEP(c.ghcb, 0, 63);
 static const struct check x_shadow = SWEEP(c.int_state, 0, 63);
 static const struct check x_tsc = SWEEP(c.tsc_offset, 0, 63);
 
+#define MOVED_RAX	0x1122334455667788ull
+#define MOVED_RSP	0x1234567890ull
+
+L2_ASM(ck_moves, "mov $0x1122334455667788, %rax; mov $0x1234567890, %rsp; vmmcall");
+
+/*
+ * VMRUN and #VMEXIT switch RAX and RSP; the other registers are the processor's, and a VMRUN that fails leaves all
+ * alone.
+ */
+static void registers(const void *arg)
+{
+	struct l2 l2, was;
+	u32 asid, i;
+
+	l2_init_at(&l2, ck_moves);
+	for (i = 0; i < 14; i++)
+		(&l2.rcx)[i] = 0x101010101010101ull * (i + 1);
+	was = l2;
+	for (i = 0; i < 8; i++) {
+		l2.vmcb->s.rip = (u64)ck_moves;
+		l2.vmcb->s.rax = i;
+		l2.vmcb->s.rsp = (u64)l2.stack;
+		if (i == 0 || i == 5) {
+			asid = l2.vmcb->c.asid;
+			l2.vmcb->c.asid = 0;
+			CHECK(l2_expect(&l2, X_INVALID));
+			l2.vmcb->c.asid = asid;
+		}
+		if (!l2_expect(&l2, X_VMMCALL))
+			return;
+		CHECK_EQ(l2.vmcb->s.rax, MOVED_RAX);
+		CHECK_EQ(l2.vmcb->s.rsp, MOVED_RSP);
+		if (memcmp(&was.rcx, &l2.rcx, 14 * sizeof(u64)))
+			FAIL("L2's registers are not L1's");
+	}
+}
+
 static const struct l1_test tests[] = {
 	{ "exitcode_64_bits", 0, exitcode_64_bits, NULL },
 	{ "refused_unmodified", 0, refused_unmodified, NULL },
@@ -321,6 +358,7 @@ static const struct l1_test tests[] = {
 	{ "valid_cr3_pwt_pcd", 0, accept, &v_cr3_low },
 	{ "valid_cr_dr_intercepts", 0, accept, &v_intercepts },
 	{ "valid_ncr3_pwt_pcd", F_NPT, accept, &v_ncr3_low },
+	{ "registers", 0, registers, NULL },
 	{ "valid_last_asid", 0, last_asid, NULL },
 	{ "either_cr3_legacy_high", 0, cr3_legacy_high, NULL },
 	{ "either_tlb_control", 0, either, &x_tlb },

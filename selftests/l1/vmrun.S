@@ -4,6 +4,8 @@
  * guest's state is loaded until the host's is back, so that nothing can run
  * on the host with the guest's FS, GS, TR or system-call registers; STGI then
  * lets in whatever came meanwhile.
+ *
+ * vmrun_kept_asm() also tells in l2->host_rax which RAX the host has then.
  */
 #include "callee.h"
 
@@ -11,11 +13,11 @@
 	.set	L2_HOST, 8
 	.set	L2_GPR, 16
 	.set	L2_FLAGS, 128
+	.set	L2_HOST_RAX, 136
 
-	.text
-	.globl	vmrun_asm
-	.globl	vmrun_insn
-vmrun_asm:
+	.macro	world_switch name, kept
+	.globl	\name
+\name:
 	push_callee_saved
 	pushq	%rdi
 	clgi
@@ -40,7 +42,6 @@ vmrun_asm:
 	movq	L2_GPR + 96(%rdi), %r14
 	movq	L2_GPR + 104(%rdi), %r15
 	movq	L2_GPR + 40(%rdi), %rdi
-vmrun_insn:
 	vmrun	%rax
 	pushq	%rdi
 	movq	8(%rsp), %rdi
@@ -58,6 +59,9 @@ vmrun_insn:
 	movq	%r13, L2_GPR + 88(%rdi)
 	movq	%r14, L2_GPR + 96(%rdi)
 	movq	%r15, L2_GPR + 104(%rdi)
+	.if \kept
+	movq	%rax, L2_HOST_RAX(%rdi)
+	.endif
 	/* A wrong L0 may give back another RAX: take ours. */
 	movq	L2_VMCB(%rdi), %rax
 	vmsave	%rax
@@ -71,5 +75,10 @@ vmrun_insn:
 2:	popq	%rdi
 	pop_callee_saved
 	ret
+	.endm
+
+	.text
+	world_switch vmrun_asm, 0
+	world_switch vmrun_kept_asm, 1
 
 	.section .note.GNU-stack, "", @progbits

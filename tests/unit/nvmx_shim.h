@@ -42,6 +42,7 @@ struct nestor_vm;
 struct nestor_mmu_vm;
 
 struct nestor_vcpu {
+	u64 gpr[NR_GUEST_REGS];
 	struct guest_run l1, *run;
 	struct nested *nested;
 	bool atomic, immediate_exit;

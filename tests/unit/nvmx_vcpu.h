@@ -47,6 +47,8 @@ static void start_over(void)
 	cpu.nested = &nv.head;
 	cpu.run = &nv.l2;
 	nv.l2.vcpu = &cpu;
+	cpu.l1.gpr = cpu.gpr;
+	nv.l2.gpr = cpu.gpr;
 }
 
 #endif

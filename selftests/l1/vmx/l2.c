@@ -199,10 +199,18 @@ void vl2_set_user(struct vl2 *l2)
 			vl2_seg(s, SEL_UDS, 0xc0f3, ~0u, 0);
 }
 
+/* An entry that failed leaves L1's registers alone, but for those of the host-state area. */
+static void check_kept(const struct vl2 *was, const struct vl2 *now)
+{
+	if (memcmp(was, now, 15 * sizeof(u64)))
+		FAIL("an entry that failed changed registers");
+}
+
 void vl2_run(struct vl2 *l2)
 {
 	u64 cr0 = read_cr0(), cr3 = read_cr3(), cr4 = read_cr4();
 	u64 efer = rdmsr(MSR_EFER), cur = 0;
+	const struct vl2 was = *l2;
 
 	vmptrst(&cur);
 	if (cur != l2->vmcs && vmptrld(&l2->vmcs) != VM_OK)
@@ -213,6 +221,7 @@ void vl2_run(struct vl2 *l2)
 		enum vm_status s = vm_status(l2->flags);
 
 		l2->reason = R_NONE;
+		check_kept(&was, l2);
 		if (s == VM_FAIL_VALID)
 			l2->error = insn_error();
 		else if (s != VM_FAIL_INVALID)
@@ -220,7 +229,9 @@ void vl2_run(struct vl2 *l2)
 		return;
 	}
 	l2->reason = vr(EXIT_REASON);
-	if (!(l2->reason & R_ENTRY_FAILED))
+	if (l2->reason & R_ENTRY_FAILED)
+		check_kept(&was, l2);
+	else
 		l2->launched = 1;
 	/* CD and NW are not switched: what L2 wrote stays. */
 	if ((read_cr0() ^ cr0) & ~(CR0_CD | CR0_NW) || read_cr3() != cr3 || read_cr4() != cr4 ||

@@ -4,7 +4,7 @@
  * from it. HOST_RSP and HOST_RIP are written here; the exit finds `l2` on the
  * stack, which begins at a page: whoever calls, HOST_RSP is the same, as with
  * hypervisors that write it once, so that this is no news to the one below. When
- * VMLAUNCH or VMRESUME fails, l2->flags gets RFLAGS. All arithmetic flags are set
+ * VMLAUNCH or VMRESUME fails, l2->flags gets RFLAGS, and the registers are L1's then. All arithmetic flags are set
  * before, so that the failure must clear what it has to clear.
  */
 #include "callee.h"
@@ -69,17 +69,18 @@ vmx_run_asm:
 1:	enter	vmresume
 	/* No entry */
 2:	pushfq
-	popq	%rax
-	movq	(%rsp), %rdi
-	movq	%rax, VL2_FLAGS(%rdi)
+	pushq	%rdi
+	movq	16(%rsp), %rdi
+	popq	48(%rdi)
+	popq	VL2_FLAGS(%rdi)
 	jmp	3f
 vmx_host_rip:
 	pushq	%rdi
 	movq	8(%rsp), %rdi
 	popq	48(%rdi)
-	movq	%rax, 0(%rdi)
+3:	movq	%rax, 0(%rdi)
 	swap_regs 0
-3:	movq	8(%rsp), %rsp
+	movq	8(%rsp), %rsp
 	popq	%rdi
 	pop_callee_saved
 	ret

@@ -10,6 +10,7 @@
 struct msr_entry { u32 msr, rsvd; u64 v; };
 
 VL2_ASM(q_nop, "nop");
+VL2_ASM(q_moves, "mov $0x1234567890,%rsp");
 VL2_ASM(q_efer, "mov $0xc0000080,%ecx; rdmsr; mov %eax,%ebx");
 VL2_ASM(q_pat, "mov $0x277,%ecx; rdmsr; shl $32,%rdx; or %rdx,%rax; mov %rax,%rbx");
 VL2_ASM(q_set_pat, "mov $0x277,%ecx; wrmsr");
@@ -427,6 +428,49 @@ static void cr2_shared(const void *arg)
 	CHECK_EQ(read_cr2(), 0x123456789000ull);
 }
 
+/*
+ * RSP is switched; the other registers are the processor's, and an entry that fails leaves all alone: with
+ * VMfail, and in the checks of guest state and the MSR list, when host state is loaded.
+ */
+static void registers(const void *arg)
+{
+	struct msr_entry *bad = alloc_page();
+	struct vl2 l2, was;
+	u32 i;
+
+	vl2_init_at(&l2, q_moves);
+	bad[0] = (struct msr_entry){ MSR_FS_BASE, 0, 0 };
+	vw(CTRL_ENTRY_MSR_LOAD, (u64)bad);
+	for (i = 0; i < 15; i++)
+		(&l2.rax)[i] = 0x101010101010101ull * (i + 1);
+	was = l2;
+	for (i = 0; i < 8; i++) {
+		vw(GUEST_RIP, (u64)q_moves);
+		vw(GUEST_RSP, (u64)l2.stack);
+		if (i == 0 || i == 5) {
+			u32 launched = l2.launched;
+
+			l2.launched = !launched;
+			vl2_expect_error(&l2, launched ? 4 : 5);
+			l2.launched = launched;
+			vw(HOST_TR_SEL, 0);
+			vl2_expect_error(&l2, 8);
+			vw(HOST_TR_SEL, SEL_TSS);
+			vw(GUEST_RFLAGS, 0);
+			vl2_expect(&l2, R_ENTRY_FAILED | R_GUEST_STATE);
+			vw(GUEST_RFLAGS, 2);
+			vw(CTRL_ENTRY_LOAD_COUNT, 1);
+			vl2_expect(&l2, R_ENTRY_FAILED | R_MSR_LOAD);
+			vw(CTRL_ENTRY_LOAD_COUNT, 0);
+		}
+		if (!vl2_expect_done(&l2))
+			return;
+		CHECK_EQ(vr(GUEST_RSP), 0x1234567890ull);
+		if (memcmp(&was, &l2, 15 * sizeof(u64)))
+			FAIL("L2's registers are not L1's");
+	}
+}
+
 static const struct l1_test tests[] = {
 	{ "entry_load", 0, entry_load, NULL },
 	{ "exit_store_load", 0, exit_store_load, NULL },
@@ -441,6 +485,7 @@ static const struct l1_test tests[] = {
 	{ "pat", VF_PAT | VF_MSRBMP, pat, NULL },
 	{ "efer", VF_EFER | VF_MSRBMP, efer, NULL },
 	{ "cr2_shared", 0, cr2_shared, NULL },
+	{ "registers", 0, registers, NULL },
 };
 
 const struct test_group group_vmx_lists = { "vmx_lists", tests, ARRAY_SIZE(tests), false };
