@@ -217,15 +217,19 @@ static void read_vintr(struct guest_run *run, u32 ctl)
 
 static void read_hot(struct guest_run *run, const struct vmcb *vmcb)
 {
+	u64 *gpr = run->gpr;
+	u16 long64;
+
 	run->rip = vmcb->s.rip;
-	run->gpr[REG_RSP] = vmcb->s.rsp;
-	run->gpr[REG_RAX] = vmcb->s.rax;
+	gpr[REG_RSP] = vmcb->s.rsp;
+	gpr[REG_RAX] = vmcb->s.rax;
 	run->rflags = vmcb->s.rflags;
 	run->cpl = vmcb->s.cpl;
 	run->int_shadow = (u8)vmcb->c.int_state & INT_SHADOW;
-	static_assert(SEG_ATTR_L == 1u << SEG_L_SHIFT);
-	run->code64 = (vmcb->s.efer >> EFER_LMA_SHIFT) &
-		      (vmcb->s.seg[SEG_CS].attrib >> SEG_L_SHIFT) & 1;
+	static_assert(SEG_ATTR_L == X_EFER_LMA >> (EFER_LMA_SHIFT - SEG_L_SHIFT) &&
+		      SEG_ATTR_L == 1u << SEG_L_SHIFT);
+	long64 = (u16)(vmcb->s.efer >> (EFER_LMA_SHIFT - SEG_L_SHIFT)) & vmcb->s.seg[SEG_CS].attrib;
+	run->code64 = long64 >> SEG_L_SHIFT & 1;
 	run->cr3 = vmcb->s.cr3;
 	run->cr4 = vmcb->s.cr4;
 	run->avail = GRP_CODE64;
@@ -245,7 +249,8 @@ static void refused(struct guest_run *run)
 
 void svm_read_exit(struct guest_run *run)
 {
-	struct vmcb *vmcb = svm_ctx(run)->vmcb;
+	const struct svm_ctx *ctx = svm_ctx(run);
+	struct vmcb *vmcb = ctx->vmcb;
 	const struct vmcb_control *c = &vmcb->c;
 	struct guest_exit *x = &run->exit;
 	u64 code = c->exit_code;
@@ -267,7 +272,7 @@ void svm_read_exit(struct guest_run *run)
 		memcpy(x->insn, c->insn_bytes, sizeof(x->insn));
 	}
 	/* What was committed is what @run has. */
-	if (c->int_ctl != svm_ctx(run)->int_ctl)
+	if (c->int_ctl != ctx->int_ctl)
 		read_vintr(run, c->int_ctl);
 	x->vectoring.valid = false;
 	if (unlikely(c->exit_int_info & EVT_VALID)) {
@@ -275,5 +280,5 @@ void svm_read_exit(struct guest_run *run)
 		take_virq(run);
 	}
 	/* What was not written since is clean now. */
-	vmcb->c.clean = hw_caps.clean_bits ? CLEAN_ALL : 0;
+	vmcb->c.clean = ctx->clean;
 }

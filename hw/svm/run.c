@@ -89,6 +89,7 @@ int svm_run_alloc(struct guest_run *run)
 	ctx->pa = virt_to_phys(ctx->vmcb);
 	ctx->msrpm_pa = virt_to_phys(ctx->msrpm);
 	ctx->cpu = -1;
+	ctx->clean = hw_caps.clean_bits ? CLEAN_ALL : 0;
 	ctx->vmcb->c.iopm_base_pa = svm_iopm_pa();
 	ctx->vmcb->c.msrpm_base_pa = ctx->msrpm_pa;
 	ctx->vmcb->c.np_enable = NP_ENABLE;
@@ -154,9 +155,11 @@ static __always_inline bool loaded_kept(const struct guest_run *run)
 
 static __always_inline void commit_hot(struct guest_run *run, struct vmcb *vmcb)
 {
+	const u64 *gpr = run->gpr;
+
 	vmcb->s.rip = run->rip;
-	vmcb->s.rsp = run->gpr[REG_RSP];
-	vmcb->s.rax = run->gpr[REG_RAX];
+	vmcb->s.rsp = gpr[REG_RSP];
+	vmcb->s.rax = gpr[REG_RAX];
 	vmcb->s.rflags = run->rflags;
 	if (unlikely(vmcb->s.cpl != run->cpl)) {
 		vmcb->s.cpl = run->cpl;

@@ -22,6 +22,7 @@
  * @window: the virtual interrupt in int_ctl is L0's window, not the guest's
  * @injected: the last entry injected an event
  * @int_ctl: int_ctl of the VMCB, as it was committed or last read
+ * @clean: clean bits of a VMCB in which nothing was written since the exit; none on a CPU without them
  */
 struct svm_ctx {
 	struct vmcb *vmcb;
@@ -34,7 +35,7 @@ struct svm_ctx {
 	bool cr0_read;
 	bool window;
 	bool injected;
-	u32 int_ctl;
+	u32 int_ctl, clean;
 };
 
 /**
