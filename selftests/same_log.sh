@@ -3,11 +3,13 @@
 #
 # The guest-hypervisor image prints the same log whether it runs undisturbed or not. Disturbed is, with
 # moves: by a move to a new VM each time KVM_RUN returns, which is every fraction of a millisecond;
-# no-memory: by allocations of KVM_RUN that fail by chance; it says ENOMEM then and is called again.
+# no-memory: by allocations of KVM_RUN that fail by chance; it says ENOMEM then and is called again;
+# threads: by KVM_RUN that is called by two threads in turn, each with an FS base of its own.
 # TAP, a line a group and round.
 #
 # usage: same_log.sh moves L1_STATE IMAGE LEAST EXITS TESTS...
 #        same_log.sh no-memory L1_STATE IMAGE PERCENT TESTS...
+#        same_log.sh threads L1_STATE IMAGE LEAST TESTS...
 # TESTS: a group, or tests of it, as the image takes them (vmx_state/timer,vmx_state/timer_hlt).
 # LEAST: so many moves have to find L2 running, over all groups; when they do, is up to a timer and the speed of the
 # machine, so all groups are moved again, at other times, until they did, at most ROUNDS times. EXITS: l1_state's -e.
@@ -91,11 +93,21 @@ starve() { # GROUP...
 	verdict $((in_l2 == 0 || failed <= in_l2)) "memory ran out $failed times, $in_l2 of them with L2"
 }
 
+alternate() { # GROUP...
+	for group; do
+		alone "$group"
+		disturbed "$group" -T -t "$slow"
+		turns=$(said '\<\([0-9]*\) turns')
+		compare "$group" $((turns >= amount)) "$turns turns of two threads, $amount wanted"
+	done
+}
+
 echo "TAP version 13"
 case $how in
 moves) move "$@" ;;
 no-memory) starve "$@" ;;
-*) echo "Bail out! same_log.sh: moves or no-memory, not '$how'"; exit 1 ;;
+threads) alternate "$@" ;;
+*) echo "Bail out! same_log.sh: moves, no-memory or threads, not '$how'"; exit 1 ;;
 esac
 echo "1..$n"
 exit $status

@@ -8,19 +8,17 @@
  * states are tried as well, on a machine with a copy of the memory that runs a little and
  * is thrown away: what is refused is refused with EINVAL, and what is not does no harm.
  *
- * usage: l1_state [-q] [-s SEED] [-n MAX] [-e N] [-f N] [-t N] [-m PERCENT] IMAGE CMDLINE
- * -q: move nothing; -t: the timer's times are N times as long, for a machine that is slow; -n: at most so many moves; -e: move at one of N exits only, beside those that
- * the timer made; -f: so many near-valid states a move with L2; -m: on a kernel with fault injection, so many of
+ * usage: l1_state [-q] [-T] [-s SEED] [-n MAX] [-e N] [-f N] [-t N] [-m PERCENT] IMAGE CMDLINE
+ * -q: move nothing; -T: move nothing, and call KVM_RUN by two threads in turn; -t: the timer's times are N times as
+ * long, for a machine that is slow; -n: at most so many moves; -e: move at one of N exits only, beside those that the timer made; -f: so many near-valid states a move with L2; -m: on a kernel with fault injection, so many of
  * 100 allocations in KVM_RUN fail, which then says ENOMEM and is called again.  The image's console is stdout; the
  * number of moves, and how many of them found L2 running, is on stderr, as is how often memory ran out.
  */
 #define _GNU_SOURCE
 #include <elf.h>
-#include <signal.h>
-#include <sys/time.h>
-#include <time.h>
 
 #include "abi.h"
+#include "runner.h"
 
 #define COM1		0x3f8
 #define FW_CFG		0x510
@@ -30,9 +28,6 @@
 #define MB_MAGIC	0x2badb002
 #define MEM_SIZE	(256ul << 20)
 #define MAX_MSRS	256
-/* How long it may run, in microseconds, until it is moved. */
-#define RUN_MIN		20
-#define RUN_MAX		300
 
 static int dev;
 static size_t run_size;
@@ -41,9 +36,9 @@ static int mem_fd;
 static unsigned int signature, exits_per_move = 1, odd_per_move, slow = 1;
 static unsigned long odd, odd_taken;
 static unsigned long moves, moves_l2, max_moves = ~0ul;
-static unsigned long out_of_memory, out_with_l2;
+static unsigned long turns, out_of_memory, out_with_l2;
 static int fail_fd = -1;
-static bool quiet, has_xcrs;
+static bool quiet, has_xcrs, in_turn;
 
 struct machine {
 	int vm, vcpu;
@@ -246,7 +241,6 @@ static void try_odd(const struct state *good, uint8_t *copy)
 {
 	static struct state s;
 	struct machine m = make_machine(copy);
-	struct itimerval when = { .it_value.tv_usec = 500 };
 
 	s = *good;
 	restore(&m, &s, NOT_AT_ALL);
@@ -258,10 +252,7 @@ static void try_odd(const struct state *good, uint8_t *copy)
 	} else {
 		odd_taken++;
 		/* Wherever that goes. */
-		setitimer(ITIMER_REAL, &when, NULL);
-		ioctl(m.vcpu, KVM_RUN, 0);
-		when.it_value.tv_usec = 0;
-		setitimer(ITIMER_REAL, &when, NULL);
+		run_for(m.vcpu, 500);
 		s.nested.size = sizeof(s.room);
 		NEED(m.vcpu, KVM_GET_NESTED_STATE, &s.nested);
 	}
@@ -343,6 +334,7 @@ static void __attribute__((noreturn)) quit(uint32_t val)
 {
 	fflush(stdout);
 	fprintf(stderr, "l1_state: %lu moves, %lu of them with L2\n", moves, moves_l2);
+	fprintf(stderr, "l1_state: %lu turns\n", turns);
 	if (fail_fd >= 0)
 		fprintf(stderr, "l1_state: out of memory %lu times, %lu with L2\n", out_of_memory, out_with_l2);
 	if (odd_per_move)
@@ -369,31 +361,6 @@ static void port(struct kvm_run *run)
 		fflush(stdout);
 	if (run->io.port == DEBUG_EXIT)
 		quit(val);
-}
-
-static void nothing(int sig)
-{
-	(void)sig;
-}
-
-static timer_t make_timer(void)
-{
-	struct sigaction act = { .sa_handler = nothing };
-	timer_t timer;
-
-	if (sigaction(SIGALRM, &act, NULL) || timer_create(CLOCK_MONOTONIC, NULL, &timer))
-		bail("timer");
-	return timer;
-}
-
-static void arm(timer_t timer)
-{
-	struct itimerspec when = {
-		.it_value.tv_nsec = 1000l * slow * (RUN_MIN + random() % (RUN_MAX - RUN_MIN)),
-	};
-
-	if (!quiet)
-		timer_settime(timer, 0, &when, NULL);
 }
 
 /* So many of 100 allocations fail, between fail(true) and fail(false). */
@@ -436,15 +403,20 @@ static void count_failure(struct machine *m)
 static int run_some(struct machine *m, timer_t timer)
 {
 	const struct itimerspec never = { };
-	int ret, err;
+	int ret;
 
-	arm(timer);
-	fail(true);
-	ret = ioctl(m->vcpu, KVM_RUN, 0);
-	err = errno;
-	fail(false);
+	if (!quiet || in_turn)
+		arm(timer, slow);
+	if (in_turn) {
+		ret = run_in_turn(m->vcpu);
+		turns++;
+	} else {
+		fail(true);
+		ret = ioctl(m->vcpu, KVM_RUN, 0) < 0 ? -errno : 0;
+		fail(false);
+	}
 	timer_settime(timer, 0, &never, NULL);
-	return ret < 0 ? -err : 0;
+	return ret;
 }
 
 static void loop(struct machine *m)
@@ -484,9 +456,11 @@ int main(int argc, char **argv)
 	int opt, percent = 0;
 
 	srandom(1);
-	while ((opt = getopt(argc, argv, "qs:n:e:f:t:m:")) != -1) {
+	while ((opt = getopt(argc, argv, "qTs:n:e:f:t:m:")) != -1) {
 		if (opt == 'q')
 			quiet = true;
+		else if (opt == 'T')
+			quiet = in_turn = true;
 		else if (opt == 's')
 			srandom(atoi(optarg));
 		else if (opt == 'n')
@@ -501,7 +475,7 @@ int main(int argc, char **argv)
 			slow = atoi(optarg);
 	}
 	if (argc - optind != 2) {
-		fprintf(stderr, "usage: l1_state [-q] [-s SEED] [-n MAX] [-e N] [-f N] [-t N] [-m PERCENT] IMAGE CMDLINE\n");
+		fprintf(stderr, "usage: l1_state [-q] [-T] [-s SEED] [-n MAX] [-e N] [-f N] [-t N] [-m PERCENT] IMAGE CMDLINE\n");
 		return 2;
 	}
 	dev = open("/dev/kvm", O_RDWR | O_CLOEXEC);
