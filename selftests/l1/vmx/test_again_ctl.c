@@ -13,6 +13,7 @@ VL2_ASM(va_int3, "int3; vmcall");
 VL2_ASM(va_rdtsc, "rdtsc; vmcall");
 VL2_ASM(va_cr3, "mov %cr3, %rax; vmcall");
 VL2_ASM(va_cr4, "mov %cr4, %rax; vmcall");
+VL2_ASM(va_steps, "nop; nop; nop; nop; vmcall");
 VL2_ASM(va_dr, "mov %dr7, %rax; vmcall");
 VL2_ASM(va_load, "mov (%rbx), %rax; vmcall");
 
@@ -309,6 +310,63 @@ static void checked(const void *arg)
 	}
 }
 
+/* ---- Debug registers, which no entry or exit moves ---- */
+
+/* Many times a host's time slice */
+#define ROUNDS	400
+
+static struct vl2 watched[MAX_CPUS];
+
+static void watch(void *arg)
+{
+	again_init(&watched[this_cpu()->id]);
+	vw(CTRL_EXCEPTIONS, 1u << V_DB);
+}
+
+/* DR0, an instruction: each CPU has L2 stop at another instruction.  Where one host CPU runs them all, it has another's breakpoints each time. */
+static void stop_there(void *arg)
+{
+	struct vl2 *l2 = &watched[this_cpu()->id];
+	u64 at = (u64)va_steps + this_cpu()->id;
+	u32 i;
+
+	__asm__ volatile("mov %0, %%dr0" : : "r"(at));
+	for (i = 0; i < ROUNDS && !t_failed(); i++) {
+		/* L0 looks at everything anew, and L1 goes first. */
+		outb(0x80, 0);
+		vw(GUEST_DR7, 0x400 | 2);
+		CHECK_EQ(again(l2, va_steps), R_EXCEPTION);
+		CHECK_EQ(vr(GUEST_RIP), at);
+		vw(GUEST_DR7, 0x400);
+		CHECK_EQ(again(l2, va_steps), R_VMCALL);
+	}
+	__asm__ volatile("mov %0, %%dr0" : : "r"(0ul));
+}
+
+static void forget(void *arg)
+{
+	vmcs_forget_all();
+}
+
+static void breakpoints(const void *arg)
+{
+	u32 i;
+
+	for (i = 1; i < nr_cpus; i++) {
+		smp_call(i, watch, NULL);
+		smp_wait(i);
+	}
+	watch(NULL);
+	for (i = 1; i < nr_cpus; i++)
+		smp_call(i, stop_there, NULL);
+	stop_there(NULL);
+	for (i = 1; i < nr_cpus; i++) {
+		smp_wait(i);
+		smp_call(i, forget, NULL);
+		smp_wait(i);
+	}
+}
+
 static const struct l1_test tests[] = {
 	{ "msr_bitmap_read", VF_MSRBMP, msr_bitmap, NULL },
 	{ "msr_bitmap_write", VF_MSRBMP, msr_bitmap, (void *)1 },
@@ -320,6 +378,7 @@ static const struct l1_test tests[] = {
 	{ "exit_info", 0, exit_info, NULL },
 	{ "exit_info_written", VF_WRITERO, exit_info_written, NULL },
 	SHORT_AND_LONG(checked),
+	{ "breakpoints", 0, breakpoints, NULL },
 };
 
 const struct test_group group_vmx_again_ctl = { "vmx_again_ctl", tests, ARRAY_SIZE(tests), false };
