@@ -186,12 +186,6 @@ bool can_take_irq(struct nestor_vcpu *vcpu)
 	return (run->rflags & X86_EFLAGS_IF) && !run->int_shadow;
 }
 
-bool nothing_held(struct nestor_vcpu *vcpu)
-{
-	return irq_quiet(vcpu) && !READ_ONCE(vcpu->kvm_run->request_interrupt_window) &&
-	       !(vcpu->apic && lapic_has_init_sipi(vcpu));
-}
-
 bool has_wake_event(struct nestor_vcpu *vcpu)
 {
 	const struct vcpu_events *e = &vcpu->ev;

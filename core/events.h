@@ -80,13 +80,6 @@ void queue_nmi(struct nestor_vcpu *vcpu);
 bool events_settled(struct nestor_vcpu *vcpu);
 enum run_action deliver_events(struct nestor_vcpu *vcpu);
 
-/**
- * nothing_held() - no interrupt, INIT or SIPI waits, nor a VMM to inject one: lifting what blocks them
- * makes none deliverable
- * What is in vcpu->ev and vcpu->smm is not looked at.
- */
-bool nothing_held(struct nestor_vcpu *vcpu);
-
 /* Can the current run take it now?  (IF, shadow, GIF, masks; not: is one there) */
 bool can_take_irq(struct nestor_vcpu *vcpu);
 bool can_take_nmi(struct nestor_vcpu *vcpu);

@@ -173,6 +173,19 @@ static inline bool irq_quiet(const struct nestor_vcpu *vcpu)
 	return !apic || !READ_ONCE(apic->irr_any);
 }
 
+/**
+ * nothing_held() - no interrupt, INIT or SIPI waits, nor a VMM to inject one: lifting what blocks them
+ * makes none deliverable
+ * What is in vcpu->ev and vcpu->smm is not looked at.
+ */
+static __always_inline bool nothing_held(const struct nestor_vcpu *vcpu)
+{
+	const struct lapic *apic = vcpu->apic;
+
+	return irq_quiet(vcpu) && !READ_ONCE(vcpu->kvm_run->request_interrupt_window) &&
+	       !(apic && READ_ONCE(apic->events));
+}
+
 int pic_ack(struct pic *pic);
 void pic_get_state(struct pic *pic, unsigned int chip, struct kvm_pic_state *s);
 void pic_set_state(struct pic *pic, unsigned int chip, const struct kvm_pic_state *s);

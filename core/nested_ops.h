@@ -52,8 +52,8 @@ enum nested_smm {
  *	L1's.  Can all of it be done without waiting for anything, a lock included, and without a look at what may be
  *	deliverable then?  true: it is done, RIP included, and L1 or L2 goes on; the other run only if it is near
  *	(hw_ops.near).  false, with nothing changed but what @insn or @l2_exit changes again: they have to.
- *	No event is under way, and none waits in vcpu->ev; vm->srcu held, page faults disabled, vcpu->atomic.
- *	NULL: nothing of it can
+ *	No event is under way, and none waits in vcpu->ev, where this may put none; vm->srcu held, page faults
+ *	disabled, vcpu->atomic.  NULL: nothing of it can
  * @l2_exit: L2 stopped.  NESTED_BY_L1: the exit was reflected, vcpu->run is &vcpu->l1.
  *	NESTED_BY_L0: the caller's own handler runs on the L2 run.
  * @l2_fault: EXIT_SECOND_LEVEL of L2 with nested paging: fill the shadow, reflect, or

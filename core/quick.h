@@ -70,7 +70,7 @@ static __always_inline void note_exit(struct nestor_vcpu *vcpu, struct guest_run
 static __always_inline void enter_quick(struct nestor_vcpu *vcpu, bool once)
 {
 	struct guest_run *run = vcpu->run;
-	bool calm = false;
+	bool calm = false, turns = false;
 
 	hw->enter(run);
 	note_exit(vcpu, run);
@@ -84,10 +84,9 @@ static __always_inline void enter_quick(struct nestor_vcpu *vcpu, bool once)
 				break;
 			run->rip = run->exit.next_rip;
 		} else {
-			if (!turn_world(vcpu))
+			if (!turn_world(vcpu, run, &turns))
 				break;
 			run = vcpu->run;
-			calm = false;
 		}
 		vcpu->stats.world_switches++;
 		vcpu->stats.exits++;

@@ -8,6 +8,7 @@
  */
 #include "core/events.h"
 #include "core/hw_ops.h"
+#include "core/irqchip.h"
 #include "mmu/mmu.h"
 #include "nsvm/nsvm.h"
 

@@ -8,6 +8,7 @@
  */
 #include "core/events.h"
 #include "core/hw_ops.h"
+#include "core/irqchip.h"
 #include "core/trace.h"
 #include "core/x86.h"
 #include "nvmx/exit_table.h"
