@@ -103,12 +103,16 @@ struct hw_problem {
  * @note: remember @run's neutral copy of GRP_AGAIN, which is whole, for run_again(); with
  *	hw_caps.again only
  * @fields_alloc: a block of fields that @run's guest can VMREAD and VMWRITE without an
- *	exit (SDM vol. 3, "VMCS Types: Ordinary and Shadow"), for the encodings in @read
- *	and in @write; freed with @run.  -ENOMEM; -EOPNOTSUPP without
+ *	exit (SDM vol. 3, "VMCS Types: Ordinary and Shadow"): bit n of @read and @write is the field with
+ *	encoding @enc[n]; freed with @run.  -ENOMEM; -EOPNOTSUPP without
  *	hw_caps.guest_fields; -EEXIST the second time.  Sleepable.
- * @fields_read: values of @nr fields of that block, each of which was written; @run is
- *	not in the guest.  -EAGAIN, with nothing done: the extension is off on this CPU.
+ * @fields_read: the fields of that block in @which, numbered as those of @fields_alloc, to @val[n]; each of them was
+ *	written; @diff: those that were not @val[n] already.  @run is not in the guest.  -EAGAIN, with nothing
+ *	done: the extension is off on this CPU.
  * @fields_write: the reverse
+ * @fields_pull: @fields_read between @enter and @leave, of a run that left this CPU in between: it cannot fail.  Return:
+ *	what @fields_read says in @diff
+ * @fields_push: @fields_write then
  * @fields_allow: may the guest write this field of @write without an exit?  At first it may.  @run is
  *	not in the guest
  *
@@ -133,11 +137,11 @@ struct hw_ops {
 	void (*fetch)(struct guest_run *run, u32 groups);
 	bool (*refuses)(const struct guest_image *image);
 	void (*note)(struct guest_run *run);
-	int (*fields_alloc)(struct guest_run *run, const u16 *read, unsigned int nr_read,
-			    const u16 *write, unsigned int nr_write);
-	int (*fields_read)(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr);
-	int (*fields_write)(struct guest_run *run, const u16 *enc, const u64 *val,
-			    unsigned int nr);
+	int (*fields_alloc)(struct guest_run *run, const u16 *enc, u64 read, u64 write);
+	int (*fields_read)(struct guest_run *run, const u16 *enc, u64 *val, u64 which, u64 *diff);
+	int (*fields_write)(struct guest_run *run, const u16 *enc, const u64 *val, u64 which);
+	u64 (*fields_pull)(struct guest_run *run, const u16 *enc, u64 *val, u64 which);
+	void (*fields_push)(struct guest_run *run, const u16 *enc, const u64 *val, u64 which);
 	void (*fields_allow)(struct guest_run *run, u16 enc, bool allow);
 };
 

@@ -8,15 +8,15 @@
  * fields that their expressions look at:
  *
  *   control	CTRL MODE
- *   inject	HOT CTRL MODE GUEST	(guest CR0)
+ *   inject	HOT STEP CTRL MODE GUEST	(guest CR0)
  *   host	HOST MODE
  *   guest	GUEST MODE		and CPU_SECONDARY
  *   segment	GUEST MODE		and CPU_SECONDARY, RFLAGS.VM
- *   hot	HOT CTRL MODE GUEST
- *   nonreg	HOT CTRL MODE GUEST
+ *   hot	HOT STEP CTRL MODE GUEST
+ *   nonreg	HOT STEP CTRL MODE GUEST
  *
  * inject, hot and nonreg are tried whenever anything changed.  CPU_SECONDARY is in a CTRL
- * field and RFLAGS.VM in a HOT one; both hardly ever change, so nvmx_check_entry()
+ * field and RFLAGS.VM in a STEP one; both hardly ever change, so nvmx_check_entry()
  * remembers them and tries everything when they do.  The same goes for the
  * environment, but for PDPTEs in memory and VTPR, which inject and nonreg look at.
  * tests/unit/nvmx_checks_test.c holds this list to the truth: it changes

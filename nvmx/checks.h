@@ -71,6 +71,14 @@ struct nvmx_check_env {
 	u8 vtpr;
 };
 
+/* RIP need not be canonical: the bits above the width only have to be alike. */
+static inline bool rip_within_linear(u64 rip, const struct nvmx_check_env *e)
+{
+	u64 high = rip >> e->va_bits;
+
+	return !high || high == ~0ull >> e->va_bits;
+}
+
 #define NVMX_CHECK_ENV_STABLE	offsetof(struct nvmx_check_env, pdpte)
 static_assert(NVMX_CHECK_ENV_STABLE == 9 * 8, "no hole");
 

@@ -148,14 +148,6 @@ static inline bool canonical(u64 addr, const struct nvmx_check_env *e)
 	return x_canonical(addr, e->va_bits);
 }
 
-/* RIP need not be canonical: the bits above the width only have to be alike. */
-static inline bool rip_within_linear(u64 rip, const struct nvmx_check_env *e)
-{
-	u64 high = rip >> e->va_bits;
-
-	return !high || high == ~0ull >> e->va_bits;
-}
-
 /* Memory types 2 and 3 and bits 7:3 of a field are reserved. */
 static inline bool pat_valid(u64 pat)
 {

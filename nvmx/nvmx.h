@@ -19,6 +19,7 @@
 #include "nvmx/checks.h"
 #include "nvmx/fields.h"
 #include "nvmx/merge.h"
+#include "nvmx/shadow_vmcs.h"
 #include "nvmx/vapic.h"
 #include "nvmx/vmcs12.h"
 
@@ -39,36 +40,6 @@ struct nvmx_ept {
 	bool on;
 	u64 eptp;
 	struct pt_format fmt;
-};
-
-/* How many fields can be in the block of hw_ops.fields_alloc. */
-#define NVMX_SHADOWED_MAX	64
-
-/**
- * struct nvmx_shadowed - fields of the current VMCS that L1 accesses without an exit
- * @ready: the backend has a block for them
- * @on: the current VMCS is in it
- * @have: bit of each slot of shadow_vmcs.c whose field is in the block
- * @open: those that L1 may write without an exit
- * @open_enc: encodings of these; @open_slot: their slots; @nr_open: how many
- * @used: those that it did write since @pulls was 0
- * @pulls: number of entries that found the block on
- * @val: value that the block was last known to hold, by slot
- * @enc: fields on their way into the block or out of it; @new_val: their values.  Here because the
- *	kernel may clear what is on the stack
- * @news: fields that an exit has changed, enum vmcs12_index; here for the same reason
- */
-struct nvmx_shadowed {
-	bool ready, on;
-	u8 nr_open;
-	u16 pulls;
-	u64 have, open, used;
-	u16 open_enc[NVMX_SHADOWED_MAX];
-	u8 open_slot[NVMX_SHADOWED_MAX];
-	u64 val[NVMX_SHADOWED_MAX];
-	u16 enc[NVMX_SHADOWED_MAX];
-	u64 new_val[NVMX_SHADOWED_MAX];
-	u8 news[NVMX_SHADOWED_MAX];
 };
 
 /* What of L1 a VM exit does not load, while an SMI handler has L1's run. */
@@ -154,14 +125,14 @@ struct nvmx_mtf {
  *	is not about registers
  * @saved: nvmx_saved_groups(); @lazy: nvmx_lazy_groups(); meaningful with @on
  * @pat: an entry loads PAT, and an exit does not save it
- * @step: an exit saves no more than VMCS12_HOT of what is not lazy
- * @exits: exits of the processor at the last entry in nvmx_turn()
+ * @step: an exit saves no more than VMCS12_HOT of what is not lazy, and loads EFER and PAT
+ * @next: see nvmx/link.h
  * @tried: the same, as the run loop counts it, at the last VMRESUME that was found not to be short
  */
 struct nvmx_quick {
 	bool on, pat, step;
 	u32 saved, lazy;
-	u64 exits, tried;
+	u64 next, tried;
 };
 
 /**
@@ -256,28 +227,6 @@ enum nested_result nvmx_insn(struct nestor_vcpu *vcpu);
 /** nvmx_vmcs_flush() - write the current VMCS back to its region; there is none afterwards */
 void nvmx_vmcs_flush(struct nestor_vcpu *vcpu);
 
-/* shadow_vmcs.c: all are no-ops where the backend has nothing of the kind */
-/** nvmx_shadow_setup() - at VMXON: choose the fields; L1's capabilities are settled */
-void nvmx_shadow_setup(struct nestor_vcpu *vcpu);
-/** nvmx_shadow_on() - the current VMCS is a new one, or L1 is back from where it had none */
-void nvmx_shadow_on(struct nestor_vcpu *vcpu);
-/** nvmx_shadow_off() - take in what L1 wrote; from now on every access exits */
-void nvmx_shadow_off(struct nestor_vcpu *vcpu);
-/** nvmx_shadow_drop() - every access exits from now on; what L1 wrote was taken in, or is of no account */
-void nvmx_shadow_drop(struct nestor_vcpu *vcpu);
-/** nvmx_shadow_pull() - before an entry: take in what L1 wrote; false: cannot be done here and now */
-bool nvmx_shadow_pull(struct nestor_vcpu *vcpu);
-/** nvmx_shadow_wrote() - an exit of L1 was a VMWRITE of field @i; false: cannot be done here and now */
-bool nvmx_shadow_wrote(struct nestor_vcpu *vcpu, enum vmcs12_index i, u64 val);
-/**
- * nvmx_shadow_tell() - nvmx_shadow_push() of the @nr fields in @index; no other was written since the last pull
- */
-void nvmx_shadow_tell(struct nestor_vcpu *vcpu, const u8 *index, unsigned int nr);
-/** nvmx_shadow_has() - is field @i of those that L1 writes without an exit, now or at times? */
-bool nvmx_shadow_has(struct nestor_vcpu *vcpu, enum vmcs12_index i);
-/** nvmx_shadow_push() - after an exit, and whenever L0 wrote to vmcs12: L1 is to see it */
-void nvmx_shadow_push(struct nestor_vcpu *vcpu);
-
 /* vmxon.c */
 /** nvmx_root_on() - L1 enters VMX operation */
 void nvmx_root_on(struct nestor_vcpu *vcpu, u64 vmxon_ptr);
@@ -319,6 +268,8 @@ void nvmx_resume_l2(struct nestor_vcpu *vcpu, u32 flags);
 void nvmx_quick_settle(struct nestor_vcpu *vcpu);
 /** nvmx_quick_entry() - VMRESUME the short way; false: nothing was done, go the long one */
 bool nvmx_quick_entry(struct nestor_vcpu *vcpu);
+/** nvmx_quick_again() - the same with an unbroken link (nvmx/link.h), and nothing_held(); false: try the former */
+bool nvmx_quick_again(struct nestor_vcpu *vcpu);
 
 /* turn.c */
 bool nvmx_turn(struct nestor_vcpu *vcpu);
@@ -343,13 +294,6 @@ void nvmx_leave(struct nestor_vcpu *vcpu);
  */
 enum nested_who nvmx_reflect(struct nestor_vcpu *vcpu, u32 reason, u64 qual, u32 intr_info,
 			     u32 error_code);
-
-/**
- * nvmx_host_again() - L1's registers from a host-state area that hw_ops.note has seen
- * For exit controls that load EFER and PAT.  Return: false, with nothing done, if more than RIP, RSP and RFLAGS of L1's
- * is to be other than it was at the entry, or than it was noted.
- */
-bool nvmx_host_again(struct nestor_vcpu *vcpu);
 
 /**
  * nvmx_fail_entry() - VM exit of an entry that failed: INFO fields, host state; no guest state

@@ -6,6 +6,8 @@
  * until one of them changes, which vmcs12.dirty tells.  All else is looked at in each entry: every
  * field that the long way would merge is either clean by vmcs12.dirty or compared with what L2's
  * run holds, and the checks of what is not are made.  What does not fit goes the long way.
+ *
+ * Where the last exit was of the same kind and nobody but L1 has run since (nvmx/link.h), most of that is known.
  */
 #include "core/events.h"
 #include "core/hw_ops.h"
@@ -14,7 +16,7 @@
 #include "core/x86.h"
 #include "nvmx/bitmaps.h"
 #include "nvmx/exit_table.h"
-#include "nvmx/nvmx.h"
+#include "nvmx/link.h"
 
 /* Control groups of L1's run that L0's policy is made of (l0_policy). */
 #define POLICY_NEWS	(CTL_INTERCEPTS | CTL_TSC)
@@ -26,12 +28,13 @@ void nvmx_quick_settle(struct nestor_vcpu *vcpu)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 	const struct vmcs12 *v = n->vmcs12;
-	const u32 cpu2 = CPU2_EPT | CPU2_VPID;
+	const u32 cpu2 = CPU2_EPT | CPU2_VPID, loads = EXIT_LOAD_EFER | EXIT_LOAD_PAT | EXIT_HOST_64;
 
 	n->quick.saved = nvmx_saved_groups(v);
 	n->quick.lazy = nvmx_lazy_groups(v);
 	n->quick.pat = !(n->quick.lazy & GRP_PAT);
-	n->quick.step = !((n->quick.saved & ~n->quick.lazy) & ~(u32)VMCS12_HOT);
+	n->quick.step = !((n->quick.saved & ~n->quick.lazy) & ~(u32)VMCS12_HOT) &&
+			(v->exit_ctls & loads) == loads;
 	n->quick.on = n->checked.valid && !(VMCS12_GROUPS & ~(n->quick.lazy | LOOKED_AT)) &&
 		      (v->entry_ctls & ENTRY_LOAD_PAT) && !(n->checked.modes & X_RFLAGS_VM) &&
 		      !v->entry_msr_load_count && !v->exit_msr_store_count &&
@@ -89,11 +92,25 @@ static bool same_tables(const struct nvmx *n)
 }
 
 /* L1's MSR bitmap is read for what L2 was seen using. */
-static bool bitmaps_done(struct nestor_vcpu *vcpu, const struct nvmx *n)
+static __always_inline bool uses_msrs(const struct nvmx *n)
 {
-	if (!(n->msr_read_used | n->msr_write_used | n->l2.msr_read_pass | n->l2.msr_write_pass))
-		return true;
-	return !nvmx_merge_msrs(vcpu);
+	return n->msr_read_used | n->msr_write_used | n->l2.msr_read_pass | n->l2.msr_write_pass;
+}
+
+/* All is looked at; L2's hot registers are its own but for RSP, and of the others it goes on with L1's. */
+static __always_inline void enter(struct nestor_vcpu *vcpu, struct nvmx *n)
+{
+	struct guest_run *l1 = &vcpu->l1, *l2 = &n->l2;
+	struct vmcs12 *v = n->vmcs12;
+
+	v->dirty = 0;
+	vcpu->gpr[REG_RSP] = v->guest_rsp;
+	run_share(l2, l1);
+	l2->inject.valid = false;
+	l2_soft_none(vcpu);
+	vcpu->run = l2;
+	vcpu->stats.nested_entries++;
+	trace_nestor_nested_entry(vcpu, n->current_ptr, l1->rip, v->entry_intr_info);
 }
 
 bool nvmx_quick_entry(struct nestor_vcpu *vcpu)
@@ -103,26 +120,62 @@ bool nvmx_quick_entry(struct nestor_vcpu *vcpu)
 	struct vmcs12 *v = n->vmcs12;
 	const u32 shared = GRP_CR2 | GRP_DR;
 
-	if (!n->quick.on || (v->dirty & ~(u32)BIT(VMCS_HOT)))
+	if (!n->quick.on || (v->dirty & ~(u32)(BIT(VMCS_HOT) | BIT(VMCS_STEP))))
 		return false;
 	run_need(l1, GRP_CR | GRP_CR2 | GRP_DR);
 	if ((l2->avail & shared) != shared || !same_processor(vcpu, n) ||
 	    !same_registers(vcpu, n) || !same_pat(n) || !same_tables(n) ||
-	    nvmx_check_hot(v, &n->checked.env) != CHECK_none || !bitmaps_done(vcpu, n))
+	    nvmx_check_hot(v, &n->checked.env) != CHECK_none || (uses_msrs(n) && nvmx_merge_msrs(vcpu)))
 		return false;
-	v->dirty = 0;
 	nvmx_merge_hot(v, l2);
-	vcpu->gpr[REG_RSP] = v->guest_rsp;
-	/* Registers that no control loads: L2 goes on with L1's. */
-	run_share(l2, l1);
-	l2->inject.valid = false;
-	l2_soft_none(vcpu);
 	n->activity = ACTIVITY_ACTIVE;
-	vcpu->run = l2;
+	enter(vcpu, n);
 	/* VMX root operation held it back; here it is an exit. */
 	if (unlikely(vcpu->apic && lapic_init_latched(vcpu)))
 		vcpu_request(vcpu, REQ_APIC_EVENTS);
-	vcpu->stats.nested_entries++;
-	trace_nestor_nested_entry(vcpu, n->current_ptr, l1->rip, v->entry_intr_info);
+	return true;
+}
+
+/*
+ * What same_registers() compares without L1's help: the exit has saved CR0, CR3 and CR4, and all the states with rules of
+ * their own are 0.  EFER it may not have saved.
+ */
+static __always_inline bool still_same(const struct nestor_vcpu *vcpu, const struct nvmx *n)
+{
+	const struct guest_run *l1 = &vcpu->l1, *l2 = &n->l2;
+	const struct vmcs12 *v = n->vmcs12;
+
+	return n->checked.env.l1_efer == l1->efer && !((l1->cr0 ^ l2->cr0) & NVMX_CR0_KEPT) &&
+	       v->guest_efer == l2->efer;
+}
+
+/* nvmx_check_hot() of a guest in IA-32e mode; above 4G the exit has seen to CS.L. */
+static __always_inline bool step_is_valid(const struct nvmx *n)
+{
+	const u64 flags = (X_RFLAGS_VALID | X_RFLAGS_FIXED) & ~X_RFLAGS_VM;
+	const struct nvmx_check_env *e = &n->checked.env;
+	const struct vmcs12 *v = n->vmcs12;
+
+	if ((v->guest_cr3 & e->rsvd_gpa_bits) || (v->guest_rflags & (~flags | X_RFLAGS_FIXED)) != X_RFLAGS_FIXED)
+		return false;
+	return !(v->guest_rip >> 32) || (n->l2.rip >> 32 && rip_within_linear(v->guest_rip, e));
+}
+
+bool nvmx_quick_again(struct nestor_vcpu *vcpu)
+{
+	struct nvmx *n = nvmx_of(vcpu);
+	struct guest_run *l2 = &n->l2;
+	struct vmcs12 *v = n->vmcs12;
+
+	if (v->dirty & ~(u32)BIT(VMCS_STEP))
+		return false;
+	run_need(&vcpu->l1, GRP_CR | GRP_CR2 | GRP_DR);
+	if (!still_same(vcpu, n) || !step_is_valid(n) ||
+	    (uses_msrs(n) && (!same_pat(n) || nvmx_merge_msrs(vcpu))))
+		return false;
+	/* Not in the shadow of STI or MOV SS: nor was it at the exit, or it was none of this kind. */
+	l2->rip = v->guest_rip;
+	l2->rflags = v->guest_rflags;
+	enter(vcpu, n);
 	return true;
 }

@@ -15,7 +15,7 @@
 #include "mmu/gva.h"
 #include "mmu/mmu.h"
 #include "nvmx/exit_table.h"
-#include "nvmx/nvmx.h"
+#include "nvmx/link.h"
 #include "nvmx/qual.h"
 
 #define VECTOR_DB		1
@@ -275,38 +275,11 @@ static noinline void load_host_afresh(struct nestor_vcpu *vcpu)
 	load_whole(vcpu, cur->nmi_blocked && !(v->pin_ctls & PIN_VIRTUAL_NMI));
 }
 
-bool nvmx_host_again(struct nestor_vcpu *vcpu)
-{
-	const u32 loads = EXIT_LOAD_EFER | EXIT_LOAD_PAT | EXIT_HOST_64;
-	const struct nvmx *n = nvmx_of(vcpu);
-	struct guest_run *l1 = &vcpu->l1;
-	const struct vmcs12 *v = n->vmcs12;
-	const struct guest_run *cur = vcpu->run;
-
-	if (unlikely(!n->host_noted || (v->exit_ctls & loads) != loads ||
-		     (l1->avail & (GRP_CR | GRP_DR)) != (GRP_CR | GRP_DR) ||
-		     (cur->avail & (GRP_CR | GRP_ACTIVITY)) != (GRP_CR | GRP_ACTIVITY)))
-		return false;
-	if (unlikely(l1->cr3 != v->host_cr3 || l1->cr4 != (v->host_cr4 | X_CR4_PAE) || l1->efer != v->host_efer ||
-		     l1->cr0 != ((v->host_cr0 & ~NVMX_CR0_KEPT) | (cur->cr0 & NVMX_CR0_KEPT)) ||
-		     l1->dr7 != X_DR7_RESET || cur->nmi_blocked))
-		return false;
-	run_again(l1);
-	l1->rip = v->host_rip;
-	l1->rflags = X_RFLAGS_FIXED;
-	l1->cpl = 0;
-	l1->int_shadow = false;
-	l1->mov_ss = false;
-	l1->debugctl = 0;
-	vcpu->run = l1;
-	return true;
-}
-
 static void load_host(struct nestor_vcpu *vcpu)
 {
 	struct guest_run *l1 = &vcpu->l1;
 
-	if (!nvmx_host_again(vcpu))
+	if (!nvmx_host_again(vcpu, false))
 		load_host_afresh(vcpu);
 	vcpu->gpr[REG_RSP] = nvmx_of(vcpu)->vmcs12->host_rsp;
 	/* Without a VPID nothing cached survives a transition. */

@@ -13,61 +13,40 @@
  */
 #include "core/hw_ops.h"
 #include "nvmx/nvmx.h"
-
-/*
- * The fields, a slot of the block each: those that L1 may write and nobody else does while the VMCS
- * is in the block, those that L1 may write and an exit does, and those that an exit writes and L1
- * may read (a write, which some offer, exits).
- */
-#define HOT_WRITE(X)								\
-	X(cpu_ctls) X(exception_bitmap) X(tpr_threshold)			\
-	X(entry_error_code) X(entry_insn_len)					\
-	X(cr0_mask) X(cr0_read_shadow) X(cr4_mask) X(cr4_read_shadow)		\
-	X(host_cr3) X(host_cr4) X(host_rsp) X(host_rip)				\
-	X(host_fs_sel) X(host_gs_sel) X(host_fs_base) X(host_gs_base)
-#define HOT_STATE(X)								\
-	X(guest_rip) X(guest_rsp) X(guest_rflags) X(guest_interruptibility)	\
-	X(guest_cr0) X(guest_cr3) X(guest_cr4) X(guest_activity)		\
-	X(guest_pending_dbg) X(guest_intr_status) X(preemption_timer)		\
-	X(entry_intr_info) X(pml_index)
-#define HOT_READ(X)								\
-	X(exit_reason) X(exit_qual) X(exit_intr_info) X(exit_error_code)	\
-	X(idt_vectoring_info) X(idt_vectoring_error) X(exit_insn_len)		\
-	X(exit_insn_info) X(guest_linear_addr) X(guest_physical_addr)
-
-enum slot {
-#define X(name) SLOT_##name,
-	HOT_WRITE(X)
-	HOT_STATE(X)
-	HOT_READ(X)
-#undef X
-	NR_SLOTS
-};
+#include "nvmx/shadow_now.h"
 
 #define WRITABLE	(BIT_ULL(SLOT_exit_reason) - 1)
-/* Entries without a write after which a field is closed. */
-#define PATIENCE	64
 
-static_assert(NR_SLOTS <= NVMX_SHADOWED_MAX, "all fields have a place");
 static_assert(NR_VMCS12_FIELDS <= 0xff, "an index is a byte");
 
-static const struct {
-	u8 index;
-	u16 enc;
-} slots[NR_SLOTS] = {
-#define X(name) { VMCS12_##name, VMCS_ENC_##name },
-	HOT_WRITE(X)
-	HOT_STATE(X)
-	HOT_READ(X)
+const u16 nvmx_slot_enc[NR_SLOTS] = {
+#define X(name) VMCS_ENC_##name,
+	SHADOWED_WRITE(X)
+	SHADOWED_STATE(X)
+	SHADOWED_READ(X)
+#undef X
+};
+
+enum {
+#define F(name, enc, class, cap) DIRTY_##name = 1 << VMCS_##class,
+#include "nvmx/fields.def"
+#undef F
+};
+
+const struct nvmx_slot_field nvmx_slot_field[NR_SLOTS] = {
+#define X(name) { VMCS12_##name, DIRTY_##name },
+	SHADOWED_WRITE(X)
+	SHADOWED_STATE(X)
+	SHADOWED_READ(X)
 #undef X
 };
 
 /* Slot + 1 by field. */
 static const u8 slot_of[NR_VMCS12_FIELDS] = {
 #define X(name) [VMCS12_##name] = SLOT_##name + 1,
-	HOT_WRITE(X)
-	HOT_STATE(X)
-	HOT_READ(X)
+	SHADOWED_WRITE(X)
+	SHADOWED_STATE(X)
+	SHADOWED_READ(X)
 #undef X
 };
 
@@ -90,42 +69,26 @@ static bool backend_has(u8 cap)
 	}
 }
 
-static void list_open(struct nvmx_shadowed *s, u64 open)
-{
-	s->open = open;
-	s->nr_open = 0;
-	for (; open; open &= open - 1) {
-		unsigned int i = __ffs(open);
-
-		s->open_enc[s->nr_open] = slots[i].enc;
-		s->open_slot[s->nr_open++] = i;
-	}
-}
-
 void nvmx_shadow_setup(struct nestor_vcpu *vcpu)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 	struct nvmx_shadowed *s = &n->shadowed;
-	unsigned int i, nr = 0, nr_write = 0;
+	unsigned int i;
 
 	if (s->ready || !hw_caps.guest_fields)
 		return;
 	s->have = 0;
 	for (i = 0; i < NR_SLOTS; i++) {
-		u8 cap = vmcs12_fields[slots[i].index].cap;
+		u8 cap = vmcs12_fields[nvmx_slot_field[i].index].cap;
 
-		if (!(n->caps.fields & BIT(cap)) || !backend_has(cap))
-			continue;
-		s->have |= BIT_ULL(i);
-		s->enc[nr++] = slots[i].enc;
-		if (BIT_ULL(i) & WRITABLE)
-			nr_write = nr;
+		if ((n->caps.fields & BIT(cap)) && backend_has(cap))
+			s->have |= BIT_ULL(i);
 	}
-	list_open(s, s->have & WRITABLE);
+	s->open = s->have & WRITABLE;
 	s->used = 0;
 	s->pulls = 0;
 	/* Out of memory: it works without, and the next VMXON tries again. */
-	s->ready = !hw->fields_alloc(&vcpu->l1, s->enc, nr, s->enc, nr_write);
+	s->ready = !hw->fields_alloc(&vcpu->l1, nvmx_slot_enc, s->have, s->have & WRITABLE);
 }
 
 static void turn(struct nestor_vcpu *vcpu, bool on)
@@ -140,16 +103,14 @@ static int put(struct nestor_vcpu *vcpu, u64 which)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 	struct nvmx_shadowed *s = &n->shadowed;
-	unsigned int nr = 0;
+	u64 left = which;
 
-	for (; which; which &= which - 1) {
-		unsigned int i = __ffs(which);
+	for (; left; left &= left - 1) {
+		unsigned int i = __ffs(left);
 
-		s->val[i] = n->vmcs12->f[slots[i].index];
-		s->enc[nr] = slots[i].enc;
-		s->new_val[nr++] = s->val[i];
+		s->val[i] = n->vmcs12->f[nvmx_slot_field[i].index];
 	}
-	return hw->fields_write(&vcpu->l1, s->enc, s->new_val, nr);
+	return hw->fields_write(&vcpu->l1, nvmx_slot_enc, s->val, which);
 }
 
 void nvmx_shadow_on(struct nestor_vcpu *vcpu)
@@ -171,13 +132,12 @@ static noinline void set_open(struct nestor_vcpu *vcpu, u64 open)
 	for (; diff; diff &= diff - 1) {
 		unsigned int i = __ffs(diff);
 
-		hw->fields_allow(&vcpu->l1, slots[i].enc, open & BIT_ULL(i));
+		hw->fields_allow(&vcpu->l1, nvmx_slot_enc[i], open & BIT_ULL(i));
 	}
-	list_open(s, open);
+	s->open = open;
 }
 
-/* Fields were read back in vain for too long. */
-static noinline void close_unused(struct nestor_vcpu *vcpu)
+void nvmx_shadow_close(struct nestor_vcpu *vcpu)
 {
 	struct nvmx_shadowed *s = &nvmx_of(vcpu)->shadowed;
 
@@ -190,22 +150,15 @@ bool nvmx_shadow_pull(struct nestor_vcpu *vcpu)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 	struct nvmx_shadowed *s = &n->shadowed;
-	unsigned int i, slot;
+	u64 diff = 0;
 
 	if (!s->on)
 		return true;
-	if (s->nr_open && hw->fields_read(&vcpu->l1, s->open_enc, s->new_val, s->nr_open))
+	if (s->open && hw->fields_read(&vcpu->l1, nvmx_slot_enc, s->val, s->open, &diff))
 		return false;
-	for (i = 0; i < s->nr_open; i++) {
-		slot = s->open_slot[i];
-		if (s->new_val[i] == s->val[slot])
-			continue;
-		s->val[slot] = s->new_val[i];
-		s->used |= BIT_ULL(slot);
-		vmcs12_set(n->vmcs12, slots[slot].index, false, s->val[slot]);
-	}
-	if (unlikely(++s->pulls > PATIENCE))
-		close_unused(vcpu);
+	nvmx_shadow_take(s, n->vmcs12, diff);
+	if (unlikely(++s->pulls > SHADOWED_PATIENCE))
+		nvmx_shadow_close(vcpu);
 	return true;
 }
 
@@ -226,13 +179,17 @@ bool nvmx_shadow_wrote(struct nestor_vcpu *vcpu, enum vmcs12_index i, u64 val)
 {
 	struct nvmx_shadowed *s = &nvmx_of(vcpu)->shadowed;
 	unsigned int slot = written_slot(s, i);
+	u64 was;
 
 	if (slot == NR_SLOTS)
 		return true;
+	was = s->val[slot];
 	/* What the field is too narrow for is lost there, and the next pull sees it. */
-	if (hw->fields_write(&vcpu->l1, &slots[slot].enc, &val, 1))
-		return false;
 	s->val[slot] = val;
+	if (hw->fields_write(&vcpu->l1, nvmx_slot_enc, s->val, BIT_ULL(slot))) {
+		s->val[slot] = was;
+		return false;
+	}
 	s->used |= BIT_ULL(slot);
 	set_open(vcpu, s->open | BIT_ULL(slot));
 	return true;
@@ -256,27 +213,6 @@ void nvmx_shadow_off(struct nestor_vcpu *vcpu)
 	turn(vcpu, false);
 }
 
-void nvmx_shadow_tell(struct nestor_vcpu *vcpu, const u8 *index, unsigned int nr)
-{
-	struct nvmx *n = nvmx_of(vcpu);
-	struct nvmx_shadowed *s = &n->shadowed;
-	unsigned int i, slot, put = 0;
-
-	if (!s->on)
-		return;
-	for (i = 0; i < nr; i++) {
-		slot = slot_of[index[i]] - 1u;
-		if (unlikely(slot >= NR_SLOTS || !(s->have & BIT_ULL(slot))))
-			continue;
-		s->val[slot] = n->vmcs12->f[index[i]];
-		s->enc[put] = slots[slot].enc;
-		s->new_val[put++] = s->val[slot];
-	}
-	/* Where it cannot be told, L1 has to ask. */
-	if (put && hw->fields_write(&vcpu->l1, s->enc, s->new_val, put))
-		turn(vcpu, false);
-}
-
 /* Only what differs from what L1 would read.  L1 has written nothing since the last pull. */
 void nvmx_shadow_push(struct nestor_vcpu *vcpu)
 {
@@ -290,8 +226,8 @@ void nvmx_shadow_push(struct nestor_vcpu *vcpu)
 #define X(name)							\
 	if (unlikely(v->name != s->val[SLOT_##name]))		\
 		which |= BIT_ULL(SLOT_##name);
-	HOT_STATE(X)
-	HOT_READ(X)
+	SHADOWED_STATE(X)
+	SHADOWED_READ(X)
 #undef X
 	which &= s->have;
 	/* Where it cannot be told, L1 has to ask. */

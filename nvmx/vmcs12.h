@@ -18,10 +18,10 @@
 enum vmcs12_width { VMCS_16, VMCS_64, VMCS_32, VMCS_NATURAL };
 
 /* Classes of fields.def, also bits of vmcs12.dirty: what changed since its checks passed. */
-enum vmcs12_class { VMCS_CTRL, VMCS_GUEST, VMCS_HOST, VMCS_INFO, VMCS_HOT, VMCS_MODE };
+enum vmcs12_class { VMCS_CTRL, VMCS_GUEST, VMCS_HOST, VMCS_INFO, VMCS_HOT, VMCS_MODE, VMCS_STEP };
 
 #define VMCS12_DIRTY_ALL	(BIT(VMCS_CTRL) | BIT(VMCS_GUEST) | BIT(VMCS_HOST) | \
-				 BIT(VMCS_HOT) | BIT(VMCS_MODE))
+				 BIT(VMCS_HOT) | BIT(VMCS_MODE) | BIT(VMCS_STEP))
 
 /* On what the existence of a field depends. */
 enum vmcs12_cap {

@@ -220,21 +220,28 @@ static bool svm_refuses(const struct guest_image *image)
 }
 
 /* There is no such block here, so nobody comes to read or write it. */
-static int svm_fields_alloc(struct guest_run *run, const u16 *read, unsigned int nr_read,
-			    const u16 *write, unsigned int nr_write)
+static int svm_fields_alloc(struct guest_run *run, const u16 *enc, u64 read, u64 write)
 {
 	return -EOPNOTSUPP;
 }
 
-static int svm_fields_read(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr)
+static int svm_fields_read(struct guest_run *run, const u16 *enc, u64 *val, u64 which, u64 *diff)
 {
 	return -EAGAIN;
 }
 
-static int svm_fields_write(struct guest_run *run, const u16 *enc, const u64 *val,
-			    unsigned int nr)
+static int svm_fields_write(struct guest_run *run, const u16 *enc, const u64 *val, u64 which)
 {
 	return -EAGAIN;
+}
+
+static u64 svm_fields_pull(struct guest_run *run, const u16 *enc, u64 *val, u64 which)
+{
+	return 0;
+}
+
+static void svm_fields_push(struct guest_run *run, const u16 *enc, const u64 *val, u64 which)
+{
 }
 
 static void svm_fields_allow(struct guest_run *run, u16 enc, bool allow)
@@ -267,5 +274,7 @@ const struct hw_ops svm_hw_ops = {
 	.fields_alloc = svm_fields_alloc,
 	.fields_read = svm_fields_read,
 	.fields_write = svm_fields_write,
+	.fields_pull = svm_fields_pull,
+	.fields_push = svm_fields_push,
 	.fields_allow = svm_fields_allow,
 };

@@ -16,12 +16,14 @@
 
 #define SHADOW_INDICATOR	BIT(31)
 
-static void allow(u8 *map, const u16 *enc, unsigned int nr)
+static void allow(u8 *map, const u16 *enc, u64 which)
 {
 	unsigned int i;
 
-	for (i = 0; i < nr; i++)
+	for (; which; which &= which - 1) {
+		i = __ffs(which);
 		map[enc[i] / 8] &= ~(1u << (enc[i] & 7));
+	}
 }
 
 static void free_fields(struct vmx_fields *f)
@@ -77,26 +79,74 @@ static __always_inline int fields_end(struct guest_run *run, struct vmx_cpu *vc,
 	return vc ? 0 : -EAGAIN;
 }
 
-int vmx_fields_read(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr)
+static __always_inline u64 read_fields(const u16 *enc, u64 *val, u64 which)
+{
+	unsigned int i;
+	u64 v, diff = 0;
+
+	for (; which; which &= which - 1) {
+		i = __ffs(which);
+		v = vmread_known(enc[i]);
+		if (v == val[i])
+			continue;
+		val[i] = v;
+		diff |= BIT_ULL(i);
+	}
+	return diff;
+}
+
+int vmx_fields_read(struct guest_run *run, const u16 *enc, u64 *val, u64 which, u64 *diff)
 {
 	unsigned long flags;
 	struct vmx_cpu *vc = fields_begin(run, &flags);
-	unsigned int i;
 
-	for (i = 0; vc && i < nr; i++)
-		val[i] = vmread_known(enc[i]);
+	if (vc)
+		*diff = read_fields(enc, val, which);
 	return fields_end(run, vc, flags);
 }
 
-int vmx_fields_write(struct guest_run *run, const u16 *enc, const u64 *val, unsigned int nr)
+int vmx_fields_write(struct guest_run *run, const u16 *enc, const u64 *val, u64 which)
 {
 	unsigned long flags;
 	struct vmx_cpu *vc = fields_begin(run, &flags);
 	unsigned int i;
 
-	for (i = 0; vc && i < nr; i++)
+	for (; vc && which; which &= which - 1) {
+		i = __ffs(which);
 		vmwrite(enc[i], val[i]);
+	}
 	return fields_end(run, vc, flags);
+}
+
+/*
+ * Right behind an exit, with interrupts off since: VMX operation is on, and the CPU that may hold parts of the block
+ * is this one, which the guest ran on with the link pointer at it.
+ */
+u64 vmx_fields_pull(struct guest_run *run, const u16 *enc, u64 *val, u64 which)
+{
+	const struct vmx_fields *f = vmx_ctx(run)->fields;
+	u64 diff;
+
+	vmptrld(&f->pa);
+	diff = read_fields(enc, val, which);
+	vmclear(&f->pa);
+	this_cpu_write(vmx_cpu.current_ctx, NULL);
+	return diff;
+}
+
+/* Each of them has been written before. */
+void vmx_fields_push(struct guest_run *run, const u16 *enc, const u64 *val, u64 which)
+{
+	const struct vmx_fields *f = vmx_ctx(run)->fields;
+	unsigned int i;
+
+	vmptrld(&f->pa);
+	for (; which; which &= which - 1) {
+		i = __ffs(which);
+		vmwrite_known(enc[i], &val[i]);
+	}
+	vmclear(&f->pa);
+	this_cpu_write(vmx_cpu.current_ctx, NULL);
 }
 
 /* The CPU looks at the map when the guest writes. */
@@ -116,8 +166,7 @@ void vmx_fields_commit(struct guest_run *run)
 	vmwrite(VMCS_VMWRITE_BITMAP, __pa(f->write_map));
 }
 
-int vmx_fields_alloc(struct guest_run *run, const u16 *read, unsigned int nr_read,
-		     const u16 *write, unsigned int nr_write)
+int vmx_fields_alloc(struct guest_run *run, const u16 *enc, u64 read, u64 write)
 {
 	struct vmx_fields *f;
 
@@ -140,8 +189,8 @@ int vmx_fields_alloc(struct guest_run *run, const u16 *read, unsigned int nr_rea
 	f->fresh = true;
 	memset(f->read_map, 0xff, PAGE_SIZE);
 	memset(f->write_map, 0xff, PAGE_SIZE);
-	allow(f->read_map, read, nr_read);
-	allow(f->write_map, write, nr_write);
+	allow(f->read_map, enc, read);
+	allow(f->write_map, enc, write);
 	vmx_ctx(run)->fields = f;
 	run->ctl_dirty |= CTL_FIELDS;
 	return 0;

@@ -135,5 +135,7 @@ const struct hw_ops vmx_hw_ops = {
 	.fields_alloc = vmx_fields_alloc,
 	.fields_read = vmx_fields_read,
 	.fields_write = vmx_fields_write,
+	.fields_pull = vmx_fields_pull,
+	.fields_push = vmx_fields_push,
 	.fields_allow = vmx_fields_allow,
 };

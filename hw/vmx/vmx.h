@@ -336,11 +336,12 @@ static inline void vmx_need(struct guest_run *run, u32 groups)
 }
 
 /* fields.c */
-int vmx_fields_alloc(struct guest_run *run, const u16 *read, unsigned int nr_read,
-		     const u16 *write, unsigned int nr_write);
+int vmx_fields_alloc(struct guest_run *run, const u16 *enc, u64 read, u64 write);
 void vmx_fields_free(struct vmx_ctx *ctx);
-int vmx_fields_read(struct guest_run *run, const u16 *enc, u64 *val, unsigned int nr);
-int vmx_fields_write(struct guest_run *run, const u16 *enc, const u64 *val, unsigned int nr);
+int vmx_fields_read(struct guest_run *run, const u16 *enc, u64 *val, u64 which, u64 *diff);
+int vmx_fields_write(struct guest_run *run, const u16 *enc, const u64 *val, u64 which);
+u64 vmx_fields_pull(struct guest_run *run, const u16 *enc, u64 *val, u64 which);
+void vmx_fields_push(struct guest_run *run, const u16 *enc, const u64 *val, u64 which);
 void vmx_fields_allow(struct guest_run *run, u16 enc, bool allow);
 void vmx_fields_commit(struct guest_run *run);
 

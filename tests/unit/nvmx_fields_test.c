@@ -55,7 +55,8 @@ static void test_encodings(void)
 static void test_lines(void)
 {
 	static const u8 type_of[] = {
-		[VMCS_CTRL] = 0, [VMCS_MODE] = 0, [VMCS_INFO] = 1, [VMCS_GUEST] = 2, [VMCS_HOST] = 3,
+		[VMCS_CTRL] = 0, [VMCS_MODE] = 0, [VMCS_INFO] = 1, [VMCS_GUEST] = 2, [VMCS_STEP] = 2,
+		[VMCS_HOST] = 3,
 	};
 	bool ok = true, classes = true;
 	int i, j;
