@@ -110,8 +110,8 @@ struct hw_problem {
  *	written; @diff: those that were not @val[n] already.  @run is not in the guest.  -EAGAIN, with nothing
  *	done: the extension is off on this CPU.
  * @fields_write: the reverse
- * @fields_pull: @fields_read between @enter and @leave, of a run that left this CPU in between: it cannot fail.  Return:
- *	what @fields_read says in @diff
+ * @fields_pull: @fields_read between @enter and @leave, of a run that left this CPU in between: it cannot fail.
+ *	Return: what @fields_read says in @diff
  * @fields_push: @fields_write then
  * @fields_allow: may the guest write this field of @write without an exit?  At first it may.  @run is
  *	not in the guest

@@ -4,14 +4,14 @@
  * it, nor what the exit left by the next entry, as long as nobody can have changed it.
  *
  * That nobody can is not known by marks of those who write, one of whom may be forgotten.  It is known by the count of
- * exits: a turn that keeps the link says which exit is to be the next (nvmx_link), and every other exit, whoever handles
- * it, is counted, too, before it is.  So where the count is as it was said (nvmx_linked), interrupts have been off on
+ * exits: a turn that keeps the link says which exit is to be the next (nvmx_link), and every other is counted as well,
+ * before anybody handles it.  So where the count is as it was said (nvmx_linked), interrupts have been off on
  * this CPU since that turn, and nothing has run but the guest: no ioctl, no request, no other exit's handler.
  * A link begins with an entry by nvmx_quick_entry(), which looks at everything.  Those who keep it are such an entry,
  * nvmx_quick_again(), the linked half of step_out(), and VMREAD and VMWRITE in a turn; nobody else does.
  *
- * What is left is what the guests do.  L1 writes to vmcs12: vmcs12.dirty tells.  L1 changes its own registers, and L2 its:
- * these are looked at each time.
+ * What is left is what the guests do.  L1 writes to vmcs12: vmcs12.dirty tells.  L1 changes its own registers, and L2
+ * its: these are looked at each time.
  */
 #ifndef NESTOR_NVMX_LINK_H
 #define NESTOR_NVMX_LINK_H

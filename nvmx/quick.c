@@ -137,8 +137,8 @@ bool nvmx_quick_entry(struct nestor_vcpu *vcpu)
 }
 
 /*
- * What same_registers() compares without L1's help: the exit has saved CR0, CR3 and CR4, and all the states with rules of
- * their own are 0.  EFER it may not have saved.
+ * What is left of same_processor() and same_registers(): the exit has saved CR0, CR3 and CR4, which L1 has not written,
+ * and all the states with rules of their own are 0.  EFER it may not have saved.
  */
 static __always_inline bool still_same(const struct nestor_vcpu *vcpu, const struct nvmx *n)
 {

@@ -4,7 +4,8 @@
  * quick.c, and the exit has a short way here, for one that an instruction made between two entries of that kind.
  *
  * What L1 can see of such an exit is compared while it is written to vmcs12, field by field: most are what
- * they were, and where only L1 has run since the last of them (nvmx/link.h) the shadow VMCS is told of the others alone.
+ * they were, and where only the guests have run since the last entry (nvmx/link.h) the shadow VMCS is told of the
+ * others alone.
  */
 #include "core/events.h"
 #include "core/hw_ops.h"
@@ -164,7 +165,7 @@ static noinline bool exit_first(struct nestor_vcpu *vcpu)
 	return step_out(vcpu, row, false) || reflect(vcpu, row);
 }
 
-/* Neither the controls nor whether L1 is near has to be asked: see nvmx_quick_settle(), and L1 was left a moment ago. */
+/* Nobody has to ask for the controls, which the entry knew (nvmx_quick_settle), nor for L1, which was just left. */
 static __always_inline bool exit_linked(struct nestor_vcpu *vcpu, struct nvmx *n)
 {
 	const struct guest_exit *x = &n->l2.exit;
@@ -196,7 +197,7 @@ static noinline bool resume_first(struct nestor_vcpu *vcpu)
 	return true;
 }
 
-/* L2 was left a moment ago, and so it is near. */
+/* L2 was left just before L1, and so it is near. */
 static bool resume_linked(struct nestor_vcpu *vcpu, struct nvmx *n)
 {
 	if (!nothing_held(vcpu))

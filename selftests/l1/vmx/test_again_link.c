@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The same L2 entered again and again (see test_again.c) with not one exit of L1's in between but VMRESUME, and VMREAD and
- * VMWRITE where the test is about them: a hypervisor that knows that nobody else has run since the last exit may
+ * The same L2 entered again and again (see test_again.c) with not one exit of L1's in between but VMRESUME, and VMREAD
+ * and VMWRITE where the test is about them: a hypervisor that knows that nobody else has run since the last exit may
  * leave out more.  vl2_run() reads an MSR at each entry, so that it is not used here.
  */
 #include "vmx/again.h"
