@@ -2,7 +2,8 @@
 /*
  * The same L2 entered again and again (see test_again.c) with not one exit of L1's in between but VMRESUME, and VMREAD
  * and VMWRITE where the test is about them: a hypervisor that knows that nobody else has run since the last exit may
- * leave out more.  vl2_run() reads an MSR at each entry, so that it is not used here.
+ * leave out more.  vl2_run() reads an MSR at each entry, so that it is not used here, and L2 exits by CPUID, for which
+ * nobody has to look at more than the exit.
  */
 #include "vmx/again.h"
 
@@ -10,11 +11,13 @@ extern u64 boot_pml4[];
 
 #define UP	BIT(39)		/* where the first 512 GiB are mapped once more */
 
-VL2_ASM(vk_regs, "mov %cr0, %rax; mov %cr3, %rbx; mov %cr4, %rcx; pushfq; pop %rdx; mov %rsp, %rsi; vmcall");
+VL2_ASM(vk_count, "inc %r8; cpuid");
+VL2_ASM(vk_regs, "mov %cr0, %rax; mov %cr3, %rbx; mov %cr4, %rcx; pushfq; pop %rdx; mov %rsp, %rsi; cpuid");
 VL2_ASM(vk_own, "mov %cr0, %rax; xor $2, %rax; mov %rax, %cr0; mov %cr3, %rax; xor $8, %rax; mov %rax, %cr3\n"
-	"mov %cr4, %rax; xor $4, %rax; mov %rax, %cr4; pushfq; xorl $0x200000, (%rsp); popfq; push %rax; vmcall");
-VL2_ASM(vk_pat, "mov $0x277, %ecx; rdmsr; mov %rax, %rbx; xor $6, %eax; wrmsr; vmcall");
-VL2_ASM(vk_efer, "mov $0xc0000080, %ecx; rdmsr; vmcall");
+	"mov %cr4, %rax; xor $4, %rax; mov %rax, %cr4; pushfq; xorl $0x200000, (%rsp); popfq; push %rax; cpuid");
+VL2_ASM(vk_cr3, "mov %cr3, %rax; xor $8, %rax; mov %rax, %cr3; cpuid");
+VL2_ASM(vk_pat, "mov $0x277, %ecx; rdmsr; mov %rax, %rbx; xor $6, %eax; wrmsr; cpuid");
+VL2_ASM(vk_efer, "mov $0xc0000080, %ecx; rdmsr; cpuid");
 VL2_ASM(vk_far, "push %rcx; push %rbx; lretq");
 VL2_ASM(vk_invlpg, "invlpg (%rdi); vmcall");
 
@@ -33,15 +36,15 @@ static void link(struct vl2 *l2, u32 field)
 
 	vw(field, vr(field));
 	for (n = 0; n < WARM && !t_failed(); n++)
-		CHECK_EQ(run(l2, (u64)va_count), R_VMCALL);
+		CHECK_EQ(run(l2, (u64)vk_count), R_CPUID);
 }
 
 static void start(struct vl2 *l2)
 {
 	again_init(l2);
-	vw(GUEST_RIP, (u64)va_count);
+	vw(GUEST_RIP, (u64)vk_count);
 	vl2_run(l2);
-	CHECK_EQ(l2->reason, R_VMCALL);
+	CHECK_EQ(l2->reason, R_CPUID);
 }
 
 static const struct {
@@ -68,7 +71,7 @@ static void written(const void *arg)
 			want = was ^ (n & 2 ? taken[i].bits : 0);
 			if (!(n & 1))
 				vw(taken[i].field, want);
-			CHECK_EQ(run(&l2, (u64)vk_regs), R_VMCALL);
+			CHECK_EQ(run(&l2, (u64)vk_regs), R_CPUID);
 			CHECK_EQ(*(u64 *)((u8 *)&l2 + taken[i].reg), want);
 			CHECK_EQ(vr(taken[i].field), want);
 		}
@@ -90,20 +93,40 @@ static void own(const void *arg)
 	for (i = 0; i < ARRAY_SIZE(fields); i++)
 		was[i] = vr(fields[i]);
 	for (n = 1; n < 9 && !t_failed(); n++) {
-		CHECK_EQ(run(&l2, (u64)vk_own), R_VMCALL);
+		CHECK_EQ(run(&l2, (u64)vk_own), R_CPUID);
 		for (i = 0; i < 3; i++)
 			CHECK_EQ(vr(fields[i]), was[i] ^ (n & 1 ? bits[i] : 0));
 		CHECK_EQ(vr(GUEST_RFLAGS) & bits[3], (was[3] & bits[3]) ^ (n & 1 ? bits[3] : 0));
 		CHECK_EQ(vr(GUEST_RSP), was[4] - 8 * n);
 		if (n & 4)
-			CHECK_EQ(run(&l2, (u64)va_count), R_VMCALL);
+			CHECK_EQ(run(&l2, (u64)vk_count), R_CPUID);
 		if (n != 6)
 			continue;
 		/* L1 takes back what L2 did. */
 		vw(GUEST_CR4, was[2] ^ bits[2]);
-		CHECK_EQ(run(&l2, (u64)vk_regs), R_VMCALL);
+		CHECK_EQ(run(&l2, (u64)vk_regs), R_CPUID);
 		CHECK_EQ(l2.rcx, was[2] ^ bits[2]);
 		vw(GUEST_CR4, was[2]);
+	}
+}
+
+/* The one of them that no hypervisor has to see written, if it has EPT. */
+static void own_cr3(const void *arg)
+{
+	struct vl2 l2;
+	u64 was;
+	u32 n;
+
+	start(&l2);
+	link(&l2, GUEST_CR3);
+	was = vr(GUEST_CR3);
+	for (n = 1; n < 9 && !t_failed(); n++) {
+		CHECK_EQ(run(&l2, (u64)vk_cr3), R_CPUID);
+		CHECK_EQ(vr(GUEST_CR3), was ^ (n & 1 ? 8 : 0));
+		if (n & 2)
+			CHECK_EQ(run(&l2, (u64)vk_regs), R_CPUID);
+		if (n & 2)
+			CHECK_EQ(l2.rbx, was ^ (n & 1 ? 8 : 0));
 	}
 }
 
@@ -126,7 +149,7 @@ static bool is_early(u32 field)
 /* Refused each time, and taken when it is put right. @arg: L2 is above 4G */
 static void checked(const void *arg)
 {
-	u64 *top = alloc_page(), was, code = (u64)va_count | (u64)arg;
+	u64 *top = alloc_page(), was, code = (u64)vk_count | (u64)arg;
 	struct vl2 l2;
 	u32 i, n;
 
@@ -137,7 +160,7 @@ static void checked(const void *arg)
 	for (i = 0; i < ARRAY_SIZE(refused); i++) {
 		link(&l2, refused[i].field);
 		for (n = 0; n < 3 && !t_failed(); n++) {
-			CHECK_EQ(run(&l2, code), R_VMCALL);
+			CHECK_EQ(run(&l2, code), R_CPUID);
 			CHECK_EQ(vr(GUEST_RIP), code + 3);
 			vw(GUEST_RIP, code);
 			was = vr(refused[i].field);
@@ -148,8 +171,8 @@ static void checked(const void *arg)
 			else if (!l2.flags && vr(EXIT_REASON) != (R_GUEST_STATE | R_ENTRY_FAILED))
 				FAIL("%s: exit %llx", field_name(refused[i].field), vr(EXIT_REASON));
 			vw(refused[i].field, was);
-			CHECK_EQ(run(&l2, code), R_VMCALL);
-			CHECK_EQ(run(&l2, code), R_VMCALL);
+			CHECK_EQ(run(&l2, code), R_CPUID);
+			CHECK_EQ(run(&l2, code), R_CPUID);
 		}
 	}
 }
@@ -169,16 +192,16 @@ static void high_rip(const void *arg)
 	for (n = 0; n < 6 && !t_failed(); n++) {
 		const u64 up = n & 1 ? UP : 0;
 
-		CHECK_EQ(run(&l2, (u64)va_count | up), R_VMCALL);
-		CHECK_EQ(vr(GUEST_RIP), ((u64)va_count | up) + 3);
+		CHECK_EQ(run(&l2, (u64)vk_count | up), R_CPUID);
+		CHECK_EQ(vr(GUEST_RIP), ((u64)vk_count | up) + 3);
 	}
 	link(&l2, GUEST_RIP);
 	l2.rcx = SEL_CS32;
-	l2.rbx = (u64)va_count;
-	CHECK_EQ(run(&l2, (u64)vk_far), R_VMCALL);
-	CHECK_EQ(run(&l2, (u64)va_count), R_VMCALL);
-	CHECK_EQ(run(&l2, (u64)va_count | UP), R_GUEST_STATE | R_ENTRY_FAILED);
-	CHECK_EQ(run(&l2, (u64)va_count), R_VMCALL);
+	l2.rbx = (u64)vk_count;
+	CHECK_EQ(run(&l2, (u64)vk_far), R_CPUID);
+	CHECK_EQ(run(&l2, (u64)vk_count), R_CPUID);
+	CHECK_EQ(run(&l2, (u64)vk_count | UP), R_GUEST_STATE | R_ENTRY_FAILED);
+	CHECK_EQ(run(&l2, (u64)vk_count), R_CPUID);
 }
 
 /* Two VMCSs, a few entries each in turn. */
@@ -198,7 +221,7 @@ static void two(const void *arg)
 		k = i / 3 & 1;
 		if (!(i % 3) && vmptrld(&l2[k].vmcs) != VM_OK)
 			FAIL("VMPTRLD of VMCS %u failed", k);
-		CHECK_EQ(run(&l2[k], (u64)vk_regs), R_VMCALL);
+		CHECK_EQ(run(&l2[k], (u64)vk_regs), R_CPUID);
 		CHECK_EQ(l2[k].rcx, cr4[k]);
 		CHECK_EQ(l2[k].rsi, vr(GUEST_RSP));
 		if (i % 3 == 2)
@@ -218,13 +241,13 @@ static void loaded(const void *arg)
 	efer = vr(GUEST_EFER);
 	link(&l2, GUEST_RIP);
 	for (n = 0; n < 6 && !t_failed(); n++) {
-		CHECK_EQ(run(&l2, (u64)vk_pat), R_VMCALL);
+		CHECK_EQ(run(&l2, (u64)vk_pat), R_CPUID);
 		CHECK_EQ(l2.rbx, (u32)pat);
 	}
 	link(&l2, GUEST_RIP);
 	for (n = 0; n < 6 && !t_failed(); n++) {
 		vw(GUEST_EFER, efer ^ (n >> 1 & 1));
-		CHECK_EQ(run(&l2, (u64)vk_efer), R_VMCALL);
+		CHECK_EQ(run(&l2, (u64)vk_efer), R_CPUID);
 		CHECK_EQ(l2.rax & 1, (efer ^ (n >> 1)) & 1);
 	}
 	vw(GUEST_EFER, efer);
@@ -265,23 +288,23 @@ static void mixed(const void *arg)
 	start(&l2);
 	link(&l2, CTRL_ENTRY_INFO);
 	for (n = 0; n < 6 && !t_failed(); n++) {
-		CHECK_EQ(run(&l2, (u64)va_count), R_VMCALL);
+		CHECK_EQ(run(&l2, (u64)vk_count), R_CPUID);
 		if (n & 1)
 			write_cr3(cr3 ^ 8);
 		else
 			write_cr4(cr4 ^ 4);
-		CHECK_EQ(run(&l2, (u64)va_count), R_VMCALL);
+		CHECK_EQ(run(&l2, (u64)vk_count), R_CPUID);
 		CHECK_EQ(read_cr3(), cr3);
 		CHECK_EQ(read_cr4(), cr4);
 		vw(CTRL_ENTRY_INFO, EV_ON | EV_VNMI | 2);
-		CHECK_EQ(run(&l2, (u64)va_count), R_VMCALL);
+		CHECK_EQ(run(&l2, (u64)vk_count), R_VMCALL);
 		CHECK_EQ(vr(GUEST_RIP), (u64)l2_trap_vmmcall);
 		CHECK_EQ(vr(GUEST_INTERRUPTIBILITY), BLOCK_NMI);
 		vl2_trap_return(&l2);
-		CHECK_EQ(run(&l2, (u64)va_count), R_VMCALL);
+		CHECK_EQ(run(&l2, (u64)vk_count), R_CPUID);
 		CHECK_EQ(vr(GUEST_INTERRUPTIBILITY), BLOCK_NMI);
 		vw(GUEST_INTERRUPTIBILITY, 0);
-		CHECK_EQ(run(&l2, (u64)va_count), R_VMCALL);
+		CHECK_EQ(run(&l2, (u64)vk_count), R_CPUID);
 		CHECK_EQ(vr(GUEST_INTERRUPTIBILITY), 0);
 	}
 }
@@ -289,6 +312,7 @@ static void mixed(const void *arg)
 static const struct l1_test tests[] = {
 	{ "written", 0, written, NULL },
 	{ "own", 0, own, NULL },
+	{ "own_cr3", 0, own_cr3, NULL },
 	{ "checked", 0, checked, NULL },
 	{ "checked_above", 0, checked, (void *)UP },
 	{ "high_rip", 0, high_rip, NULL },
