@@ -317,9 +317,10 @@ static const struct l1_test tests[] = {
 	{ "checked_above", 0, checked, (void *)UP },
 	{ "high_rip", 0, high_rip, NULL },
 	{ "two", 0, two, NULL },
-	{ "loaded", VF_PAT | VF_EFER, loaded, NULL },
 	{ "told", 0, told, NULL },
 	{ "mixed", 0, mixed, NULL },
+	/* The last: for a while nothing is as short with an L2 that was seen writing PAT. */
+	{ "loaded", VF_PAT | VF_EFER, loaded, NULL },
 };
 
 const struct test_group group_vmx_again_link = { "vmx_again_link", tests, ARRAY_SIZE(tests), false };
