@@ -183,6 +183,8 @@ static const struct entry known[] = {
 	{ BOCHS | KVM, "vmx_nonreg_checks/pending_sti", PENDING_BS },
 	{ BOCHS | KVM, "vmx_nonreg_checks/pending_mov_ss", PENDING_BS },
 	{ BOCHS | KVM, "vmx_nonreg_checks/pending_high", "Bochs looks at 32 bits of the field" },
+	{ BOCHS | KVM, "vmx_again_link/checked*.rip", "neither checks RIP of 64-bit code" },
+	{ BOCHS, "vmx_again_link/mixed.unblocked", "Bochs's VM entry does not end blocking by NMI" },
 	{ BOCHS, "vmx_again_duty/nmi_unblocked", "Bochs's VM entry does not end blocking by NMI" },
 	{ BOCHS, "vmx_again_duty/nmi_host", "Bochs's VM entry does not end blocking by NMI" },
 	{ BOCHS, "vmx_again_duty/woken", "Bochs masks interrupts by the IF that L2 is entered with" },

@@ -158,6 +158,8 @@ static void checked(const void *arg)
 	top[1] = top[0];
 	vw(GUEST_CR3, (u64)top);
 	for (i = 0; i < ARRAY_SIZE(refused); i++) {
+		if (refused[i].field == GUEST_RIP && t_departs("rip"))
+			continue;
 		link(&l2, refused[i].field);
 		for (n = 0; n < 3 && !t_failed(); n++) {
 			CHECK_EQ(run(&l2, code), R_CPUID);
@@ -305,7 +307,8 @@ static void mixed(const void *arg)
 		CHECK_EQ(vr(GUEST_INTERRUPTIBILITY), BLOCK_NMI);
 		vw(GUEST_INTERRUPTIBILITY, 0);
 		CHECK_EQ(run(&l2, (u64)vk_count), R_CPUID);
-		CHECK_EQ(vr(GUEST_INTERRUPTIBILITY), 0);
+		if (!t_departs("unblocked"))
+			CHECK_EQ(vr(GUEST_INTERRUPTIBILITY), 0);
 	}
 }
 
