@@ -136,7 +136,12 @@ static __always_inline bool step_out(struct nestor_vcpu *vcpu, const struct exit
 /* L1's bitmaps decide, as they are at this moment; whoever declines here has them looked at again. */
 static __always_inline bool wanted(struct nestor_vcpu *vcpu, const struct exit_row *row)
 {
-	return row->rule == RULE_ALWAYS || ((BIT(row->rule) & TURNS) && nvmx_want(vcpu, row) == WANT_L1);
+	if (row->rule == RULE_ALWAYS)
+		return true;
+	/* VMCALL is L1's whatever vmcs12 says.  To ask whose a VMFUNC is does it. */
+	if (row->rule == RULE_VMX)
+		return vcpu->run->exit.index == INSN_VMCALL;
+	return (BIT(row->rule) & TURNS) && nvmx_want(vcpu, row) == WANT_L1;
 }
 
 static noinline bool reflect(struct nestor_vcpu *vcpu, const struct exit_row *row)
