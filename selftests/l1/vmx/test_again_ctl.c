@@ -325,17 +325,19 @@ static void watch(void *arg)
 	vw(CTRL_EXCEPTIONS, 1u << V_DB);
 }
 
-/* Each CPU has L2 stop at another instruction.  Where one host CPU runs them all, it has another's breakpoints each time. */
+/*
+ * L2 stops at another instruction each time, by a breakpoint that L1 has set while it had none enabled, and on each CPU
+ * at another one.
+ */
 static void stop_there(void *arg)
 {
-	struct vl2 *l2 = &watched[this_cpu()->id];
-	u64 at = (u64)va_steps + this_cpu()->id;
-	u32 i;
+	u32 i, cpu = this_cpu()->id;
+	struct vl2 *l2 = &watched[cpu];
 
-	__asm__ volatile("mov %0, %%dr0" : : "r"(at));
 	for (i = 0; i < ROUNDS && !t_failed(); i++) {
-		/* L0 looks at everything anew, and L1 goes first. */
-		outb(0x80, 0);
+		u64 at = (u64)va_steps + (i + cpu) % MAX_CPUS;
+
+		__asm__ volatile("mov %0, %%dr0" : : "r"(at));
 		CHECK_EQ(again(l2, va_steps), R_EXCEPTION);
 		CHECK_EQ(vr(GUEST_RIP), at);
 		/* Behind all of them */
