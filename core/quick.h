@@ -84,8 +84,9 @@ static __always_inline void enter_quick(struct nestor_vcpu *vcpu, bool once)
 				break;
 			run->rip = run->exit.next_rip;
 		} else {
-			if (!turn_world(vcpu, run, &turns))
+			if (!turn_world(vcpu, run, turns))
 				break;
+			turns = true;
 			run = vcpu->run;
 		}
 		vcpu->stats.world_switches++;
