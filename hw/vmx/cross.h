@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Into the guest and back: the world switch, and what every exit leaves in the VMCS, to the neutral struct guest_exit and
- * the hot registers; the other groups when somebody asks.  With interrupts off and the VMCS current.
+ * Into the guest and back: the world switch, and what every exit leaves in the VMCS, to the neutral struct guest_exit
+ * and the hot registers; the other groups when somebody asks.  With interrupts off and the VMCS current.
  */
 #ifndef NESTOR_HW_VMX_CROSS_H
 #define NESTOR_HW_VMX_CROSS_H
@@ -25,8 +25,8 @@ void vmx_entry_failed(struct guest_run *run);
 void vmx_read_refusal(struct guest_run *run);
 
 /*
- * enter.S.  The guest's registers have been in all of them: what the caller had there is lost, and this compiler keeps it
- * elsewhere.  Return: the instruction failed and the guest was not entered.
+ * enter.S.  The guest's registers have been in all of them: what the caller had there is lost, and the compiler keeps
+ * it elsewhere.  Return: the instruction failed and the guest was not entered.
  */
 static __always_inline bool world_switch(u64 *gpr, struct vmx_ctx *ctx)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Groups that some runs want with each exit (guest_run.eager), out of the VMCS, which is current; interrupts are off. */
+/* Groups that some runs want with each exit (guest_run.eager), out of the VMCS, which is current; interrupts off. */
 #ifndef NESTOR_HW_VMX_EAGER_H
 #define NESTOR_HW_VMX_EAGER_H
 

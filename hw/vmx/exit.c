@@ -131,8 +131,3 @@ void vmx_read_refusal(struct guest_run *run)
 	pr_err_ratelimited("%s failed with VM-instruction error %u\n",
 			   vmx_ctx(run)->launched ? "VMRESUME" : "VMLAUNCH", error);
 }
-
-void vmx_cross(struct guest_run *run, struct vmx_ctx *ctx)
-{
-	cross(run, ctx);
-}

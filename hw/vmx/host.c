@@ -149,7 +149,7 @@ void vmx_host_fill(struct vmx_ctx *ctx, struct vmx_cpu *vc)
 	vmwrite(VMCS_HOST_CR3, vc->area.cr3);
 	vmwrite(VMCS_HOST_CR4, vc->area.cr4);
 	vmwrite(VMCS_HOST_FS_BASE, vc->area.fs_base);
-	ctx->host_gen = vc->area.gen;
+	ctx->here = vc->here;
 }
 
 /* With interrupts off and the VMCS current, right before the entry. */
@@ -162,12 +162,10 @@ void vmx_host_enter(struct vmx_ctx *ctx, struct vmx_cpu *vc)
 		vc->area.cr3 = vc->cr3;
 		vc->area.cr4 = cr4;
 		vc->area.fs_base = vc->fs_base;
-		vc->area.gen++;
 		vmx_cpu_news(vc);
 	}
 	vmx_host_area(ctx, vc);
-	if (native_read_cr2() != run->cr2)
-		native_write_cr2(run->cr2);
+	vmx_load_cr2(run);
 	vc->gs_base = swap_gs_base(run->msrs->kernel_gs_base);
 	run->msrs->avail = false;
 }

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Entering again with interrupts off ever since the last exit (hw_ops.reenter): VMX operation is on, the task is the same,
- * the tag is this CPU's, and the host has none of its own loaded that the guest's was taken out for.
+ * Entering again with interrupts off ever since the last exit (hw_ops.reenter): VMX operation is on, the task is the
+ * same, the tag is this CPU's, and the host has none of its own loaded that the guest's was taken out for.
  */
 #include "hw/vmx/again.h"
 #include "hw/vmx/cross.h"
 #include "hw/vmx/insn.h"
 #include "hw/vmx/vmx.h"
+
+/* Not in exit.c, whose parts are to stay functions. */
+void vmx_cross(struct guest_run *run, struct vmx_ctx *ctx)
+{
+	cross(run, ctx);
+}
 
 /*
  * More was written than hot registers.  What vmx_host_enter() gave the CPU of the guest's is still there, and may have
@@ -22,9 +28,7 @@ static noinline void reenter_changed(struct guest_run *run, struct vmx_ctx *ctx)
 	vmx_late_load(vc, m);
 	vmx_load_debugregs(run);
 	vmx_host_area(ctx, vc);
-	ctx->here = vc->here;
-	if (native_read_cr2() != run->cr2)
-		native_write_cr2(run->cr2);
+	vmx_load_cr2(run);
 	if (unlikely(m->avail)) {
 		wrmsrl(MSR_KERNEL_GS_BASE, m->kernel_gs_base);
 		m->avail = false;
@@ -32,14 +36,12 @@ static noinline void reenter_changed(struct guest_run *run, struct vmx_ctx *ctx)
 	vmx_cross(run, ctx);
 }
 
-/* The other run than last time, of which nothing has to be written but hot registers and again; or another VMCS was current. */
+/* Another VMCS was current.  The other run than last time may be due, with nothing new but hot registers and again. */
 static __always_inline void make_other(struct guest_run *run, struct vmx_ctx *ctx)
 {
 	vmptrld(&ctx->pa);
 	this_cpu_write(vmx_cpu.current_ctx, ctx);
-	/* The kernel may have had a page fault of its own. */
-	if (native_read_cr2() != run->cr2)
-		native_write_cr2(run->cr2);
+	vmx_load_cr2(run);
 	if (run->again)
 		write_again(run, ctx);
 	else

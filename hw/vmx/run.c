@@ -77,7 +77,6 @@ static void vmx_enter(struct guest_run *run)
 	vmx_late_load(vc, run->msrs);
 	vmx_load_debugregs(run);
 	vmx_host_enter(ctx, vc);
-	ctx->here = vc->here;
 	vmx_cross(run, ctx);
 }
 

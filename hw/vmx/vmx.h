@@ -70,7 +70,7 @@ struct vmx_host_sel {
  * @host_late: the host's own values of the late MSRs
  * @cur_late: what they hold now
  * @debugctl: the host's own, when the vCPU was loaded; @cr3 alike
- * @area: what a host-state area on this CPU is to have of the task's: CR3, CR4, FS base; @gen counts its changes
+ * @area: what a host-state area on this CPU is to have of the task's: CR3, CR4, FS base
  * @sel: the host's, when the vCPU was loaded
  * @fs_base: the task's FS base, when the vCPU was loaded
  * @gs_base: the task's GS base, while the guest's is loaded
@@ -91,7 +91,7 @@ struct vmx_cpu {
 	u64 cur_late[NR_LATE_MSR];
 	u64 debugctl, cr3;
 	struct {
-		u64 cr3, cr4, fs_base, gen;
+		u64 cr3, cr4, fs_base;
 	} area;
 	struct vmx_host_sel sel;
 	u64 fs_base, gs_base;
@@ -160,15 +160,14 @@ struct vmx_noted {
  * @msr_bitmap: MSR bitmap
  * @vapic: virtual-APIC page for TPR shadow when the run brings none, NULL without TPR shadow
  * @log: page-modification log, NULL without hw_caps.pml
- * @here: vmx_cpu.here of the CPU that entered it last: the VMCS is active there, with that CPU's @tag_cpu, @vpid_gen,
- *	@host_cpu and @host_gen; or another value
+ * @here: vmx_cpu.here of the CPU that entered it last: the VMCS is active there, its tag is that CPU's, and the
+ *	host-state area has what vmx_cpu.area says; or another value
  * @cpu: CPU on which the VMCS is active, -1 for none; written on that CPU
  * @link: in that CPU's vmx_cpu.active
  * @launched: VMRESUME is due, not VMLAUNCH
  * @more: VMX_MORE_*: what to read after an exit, by the controls as they are in the VMCS
  * @filled: the fields that never change are written
  * @host_cpu: CPU whose own bases are in the host-state area
- * @host_gen: vmx_cpu.area.gen of that CPU when the area was written last
  * @tag_cpu: CPU that @vpid was given by
  * @vpid_gen: generation in which it was
  * @pin: control words as they are in the VMCS, with the members below
@@ -196,7 +195,6 @@ struct vmx_ctx {
 	bool launched, filled;
 	u8 more;
 	int host_cpu;
-	u64 host_gen;
 	int tag_cpu;
 	u64 vpid_gen;
 	u32 pin, proc, proc2, exit, entry;
@@ -256,13 +254,22 @@ void vmx_fill_constants(struct vmx_ctx *ctx);
 void vmx_host_load(struct vmx_cpu *vc);
 void vmx_host_enter(struct vmx_ctx *ctx, struct vmx_cpu *vc);
 void vmx_host_fill(struct vmx_ctx *ctx, struct vmx_cpu *vc);
-/* vmx_host_area() - the host-state area, if the CPU, the task or what it set up differs from the last entry */
+/*
+ * vmx_host_area() - the host-state area, if the CPU, the task or what it set up differs from the last entry.  The last
+ * of what vmx_ctx.here tells of: the tag is settled
+ */
 static __always_inline void vmx_host_area(struct vmx_ctx *ctx, struct vmx_cpu *vc)
 {
-	if (unlikely(ctx->host_gen != vc->area.gen || ctx->host_cpu != smp_processor_id()))
+	if (unlikely(ctx->here != vc->here))
 		vmx_host_fill(ctx, vc);
 }
 void vmx_host_leave(struct guest_run *run, struct vmx_cpu *vc);
+/* vmx_load_cr2() - the guest's CR2; the kernel may have had a page fault of its own */
+static __always_inline void vmx_load_cr2(const struct guest_run *run)
+{
+	if (native_read_cr2() != run->cr2)
+		native_write_cr2(run->cr2);
+}
 void vmx_late_load_slow(struct vmx_cpu *vc, struct guest_msrs *m);
 static inline void vmx_late_load(struct vmx_cpu *vc, struct guest_msrs *m)
 {
@@ -279,7 +286,7 @@ void vmx_msr_bitmap(struct guest_run *run);
 /* commit.c */
 void vmx_commit(struct guest_run *run, struct vmx_cpu *vc);
 
-/* vmx_unchanged() - since the exit, has nothing been written but RFLAGS and general registers, RIP included, or again? */
+/* vmx_unchanged() - has nothing been written since the exit but RFLAGS, general registers with RIP, and again? */
 static __always_inline bool vmx_unchanged(const struct guest_run *run)
 {
 	return !(run->dirty | run->ctl_dirty | (run->flush || run->new_tag) | run->int_shadow | run->inject.valid |
