@@ -33,7 +33,7 @@ static __always_inline bool is_calm(const struct nestor_vcpu *vcpu, const struct
 	return vcpu_is_calm(vcpu) && !run_has_window(run);
 }
 
-/* is_bare() - the exit is nothing but an instruction's: no event is under way, nothing traced, logged or stepped over */
+/* is_bare() - the exit is but an instruction's: no event is under way, nothing traced, logged or stepped over */
 static __always_inline bool is_bare(const struct guest_run *run)
 {
 	return !((run->exit.vectoring.valid | run->int_shadow | run->log_nr) ||

@@ -196,7 +196,7 @@ bool has_wake_event(struct nestor_vcpu *vcpu)
 		return true;
 	if (test_bit(REQ_TRIPLE_FAULT, &vcpu->requests) || smm_waiting(vcpu))
 		return true;
-	if (vcpu->apic && lapic_has_init_sipi(vcpu) && !vcpu->smm.active &&
+	if (lapic_has_init_sipi(vcpu) && !vcpu->smm.active &&
 	    !nested->blocked(vcpu, EVENT_INIT))
 		return true;
 	if (vcpu_in_l2(vcpu) && nested->l2_wake(vcpu))

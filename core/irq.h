@@ -67,8 +67,6 @@ bool lapic_is_bsp(const struct nestor_vcpu *vcpu);
  * Updates vcpu->mp_state.
  */
 void lapic_accept_events(struct nestor_vcpu *vcpu);
-/* lapic_has_init_sipi() - something for lapic_accept_events() waits; false without APIC */
-bool lapic_has_init_sipi(struct nestor_vcpu *vcpu);
 /* INIT that waits (for RSM, for GIF = 1), as the VMM saves and restores it; with an APIC only */
 bool lapic_init_latched(const struct nestor_vcpu *vcpu);
 void lapic_latch_init(struct nestor_vcpu *vcpu, bool on);

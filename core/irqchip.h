@@ -180,10 +180,7 @@ static inline bool irq_quiet(const struct nestor_vcpu *vcpu)
  */
 static __always_inline bool nothing_held(const struct nestor_vcpu *vcpu)
 {
-	const struct lapic *apic = vcpu->apic;
-
-	return irq_quiet(vcpu) && !READ_ONCE(vcpu->kvm_run->request_interrupt_window) &&
-	       !(apic && READ_ONCE(apic->events));
+	return irq_quiet(vcpu) && !READ_ONCE(vcpu->kvm_run->request_interrupt_window) && !lapic_has_init_sipi(vcpu);
 }
 
 int pic_ack(struct pic *pic);

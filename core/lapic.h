@@ -192,6 +192,14 @@ static inline bool lapic_sw_enabled(const struct lapic *apic)
 	return lapic_reg(apic, APIC_R_SVR) & SVR_ENABLE;
 }
 
+/* lapic_has_init_sipi() - something for lapic_accept_events() waits; false without APIC */
+static inline bool lapic_has_init_sipi(const struct nestor_vcpu *vcpu)
+{
+	const struct lapic *apic = vcpu->apic;
+
+	return apic && READ_ONCE(apic->events);
+}
+
 /* The APIC of @vcpu if it is on the bus (enabled by APIC_BASE), else NULL; any context */
 static inline struct lapic *lapic_present(const struct nestor_vcpu *vcpu)
 {

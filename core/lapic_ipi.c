@@ -230,13 +230,6 @@ void lapic_send_ipi(struct lapic *apic, u32 low, u32 dest)
 	}
 }
 
-bool lapic_has_init_sipi(struct nestor_vcpu *vcpu)
-{
-	struct lapic *apic = vcpu->apic;
-
-	return apic && READ_ONCE(apic->events);
-}
-
 bool lapic_init_latched(const struct nestor_vcpu *vcpu)
 {
 	return test_bit(APIC_EV_INIT, &vcpu->apic->events);

@@ -265,7 +265,7 @@ static bool vcpu_runnable(struct nestor_vcpu *vcpu)
 	case KVM_MP_STATE_HALTED:
 		return has_wake_event(vcpu);
 	default:
-		return vcpu->apic && lapic_has_init_sipi(vcpu);
+		return lapic_has_init_sipi(vcpu);
 	}
 }
 
@@ -289,7 +289,7 @@ static void sleep_until_wake(struct nestor_vcpu *vcpu)
 static enum run_action block(struct nestor_vcpu *vcpu)
 {
 	sleep_until_wake(vcpu);
-	if (vcpu->apic && lapic_has_init_sipi(vcpu))
+	if (lapic_has_init_sipi(vcpu))
 		lapic_accept_events(vcpu);
 	if (vcpu->mp_state == KVM_MP_STATE_HALTED && has_wake_event(vcpu)) {
 		vcpu->mp_state = KVM_MP_STATE_RUNNABLE;

@@ -9,6 +9,7 @@
 #include "core/cpuid.h"
 #include "core/fpu.h"
 #include "core/irq.h"
+#include "core/lapic.h"
 #include "core/msr.h"
 #include "ioctl/ioctl.h"
 
@@ -205,7 +206,7 @@ static int get_mp_state(struct nestor_vcpu *vcpu, void __user *argp)
 	struct kvm_mp_state s = { };
 
 	/* INIT and SIPI that arrived count already, unless GIF holds them. */
-	if (vcpu->apic && lapic_has_init_sipi(vcpu))
+	if (lapic_has_init_sipi(vcpu))
 		lapic_accept_events(vcpu);
 	s.mp_state = vcpu->mp_state;
 	return copy_to_user(argp, &s, sizeof(s)) ? -EFAULT : 0;

@@ -12,6 +12,7 @@
  */
 #include "core/hw_ops.h"
 #include "core/irq.h"
+#include "core/lapic.h"
 #include "nsvm/nsvm.h"
 
 bool nsvm_gif(struct nestor_vcpu *vcpu)
@@ -31,7 +32,7 @@ void nsvm_set_gif(struct nestor_vcpu *vcpu, bool on)
 	if (!vcpu_in_l2(vcpu))
 		nsvm_show_gif(vcpu);
 	/* INIT may have waited for it; what else did is looked at before every entry. */
-	if (on && vcpu->apic && lapic_has_init_sipi(vcpu))
+	if (on && lapic_has_init_sipi(vcpu))
 		vcpu_request(vcpu, REQ_APIC_EVENTS);
 }
 

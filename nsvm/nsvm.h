@@ -200,7 +200,7 @@ static __always_inline bool nsvm_plain(const struct nestor_vcpu *vcpu)
 		      run->exit.next_rip - run->rip == PLAIN_LEN);
 }
 
-/** nsvm_plain_operand() - of one that nsvm_plain() is true of: the page that rAX names, in its window *@w; false: none */
+/** nsvm_plain_operand() - where nsvm_plain() is true: the page that rAX names, in its window *@w; false: none */
 static __always_inline bool nsvm_plain_operand(struct nestor_vcpu *vcpu, struct gmem_window **w)
 {
 	u64 gpa = vcpu->gpr[REG_RAX];

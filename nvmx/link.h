@@ -31,6 +31,14 @@ static __always_inline void nvmx_link(const struct nestor_vcpu *vcpu, struct nvm
 	n->quick.next = vcpu->stats.exits + 2;
 }
 
+/* nvmx_loads_again() - does an exit load of L1 what nvmx_host_again() looks at? */
+static __always_inline bool nvmx_loads_again(const struct vmcs12 *v)
+{
+	const u32 loads = EXIT_LOAD_EFER | EXIT_LOAD_PAT | EXIT_HOST_64;
+
+	return (v->exit_ctls & loads) == loads;
+}
+
 /**
  * nvmx_host_again() - L1's registers, but for RSP, from a host-state area that hw_ops.note has seen
  * @linked: quick.step, and the groups looked at here are current in both runs
@@ -39,13 +47,12 @@ static __always_inline void nvmx_link(const struct nestor_vcpu *vcpu, struct nvm
  */
 static __always_inline bool nvmx_host_again(struct nestor_vcpu *vcpu, const bool linked)
 {
-	const u32 loads = EXIT_LOAD_EFER | EXIT_LOAD_PAT | EXIT_HOST_64;
 	const struct nvmx *n = nvmx_of(vcpu);
 	struct guest_run *l1 = &vcpu->l1;
 	const struct vmcs12 *v = n->vmcs12;
 	const struct guest_run *cur = vcpu->run;
 
-	if (!linked && unlikely((v->exit_ctls & loads) != loads ||
+	if (!linked && unlikely(!nvmx_loads_again(v) ||
 				(l1->avail & (GRP_CR | GRP_DR)) != (GRP_CR | GRP_DR) ||
 				(cur->avail & (GRP_CR | GRP_ACTIVITY)) != (GRP_CR | GRP_ACTIVITY)))
 		return false;

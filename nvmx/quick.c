@@ -28,13 +28,13 @@ void nvmx_quick_settle(struct nestor_vcpu *vcpu)
 {
 	struct nvmx *n = nvmx_of(vcpu);
 	const struct vmcs12 *v = n->vmcs12;
-	const u32 cpu2 = CPU2_EPT | CPU2_VPID, loads = EXIT_LOAD_EFER | EXIT_LOAD_PAT | EXIT_HOST_64;
+	const u32 cpu2 = CPU2_EPT | CPU2_VPID;
 
 	n->quick.saved = nvmx_saved_groups(v);
 	n->quick.lazy = nvmx_lazy_groups(v);
 	n->quick.pat = !(n->quick.lazy & GRP_PAT);
 	n->quick.step = !((n->quick.saved & ~n->quick.lazy) & ~(u32)VMCS12_HOT) &&
-			(v->exit_ctls & loads) == loads;
+			nvmx_loads_again(v);
 	n->quick.on = n->checked.valid && !(VMCS12_GROUPS & ~(n->quick.lazy | LOOKED_AT)) &&
 		      (v->entry_ctls & ENTRY_LOAD_PAT) && !(n->checked.modes & X_RFLAGS_VM) &&
 		      !v->entry_msr_load_count && !v->exit_msr_store_count &&

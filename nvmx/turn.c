@@ -155,35 +155,29 @@ static noinline bool reflect(struct nestor_vcpu *vcpu, const struct exit_row *ro
 	return done;
 }
 
-static noinline bool exit_first(struct nestor_vcpu *vcpu)
-{
-	struct nvmx *n = nvmx_of(vcpu);
-	const struct guest_exit *x = &n->l2.exit;
-	const struct exit_row *row;
-
-	if (unlikely(!n->quick.on || n->mtf.on || n->activity != ACTIVITY_ACTIVE || n->timer.soft || n->apic.soft ||
-		     !x->has_qual || x->reason >= NR_EXIT_REASONS || !hw->near(&vcpu->l1)))
-		return false;
-	row = &nvmx_exit_table[x->reason];
-	if (!wanted(vcpu, row))
-		return false;
-	return step_out(vcpu, row, false) || reflect(vcpu, row);
-}
-
-/* Nobody has to ask for the controls, which the entry knew (nvmx_quick_settle), nor for L1, which was just left. */
-static __always_inline bool exit_linked(struct nestor_vcpu *vcpu, struct nvmx *n)
+/*
+ * With @linked nobody has to ask for the controls, which the entry knew (nvmx_quick_settle), nor for L1, which was just
+ * left.
+ */
+static __always_inline bool exit_now(struct nestor_vcpu *vcpu, struct nvmx *n, const bool linked)
 {
 	const struct guest_exit *x = &n->l2.exit;
 	const struct exit_row *row;
 
+	if (!linked && unlikely(!n->quick.on || n->mtf.on || n->activity != ACTIVITY_ACTIVE || n->timer.soft ||
+				n->apic.soft || !hw->near(&vcpu->l1)))
+		return false;
 	if (unlikely(!x->has_qual || x->reason >= NR_EXIT_REASONS))
 		return false;
 	row = &nvmx_exit_table[x->reason];
 	if (!wanted(vcpu, row))
 		return false;
-	if (likely(step_out(vcpu, row, true)))
-		return true;
-	return reflect(vcpu, row);
+	return likely(step_out(vcpu, row, linked)) || reflect(vcpu, row);
+}
+
+static noinline bool exit_first(struct nestor_vcpu *vcpu)
+{
+	return exit_now(vcpu, nvmx_of(vcpu), false);
 }
 
 /* VMRESUME that fails says why the long way; an interrupt of L1's that is held back may be one that L2 lets in. */
@@ -254,5 +248,5 @@ bool nvmx_turn(struct nestor_vcpu *vcpu)
 
 	if (!vcpu_in_l2(vcpu))
 		return insn_now(vcpu, n);
-	return likely(nvmx_linked(vcpu, n)) ? exit_linked(vcpu, n) : exit_first(vcpu);
+	return likely(nvmx_linked(vcpu, n)) ? exit_now(vcpu, n, true) : exit_first(vcpu);
 }
