@@ -8,11 +8,11 @@
  * states are tried as well, on a machine with a copy of the memory that runs a little and
  * is thrown away: what is refused is refused with EINVAL, and what is not does no harm.
  *
- * usage: l1_state [-q] [-T] [-s SEED] [-n MAX] [-e N] [-f N] [-t N] [-m PERCENT] IMAGE CMDLINE
  * -q: move nothing; -T: move nothing, and call KVM_RUN by two threads in turn; -t: the timer's times are N times as
- * long, for a machine that is slow; -n: at most so many moves; -e: move at one of N exits only, beside those that the timer made; -f: so many near-valid states a move with L2; -m: on a kernel with fault injection, so many of
- * 100 allocations in KVM_RUN fail, which then says ENOMEM and is called again.  The image's console is stdout; the
- * number of moves, and how many of them found L2 running, is on stderr, as is how often memory ran out.
+ * long, for a machine that is slow; -n: at most so many moves; -e: move at one of N exits only, beside those that the
+ * timer made; -f: so many near-valid states a move with L2; -m: on a kernel with fault injection, so many of 100
+ * allocations in KVM_RUN fail, which then says ENOMEM and is called again.  The image's console is stdout; the number
+ * of moves, and how many of them found L2 running, is on stderr, as is how often memory ran out.
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -29,14 +29,13 @@
 #define MEM_SIZE	(256ul << 20)
 #define MAX_MSRS	256
 
-static int dev;
+static const char help[] = "usage: l1_state [-qT] [-s SEED] [-n MAX] [-e N] [-f N] [-t N] [-m PERCENT] IMAGE CMDLINE\n";
+static int dev, mem_fd;
 static size_t run_size;
 static uint8_t *mem;
-static int mem_fd;
 static unsigned int signature, exits_per_move = 1, odd_per_move, slow = 1;
-static unsigned long odd, odd_taken;
-static unsigned long moves, moves_l2, max_moves = ~0ul;
-static unsigned long turns, out_of_memory, out_with_l2;
+static unsigned long odd, odd_taken, turns;
+static unsigned long moves, moves_l2, max_moves = ~0ul, out_of_memory, out_with_l2;
 static int fail_fd = -1;
 static bool quiet, has_xcrs, in_turn;
 
@@ -422,10 +421,10 @@ static int run_some(struct machine *m, timer_t timer)
 static void loop(struct machine *m)
 {
 	timer_t timer = make_timer();
+	int ret;
 
 	for (;;) {
-		int ret = run_some(m, timer);
-
+		ret = run_some(m, timer);
 		if (ret < 0) {
 			errno = -ret;
 			if (ret == -ENOMEM && fail_fd >= 0) {
@@ -475,7 +474,7 @@ int main(int argc, char **argv)
 			slow = atoi(optarg);
 	}
 	if (argc - optind != 2) {
-		fprintf(stderr, "usage: l1_state [-q] [-T] [-s SEED] [-n MAX] [-e N] [-f N] [-t N] [-m PERCENT] IMAGE CMDLINE\n");
+		fprintf(stderr, "%s", help);
 		return 2;
 	}
 	dev = open("/dev/kvm", O_RDWR | O_CLOEXEC);

@@ -53,6 +53,16 @@ static void run_for(int vcpu, long usec)
 	setitimer(ITIMER_REAL, &when, NULL);
 }
 
+/* The calling thread is interrupted by the timer, or not. */
+static void alarms(bool on)
+{
+	sigset_t alarm;
+
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	pthread_sigmask(on ? SIG_UNBLOCK : SIG_BLOCK, &alarm, NULL);
+}
+
 /**
  * struct runner - a thread that calls KVM_RUN when it is told
  * @go: do it once; @done: it is done
@@ -78,16 +88,13 @@ static unsigned long fs_base(void)
 static void *run_when_told(void *arg)
 {
 	struct runner *r = arg;
-	sigset_t alarm;
 
-	sigemptyset(&alarm);
-	sigaddset(&alarm, SIGALRM);
 	r->fs = fs_base();
 	for (;;) {
 		while (sem_wait(&r->go))
 			;
 		/* Of the threads only the one that runs is to be interrupted. */
-		pthread_sigmask(SIG_UNBLOCK, &alarm, NULL);
+		alarms(true);
 		r->ret = ioctl(r->vcpu, KVM_RUN, 0) < 0 ? -errno : 0;
 		if (fs_base() != r->fs) {
 			static const char text[] = "not ok - KVM_RUN came back with another thread's FS base\n";
@@ -96,7 +103,7 @@ static void *run_when_told(void *arg)
 				_exit(3);
 			_exit(2);
 		}
-		pthread_sigmask(SIG_BLOCK, &alarm, NULL);
+		alarms(false);
 		sem_post(&r->done);
 	}
 	return NULL;
@@ -108,13 +115,10 @@ static int run_in_turn(int vcpu)
 	static struct runner runners[2];
 	static unsigned int turns;
 	struct runner *r = &runners[turns++ % 2];
-	sigset_t alarm;
 
 	if (!r->thread) {
 		/* Threads begin with it blocked. */
-		sigemptyset(&alarm);
-		sigaddset(&alarm, SIGALRM);
-		pthread_sigmask(SIG_BLOCK, &alarm, NULL);
+		alarms(false);
 		sem_init(&r->go, 0, 0);
 		sem_init(&r->done, 0, 0);
 		if (pthread_create(&r->thread, NULL, run_when_told, r))

@@ -184,11 +184,7 @@ static void on_cpus(const struct bench *b)
 		jobs[i].ops = b->ops;
 	}
 	bench_begin();
-	for (i = 1; i < cpus; i++)
-		smp_call(i, enter_often, &jobs[i]);
-	enter_often(&jobs[0]);
-	for (i = 1; i < cpus; i++)
-		smp_wait(i);
+	smp_all(cpus, enter_often, jobs, sizeof(*jobs));
 	bench_end(b, b->ops * cpus);
 }
 

@@ -179,19 +179,10 @@ static void on_cpus(const struct bench *b)
 	for (i = 0; i < cpus; i++) {
 		jobs[i].tag = i + 1;
 		jobs[i].ops = b->ops;
-		if (i) {
-			smp_call(i, start, &jobs[i]);
-			smp_wait(i);
-		} else {
-			start(&jobs[0]);
-		}
 	}
+	smp_each(cpus, start, jobs, sizeof(*jobs));
 	bench_begin();
-	for (i = 1; i < cpus; i++)
-		smp_call(i, enter_often, &jobs[i]);
-	enter_often(&jobs[0]);
-	for (i = 1; i < cpus; i++)
-		smp_wait(i);
+	smp_all(cpus, enter_often, jobs, sizeof(*jobs));
 	bench_end(b, b->ops * cpus);
 }
 

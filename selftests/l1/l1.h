@@ -208,6 +208,10 @@ extern u32 nr_cpus;
 void smp_init(void);
 void smp_call(u32 cpu, void (*fn)(void *), void *arg);
 void smp_wait(u32 cpu);
+/* @fn on the first @cpus CPUs, all at once, this one among them; each gets its own of @args, of @size bytes. */
+void smp_all(u32 cpus, void (*fn)(void *), void *args, u32 size);
+/* The same one after the other, this one last: the image's allocator is for one CPU at a time. */
+void smp_each(u32 cpus, void (*fn)(void *), void *args, u32 size);
 /* CPU 1 stores the two values at @word in turn, 64 bits at once, until flip_stop(). */
 void flip_start(u64 *word, u64 a, u64 b);
 void flip_stop(void);

@@ -59,6 +59,28 @@ void smp_wait(u32 cpu)
 		cpu_relax();
 }
 
+void smp_all(u32 cpus, void (*fn)(void *), void *args, u32 size)
+{
+	u32 i;
+
+	for (i = 1; i < cpus; i++)
+		smp_call(i, fn, args + i * size);
+	fn(args);
+	for (i = 1; i < cpus; i++)
+		smp_wait(i);
+}
+
+void smp_each(u32 cpus, void (*fn)(void *), void *args, u32 size)
+{
+	u32 i;
+
+	for (i = 1; i < cpus; i++) {
+		smp_call(i, fn, args + i * size);
+		smp_wait(i);
+	}
+	fn(args);
+}
+
 static volatile bool stop;
 static u64 *volatile flip_word;
 static u64 flip_to[2];

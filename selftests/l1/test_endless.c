@@ -36,19 +36,10 @@ static void quick_for_ever(void *arg)
 	}
 }
 
-/* The image's allocator is for one CPU at a time. */
 static void quick(const void *arg)
 {
-	u32 i;
-
-	for (i = 1; i < nr_cpus; i++) {
-		smp_call(i, make, NULL);
-		smp_wait(i);
-	}
-	make(NULL);
-	for (i = 1; i < nr_cpus; i++)
-		smp_call(i, quick_for_ever, NULL);
-	quick_for_ever(NULL);
+	smp_each(nr_cpus, make, NULL, 0);
+	smp_all(nr_cpus, quick_for_ever, NULL, 0);
 }
 
 static const struct l1_test tests[] = {

@@ -28,17 +28,6 @@ static u32 used_cpus(const void *arg)
 	return (u32)(long)arg;
 }
 
-static void on_all(u32 cpus, void (*fn)(void *), struct job *jobs)
-{
-	u32 i;
-
-	for (i = 1; i < cpus; i++)
-		smp_call(i, fn, &jobs[i]);
-	fn(&jobs[0]);
-	for (i = 1; i < cpus; i++)
-		smp_wait(i);
-}
-
 /* ---- each CPU its own L2 ---- */
 
 static void count_fn(void *arg)
@@ -76,7 +65,7 @@ static void own_l2s(const void *arg)
 		jobs[i].l2.rdi = (u64)jobs[i].counter;
 		jobs[i].rounds = 400;
 	}
-	on_all(cpus, count_fn, jobs);
+	smp_all(cpus, count_fn, jobs, sizeof(*jobs));
 	for (i = 0; i < cpus; i++) {
 		if (jobs[i].bad)
 			FAIL("CPU %u: exit %llx", i, jobs[i].last_exit);
@@ -106,7 +95,7 @@ static void shared_tables(const void *arg)
 		jobs[i].l2.rdi = (u64)shared_counter;
 		jobs[i].rounds = 300;
 	}
-	on_all(cpus, count_fn, jobs);
+	smp_all(cpus, count_fn, jobs, sizeof(*jobs));
 	CHECK_EQ(shared_counter[0], 300 * cpus);
 	CHECK_EQ(shared_counter[1], 300 * cpus);
 }
@@ -150,7 +139,7 @@ static void same_asid(const void *arg)
 		j->l2.vmcb->s.rax = GVA;
 		j->rounds = 300;
 	}
-	on_all(cpus, read_fn, jobs);
+	smp_all(cpus, read_fn, jobs, sizeof(*jobs));
 	for (i = 0; i < cpus; i++)
 		CHECK_EQ(jobs[i].bad, 0);
 }

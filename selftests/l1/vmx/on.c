@@ -89,6 +89,11 @@ void vmcs_forget_all(void)
 	nr_known[this_cpu()->id] = 0;
 }
 
+void vmcs_forget_here(void *arg)
+{
+	vmcs_forget_all();
+}
+
 u32 insn_error(void)
 {
 	return vr(INSN_ERROR);

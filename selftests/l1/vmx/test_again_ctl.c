@@ -346,28 +346,11 @@ static void stop_there(void *arg)
 	__asm__ volatile("mov %0, %%dr0" : : "r"(0ul));
 }
 
-static void forget(void *arg)
-{
-	vmcs_forget_all();
-}
-
 static void breakpoints(const void *arg)
 {
-	u32 i;
-
-	for (i = 1; i < nr_cpus; i++) {
-		smp_call(i, watch, NULL);
-		smp_wait(i);
-	}
-	watch(NULL);
-	for (i = 1; i < nr_cpus; i++)
-		smp_call(i, stop_there, NULL);
-	stop_there(NULL);
-	for (i = 1; i < nr_cpus; i++) {
-		smp_wait(i);
-		smp_call(i, forget, NULL);
-		smp_wait(i);
-	}
+	smp_each(nr_cpus, watch, NULL, 0);
+	smp_all(nr_cpus, stop_there, NULL, 0);
+	smp_each(nr_cpus, vmcs_forget_here, NULL, 0);
 }
 
 static const struct l1_test tests[] = {

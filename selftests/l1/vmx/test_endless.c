@@ -95,20 +95,12 @@ struct endless {
 	void (*run)(void *arg);
 };
 
-/* The image's allocator is for one CPU at a time. */
 static void on_all_cpus(const void *arg)
 {
 	const struct endless *e = arg;
-	u32 i;
 
-	for (i = 1; i < nr_cpus; i++) {
-		smp_call(i, e->make, NULL);
-		smp_wait(i);
-	}
-	e->make(NULL);
-	for (i = 1; i < nr_cpus; i++)
-		smp_call(i, e->run, NULL);
-	e->run(NULL);
+	smp_each(nr_cpus, e->make, NULL, 0);
+	smp_all(nr_cpus, e->run, NULL, 0);
 }
 
 static const struct endless off_on_case = { make_counting, off_on_for_ever };

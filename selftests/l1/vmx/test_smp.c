@@ -30,35 +30,6 @@ static u32 used_cpus(const void *arg)
 	return (u32)(long)arg;
 }
 
-static void on_all(u32 cpus, void (*fn)(void *))
-{
-	u32 i;
-
-	for (i = 1; i < cpus; i++)
-		smp_call(i, fn, &jobs[i]);
-	fn(&jobs[0]);
-	for (i = 1; i < cpus; i++)
-		smp_wait(i);
-}
-
-/* One at a time: the image's allocator is for one. */
-static void on_each(u32 cpus, void (*fn)(void *))
-{
-	u32 i;
-
-	for (i = 1; i < cpus; i++) {
-		smp_call(i, fn, &jobs[i]);
-		smp_wait(i);
-	}
-	fn(&jobs[0]);
-}
-
-/* A test cleans up after its own CPU only. */
-static void leave_fn(void *arg)
-{
-	vmcs_forget_all();
-}
-
 static void prepare(struct job *j, const void *code, volatile u64 *counter)
 {
 	vl2_init_at(&j->l2, code);
@@ -106,15 +77,15 @@ static void own_l2s(const void *arg)
 	memset(jobs, 0, sizeof(jobs));
 	for (i = 0; i < cpus; i++)
 		jobs[i].rounds = 200;
-	on_each(cpus, count_prepare);
-	on_all(cpus, count_fn);
+	smp_each(cpus, count_prepare, jobs, sizeof(*jobs));
+	smp_all(cpus, count_fn, jobs, sizeof(*jobs));
 	for (i = 0; i < cpus; i++) {
 		if (jobs[i].bad)
 			FAIL("CPU %u: exit %x", i, jobs[i].reason);
 		CHECK_EQ(jobs[i].counter[0], 200);
 		CHECK_EQ(jobs[i].counter[1], 200);
 	}
-	on_each(cpus, leave_fn);
+	smp_each(cpus, vmcs_forget_here, jobs, sizeof(*jobs));
 }
 
 static void shared_ept(const void *arg)
@@ -129,11 +100,11 @@ static void shared_ept(const void *arg)
 		jobs[i].page = counter;
 		jobs[i].vpid = 1 + i;
 	}
-	on_each(cpus, count_prepare);
-	on_all(cpus, count_fn);
+	smp_each(cpus, count_prepare, jobs, sizeof(*jobs));
+	smp_all(cpus, count_fn, jobs, sizeof(*jobs));
 	CHECK_EQ(counter[0], 200 * cpus);
 	CHECK_EQ(counter[1], 200 * cpus);
-	on_each(cpus, leave_fn);
+	smp_each(cpus, vmcs_forget_here, jobs, sizeof(*jobs));
 }
 
 /* ---- the same VPID and address, different tables ---- */
@@ -175,11 +146,11 @@ static void same_vpid(const void *arg)
 		*ept_entry(j->ept, (u64)seen, 1) = (u64)mine | EPT_WB | EPT_RWX;
 		j->rounds = 200;
 	}
-	on_each(cpus, read_prepare);
-	on_all(cpus, read_fn);
+	smp_each(cpus, read_prepare, jobs, sizeof(*jobs));
+	smp_all(cpus, read_fn, jobs, sizeof(*jobs));
 	for (i = 0; i < cpus; i++)
 		CHECK_EQ(jobs[i].bad, 0);
-	on_each(cpus, leave_fn);
+	smp_each(cpus, vmcs_forget_here, jobs, sizeof(*jobs));
 }
 
 /* ---- a shootdown: remap, kick the CPU that runs L2, INVEPT there ---- */
@@ -387,7 +358,7 @@ static void root_fn(void *arg)
 	vmcs_forget_all();
 }
 
-/* CPU 1 runs @fn, which waits in VMX root operation at stage 1; INIT comes there, and with @sipi a SIPI that is lost. */
+/* CPU 1 runs @fn, which waits in VMX root operation at stage 1; INIT comes there, and with @sipi a lost SIPI. */
 static void init_comes_in_root(void (*fn)(void *), bool sipi)
 {
 	memset(jobs, 0, sizeof(jobs));

@@ -192,6 +192,8 @@ u64 vmcs_new(void);
 /* VMCLEAR it and give its place among the known ones back; it is the last one made. */
 void vmcs_drop(u64 pa);
 void vmcs_forget_all(void);
+/* The same for smp_each(): a test cleans up after its own CPU only. */
+void vmcs_forget_here(void *arg);
 bool vmx_on(void);
 void vmx_off(void);
 bool vmx_is_on(void);
