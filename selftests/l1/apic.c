@@ -119,7 +119,7 @@ void watchdog_arm(void)
 
 bool time_left(u32 round)
 {
-	return round % 64 || apic_read(APIC_TMCCT) > longest() / 2;
+	return round % 8 || apic_read(APIC_TMCCT) > longest() / 2;
 }
 
 void watchdog_stop(void)
